@@ -1,0 +1,1 @@
+//! Benchmarks against nginx, HAProxy and a plain tungstenite proxy.

@@ -1,0 +1,1 @@
+//! The Ledger on Redis: one Lua script and one round trip per transition.

@@ -1,0 +1,1 @@
+//! axum extractor and rejection for Tollwire session tokens.

@@ -1,0 +1,1 @@
+//! hyper service wrapper for Tollwire session tokens.

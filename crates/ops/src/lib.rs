@@ -1,0 +1,1 @@
+//! For the binaries: configuration files, secrets, tracing, metrics, listeners, signals, drain.

@@ -1,0 +1,1 @@
+//! Gated WebSocket upgrade and metered stream: session, ledger and wire.

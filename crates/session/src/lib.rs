@@ -1,0 +1,1 @@
+//! Session tokens: claims, issue, verify, key set, JWKS, rotation.

@@ -1,0 +1,1 @@
+//! WebSocket data paths: frame scanner, byte pump, transports, limits, drain.

@@ -1,0 +1,1 @@
+//! Example providers and agents.

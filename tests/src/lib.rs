@@ -1,0 +1,1 @@
+//! Whole-system tests through public interfaces, against real parts.
