@@ -1,1 +1,21 @@
-//! Balance metering: a pure deterministic core, the Ledger trait, an embedded durable ledger.
+//! Balance metering: one deterministic state machine, the [`Ledger`] trait, and an embedded durable ledger.
+//!
+//! [`core::apply`] is a pure function of state, command and time. Stores ([`embedded`], [`memory`], and
+//! `tollwire-ledger-redis`) only load and save what a command touches; nothing else computes a balance.
+//! Refusals are values ([`Outcome`]); an [`Error`] means the store could not answer, and then nothing is given
+//! and nothing is taken.
+
+pub mod command;
+pub mod core;
+pub mod model;
+pub mod outcome;
+
+mod clock;
+mod error;
+mod ledger;
+
+pub use clock::{Clock, SystemClock, Timestamp};
+pub use command::Command;
+pub use error::Error;
+pub use ledger::{BoxFuture, Ledger};
+pub use outcome::Outcome;

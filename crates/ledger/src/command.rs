@@ -1,0 +1,175 @@
+//! What can be asked of the ledger. Every command is idempotent, by id or by a cumulative number.
+
+use crate::Timestamp;
+use crate::model::{Attempt, Intent, Landing};
+use std::time::Duration;
+use tollwire_x402::{PaymentId, SessionId, StreamId};
+
+/// A command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Remember a payment before anything leaves the house.
+    ///
+    /// Done, Replayed (same purchase), Foreign (the payment was recorded for something else).
+    Record {
+        /// Whose.
+        payment: PaymentId,
+        /// What it buys.
+        intent: Box<Intent>,
+    },
+    /// Remember the transaction about to be broadcast.
+    ///
+    /// Done, Replayed (this transaction is attached, or the payment's fate is known), Unknown.
+    Attach {
+        /// Whose.
+        payment: PaymentId,
+        /// The session named by its record.
+        session: SessionId,
+        /// The transaction.
+        attempt: Attempt,
+    },
+    /// The money arrived: claim the payment and add its units, in one step. The only way a balance grows.
+    ///
+    /// Done, Replayed, Unknown. A payment that was abandoned is credited all the same: the chain is right.
+    Credit {
+        /// Whose.
+        payment: PaymentId,
+        /// The session named by its record.
+        session: SessionId,
+        /// How it landed.
+        landing: Landing,
+    },
+    /// The payment is proven never to land.
+    ///
+    /// Done, Replayed (its fate was known already; the outcome says which), Unknown.
+    Abandon {
+        /// Whose.
+        payment: PaymentId,
+        /// The session named by its record.
+        session: SessionId,
+        /// Why, for the payer.
+        reason: String,
+    },
+    /// Set units aside for a stream, so that they and those posted come to `to` in all; or prolong what is held.
+    ///
+    /// Held, Replayed-as-Held (same id within [`REOPEN_WINDOW`](crate::core::REOPEN_WINDOW), with a new fence), Conflict
+    /// (same id, later), Exhausted, Expired, Revoked, Unknown, Fenced (a stale `fence` was given).
+    Hold {
+        /// Whose balance.
+        session: SessionId,
+        /// Which stream.
+        stream: StreamId,
+        /// `None` opens the stream (or re-opens it); `Some` continues the opening that has this fence.
+        fence: Option<u64>,
+        /// Cumulative units, posted and held together.
+        to: u64,
+        /// How long the hold lasts without another command.
+        lease: Duration,
+    },
+    /// Capture held units, up to `to` in all.
+    ///
+    /// Done, Replayed (already posted that far), Lapsed (the hold returned before), Fenced, Revoked, Unknown.
+    Post {
+        /// Whose balance.
+        session: SessionId,
+        /// Which stream.
+        stream: StreamId,
+        /// Which opening of it.
+        fence: u64,
+        /// Cumulative units captured.
+        to: u64,
+        /// The stream is live until at most this long from now.
+        live_for: Duration,
+    },
+    /// Give back what is held for a stream that did not open. Done, Replayed, Fenced, Unknown.
+    Void {
+        /// Whose balance.
+        session: SessionId,
+        /// Which stream.
+        stream: StreamId,
+        /// Which opening of it.
+        fence: u64,
+    },
+    /// Give back what was captured for a stream whose upstream ended at once without data.
+    ///
+    /// Done, Replayed, Conflict (later than [`REVERSE_WINDOW`](crate::core::REVERSE_WINDOW) after its capture, or more than
+    /// one unit posted), Fenced, Unknown.
+    Reverse {
+        /// Whose balance.
+        session: SessionId,
+        /// Which stream.
+        stream: StreamId,
+        /// Which opening of it.
+        fence: u64,
+    },
+    /// The stream ended; what is still held for it returns. Done, Replayed, Fenced, Unknown.
+    End {
+        /// Whose balance.
+        session: SessionId,
+        /// Which stream.
+        stream: StreamId,
+        /// Which opening of it.
+        fence: u64,
+    },
+    /// Serve nothing more from this session. Done, Replayed, Unknown.
+    Revoke {
+        /// Which.
+        session: SessionId,
+    },
+    /// The balance's life is over: what remains (and is not held) falls due. Done, Replayed, Conflict (too
+    /// early), Unknown.
+    Expire {
+        /// Which.
+        session: SessionId,
+    },
+}
+
+impl Command {
+    /// The session a command is about.
+    pub fn session(&self) -> &SessionId {
+        match self {
+            Self::Record { intent, .. } => &intent.session,
+            Self::Attach { session, .. }
+            | Self::Credit { session, .. }
+            | Self::Abandon { session, .. }
+            | Self::Hold { session, .. }
+            | Self::Post { session, .. }
+            | Self::Void { session, .. }
+            | Self::Reverse { session, .. }
+            | Self::End { session, .. }
+            | Self::Revoke { session }
+            | Self::Expire { session } => session,
+        }
+    }
+}
+
+/// One line of a session's journal: what a command changed.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Entry {
+    /// When.
+    pub at: Timestamp,
+    /// What happened.
+    pub kind: EntryKind,
+    /// How many units moved.
+    pub units: u64,
+    /// The stream, where one is concerned.
+    pub stream: Option<StreamId>,
+    /// The payment, where one is concerned.
+    pub payment: Option<PaymentId>,
+}
+
+/// Kinds of journal lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EntryKind {
+    /// Units bought.
+    Credit,
+    /// Units captured.
+    Capture,
+    /// Captured units given back.
+    Reverse,
+    /// Units that fell due.
+    Expire,
+    /// The session was revoked.
+    Revoke,
+}

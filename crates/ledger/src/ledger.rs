@@ -1,0 +1,68 @@
+//! The interface every store implements.
+
+use crate::command::Entry;
+use crate::model::{Payment, Session, Stream};
+use crate::{Command, Error, Outcome};
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+use tollwire_x402::{PaymentId, SessionId, StreamId};
+
+/// A boxed future, so that `Arc<dyn Ledger>` works.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A durable ledger. `Ok` means durable, as far as the store was configured to promise.
+pub trait Ledger: Send + Sync {
+    /// Applies one command, atomically.
+    fn apply(&self, command: Command) -> BoxFuture<'_, Result<Outcome, Error>>;
+
+    /// A payment, by its identity.
+    fn payment(&self, id: &PaymentId) -> BoxFuture<'_, Result<Option<Payment>, Error>>;
+
+    /// A session.
+    fn session(&self, id: &SessionId) -> BoxFuture<'_, Result<Option<Session>, Error>>;
+
+    /// A stream of a session.
+    fn stream(&self, session: &SessionId, id: &StreamId) -> BoxFuture<'_, Result<Option<Stream>, Error>>;
+
+    /// A session's journal, oldest first.
+    fn journal(&self, session: &SessionId) -> BoxFuture<'_, Result<Vec<Entry>, Error>>;
+
+    /// Payments whose fate is pending: at most `limit`, those after `after` in identity order.
+    fn in_doubt(
+        &self,
+        after: Option<&PaymentId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(PaymentId, Payment)>, Error>>;
+
+    /// Sessions in identity order after `after`, at most `limit`.
+    fn sessions(
+        &self,
+        after: Option<&SessionId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(SessionId, Session)>, Error>>;
+
+    /// Revision and revocation of many sessions in one round trip, in the order asked; `None` for unknown ones.
+    fn watch(&self, sessions: Vec<SessionId>) -> BoxFuture<'_, Result<Vec<Option<Watched>>, Error>>;
+
+    /// True exactly once per key until `ttl` has passed (single-use nonces).
+    fn once(&self, key: &str, ttl: Duration) -> BoxFuture<'_, Result<bool, Error>>;
+
+    /// Takes or renews a named lease for `holder`; false while another holds it.
+    fn lease(&self, name: &str, holder: &str, ttl: Duration) -> BoxFuture<'_, Result<bool, Error>>;
+
+    /// Gives a lease back, if `holder` still has it.
+    fn release(&self, name: &str, holder: &str) -> BoxFuture<'_, Result<(), Error>>;
+
+    /// Whether the store is whole: reachable, and the one this node started with.
+    fn ready(&self) -> BoxFuture<'_, Result<(), Error>>;
+}
+
+/// What a node with live streams must learn about a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watched {
+    /// The session's revision.
+    pub revision: u64,
+    /// Whether it was revoked.
+    pub revoked: bool,
+}

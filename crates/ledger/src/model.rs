@@ -1,0 +1,182 @@
+//! What the ledger remembers: payments, sessions, streams.
+//!
+//! For every session, always: `captured + held + remaining + refunded + expired == bought`.
+
+use crate::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use tollwire_x402::{FeedId, Network, SessionId, StreamId, Unit, Usdc};
+
+/// SHA-256 of a secret that proves possession of a payment (a quote, a `Tollwire-Claim`).
+pub type ProofHash = [u8; 32];
+
+/// What a payment buys, fixed for ever when it is first recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// The session this payment opens. The first record of a payment decides; later ones are told.
+    pub session: SessionId,
+    /// The feed it is for.
+    pub feed: FeedId,
+    /// The feed's unit.
+    pub unit: Unit,
+    /// Units bought; at least 1.
+    pub units: u64,
+    /// What is paid.
+    pub amount: Usdc,
+    /// Version of the tariff the offer came from.
+    pub tariff: u64,
+    /// Where it settles.
+    pub network: Network,
+    /// The `chain` claim of tokens: base, base-sepolia, solana, solana-devnet, dev.
+    pub chain: String,
+    /// Asset contract or mint.
+    pub asset: String,
+    /// Who pays.
+    pub payer: String,
+    /// Our deposit wallet.
+    pub pay_to: String,
+    /// The quote the offer carried, hashed; the payer's proof of possession.
+    pub quote: Option<ProofHash>,
+    /// The client's `Tollwire-Claim`, hashed; another proof of possession.
+    pub claim: Option<ProofHash>,
+    /// When the authorization stops being valid, seconds since the epoch.
+    pub valid_before: u64,
+    /// The scheme's payload as JSON text: what the reconciler needs to finish the payment after a crash.
+    pub payload: String,
+    /// How long the session keeps an unspent balance, in milliseconds from its credit.
+    pub balance_ttl_ms: u64,
+    /// True for a payment that a plain x402 resource server had us settle (`/settle`): it opens no session.
+    pub plain: bool,
+}
+
+/// A transaction made ready for one payment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Transaction hash, known before broadcast.
+    pub tx: String,
+    /// The signed transaction, to broadcast again.
+    pub raw: Vec<u8>,
+    /// The address that signed it.
+    pub signer: String,
+    /// Its account nonce (EVM).
+    pub nonce: Option<u64>,
+    /// When it was made.
+    pub at: Timestamp,
+}
+
+/// How a settled payment landed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Landing {
+    /// The transaction that moved the money.
+    pub tx: String,
+    /// Its block or slot.
+    pub block: u64,
+    /// What it cost us, in USDC at the chain's configured rate.
+    pub gas: Usdc,
+}
+
+/// Where a payment stands. Three fates, never a boolean.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fate {
+    /// Not known yet; the reconciler looks after it.
+    Pending,
+    /// The money arrived and was credited.
+    Credited(Landing),
+    /// Proven never to land; the text is one of `tollwire_x402::reason`.
+    Abandoned(String),
+}
+
+/// One payment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payment {
+    /// What it buys.
+    pub intent: Intent,
+    /// When it was recorded.
+    pub recorded: Timestamp,
+    /// Transactions made for it, oldest first; at most [`Payment::ATTEMPTS_MAX`].
+    pub attempts: Vec<Attempt>,
+    /// Where it stands.
+    pub fate: Fate,
+}
+
+impl Payment {
+    /// The most transactions made for one payment.
+    pub const ATTEMPTS_MAX: usize = 16;
+}
+
+/// A balance of units.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Its feed.
+    pub feed: FeedId,
+    /// Its unit.
+    pub unit: Unit,
+    /// Who paid.
+    pub payer: String,
+    /// Where it was paid.
+    pub network: Network,
+    /// The `chain` claim of its tokens.
+    pub chain: String,
+    /// Money paid in, all payments together.
+    pub deposited: Usdc,
+    /// What settling those payments cost.
+    pub gas: Usdc,
+    /// Units bought.
+    pub bought: u64,
+    /// Units used, for good.
+    pub captured: u64,
+    /// Units paid back.
+    pub refunded: u64,
+    /// Units that fell due at the end of the balance's life.
+    pub expired: u64,
+    /// Units set aside per stream, each until its lease lapses.
+    pub holds: BTreeMap<StreamId, Hold>,
+    /// Streams that are open, each with the time at which it must have ended.
+    pub live: BTreeMap<StreamId, Timestamp>,
+    /// When the first payment was credited.
+    pub opened: Timestamp,
+    /// When an unspent balance falls due.
+    pub balance_until: Timestamp,
+    /// Set by revocation; nothing is served any more.
+    pub revoked: bool,
+    /// Grows with everything a live stream must learn of: revocation, a stream replaced.
+    pub revision: u64,
+}
+
+/// Units set aside for a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// How many.
+    pub units: u64,
+    /// When they return by themselves.
+    pub until: Timestamp,
+}
+
+/// One stream of a session, kept as long as the session so that its id stays idempotent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stream {
+    /// Units captured for it so far.
+    pub posted: u64,
+    /// Which opening of this id is the valid one; 1 for the first.
+    pub fence: u64,
+    /// When it was first held.
+    pub first_held: Timestamp,
+    /// When its first unit was captured.
+    pub posted_at: Option<Timestamp>,
+    /// Whether its units were given back because the upstream failed at once.
+    pub reversed: bool,
+}
+
+impl Session {
+    /// Units set aside.
+    pub fn held(&self) -> u64 {
+        self.holds.values().fold(0, |sum, hold| sum.saturating_add(hold.units))
+    }
+
+    /// Units neither used, held, refunded nor expired.
+    pub fn remaining(&self) -> u64 {
+        [self.captured, self.held(), self.refunded, self.expired]
+            .into_iter()
+            .fold(self.bought, u64::saturating_sub)
+    }
+}

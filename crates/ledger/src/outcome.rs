@@ -1,0 +1,50 @@
+//! What the ledger answers. Refusals are values.
+
+use crate::model::{Payment, Session};
+
+/// The answer to a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "an outcome other than Done changes what may be served"]
+pub enum Outcome {
+    /// Applied.
+    Done(View),
+    /// It had been applied before; here is how things stand.
+    Replayed(View),
+    /// Units are set aside.
+    Held {
+        /// Which opening of the stream this is; give it back with every later command.
+        fence: u64,
+        /// Units captured for this stream so far: a re-opened stream needs no further capture up to here.
+        posted: u64,
+        /// How the session stands now.
+        session: Box<Session>,
+    },
+    /// The payment was recorded for another purchase.
+    Foreign,
+    /// No unit is left.
+    Exhausted {
+        /// Whether other streams hold units that may come back.
+        held_elsewhere: bool,
+    },
+    /// The balance's life is over.
+    Expired,
+    /// The session was revoked.
+    Revoked,
+    /// The hold had lapsed before it was posted.
+    Lapsed,
+    /// A newer opening of the same stream took its place.
+    Fenced,
+    /// The command contradicts what happened before; its documentation says how.
+    Conflict,
+    /// No such payment, session or stream.
+    Unknown,
+}
+
+/// How things stand after a command: the payment, the session, or both, whichever it touched.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct View {
+    /// The payment.
+    pub payment: Option<Box<Payment>>,
+    /// The session.
+    pub session: Option<Box<Session>>,
+}

@@ -1,0 +1,94 @@
+//! WebSocket close codes of the product, in one table (RFC 6455 section 7.4, and our own 4000s).
+
+/// A close code we send, with the text that goes with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CloseCode {
+    /// 1000: done.
+    Normal,
+    /// 1001: this server is draining; connect again.
+    GoingAway,
+    /// 1002: the peer broke the WebSocket protocol.
+    ProtocolError,
+    /// 1003: a kind of data we do not take.
+    UnsupportedData,
+    /// 1007: text that is not UTF-8.
+    InvalidPayload,
+    /// 1008: policy.
+    PolicyViolation,
+    /// 1009: a message or frame over the limit.
+    TooBig,
+    /// 1011: our fault.
+    Internal,
+    /// 1013: overloaded; try later.
+    TryAgainLater,
+    /// 4001: authentication failed, or the session was revoked or expired.
+    Unauthorized,
+    /// 4003: not allowed.
+    Forbidden,
+    /// 4004: no such session.
+    SessionNotFound,
+    /// 4008: the session's balance is exhausted; pay again (paper, section 5.6).
+    Exhausted,
+    /// 4009: a newer connection took this one's place.
+    Replaced,
+    /// 4010: already connected.
+    AlreadyConnected,
+    /// 4012: heartbeats stopped.
+    HeartbeatLost,
+    /// 4013: the peer reads too slowly.
+    SlowConsumer,
+    /// 4029: too many requests.
+    RateLimited,
+}
+
+impl CloseCode {
+    /// The number on the wire.
+    pub const fn code(self) -> u16 {
+        match self {
+            Self::Normal => 1000,
+            Self::GoingAway => 1001,
+            Self::ProtocolError => 1002,
+            Self::UnsupportedData => 1003,
+            Self::InvalidPayload => 1007,
+            Self::PolicyViolation => 1008,
+            Self::TooBig => 1009,
+            Self::Internal => 1011,
+            Self::TryAgainLater => 1013,
+            Self::Unauthorized => 4001,
+            Self::Forbidden => 4003,
+            Self::SessionNotFound => 4004,
+            Self::Exhausted => 4008,
+            Self::Replaced => 4009,
+            Self::AlreadyConnected => 4010,
+            Self::HeartbeatLost => 4012,
+            Self::SlowConsumer => 4013,
+            Self::RateLimited => 4029,
+        }
+    }
+
+    /// The reason text; at most 123 bytes, the room a close frame has.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Normal => "",
+            Self::GoingAway => "Server is draining. Connect again.",
+            Self::ProtocolError => "WebSocket protocol error.",
+            Self::UnsupportedData => "Unsupported data.",
+            Self::InvalidPayload => "Invalid payload.",
+            Self::PolicyViolation => "Policy violation.",
+            Self::TooBig => "Message too big.",
+            Self::Internal => "Internal error.",
+            Self::TryAgainLater => "Overloaded. Try again later.",
+            Self::Unauthorized => "Session revoked or expired.",
+            Self::Forbidden => "Forbidden.",
+            Self::SessionNotFound => "Session not found.",
+            // The paper's exact words (section 5.6); agents match on them.
+            Self::Exhausted => "Session balance exhausted. Re-authorize via x402 to continue.",
+            Self::Replaced => "Replaced by a newer connection.",
+            Self::AlreadyConnected => "Already connected.",
+            Self::HeartbeatLost => "Heartbeat lost.",
+            Self::SlowConsumer => "Reading too slowly.",
+            Self::RateLimited => "Rate limited.",
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! The facilitator interface: verify, settle, supported (`specs/x402-specification-v2.md` section 7).
+//!
+//! One trait for every facilitator: ours in process, ours over HTTP, a third party's.
+
+use crate::v2::Extra;
+use crate::{Network, v1, v2};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+
+/// A boxed future, so that `Arc<dyn Facilitator>` works.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The body of `POST /verify` and `POST /settle`, before anything is known about its version.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RawRequest {
+    /// Envelope version; the payload's own version decides where both stand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub x402_version: Option<u8>,
+    /// The client's payload, v1 or v2.
+    pub payment_payload: Value,
+    /// The offer it answers, v1 or v2.
+    pub payment_requirements: Value,
+}
+
+/// A request in one of the two dialects, parsed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    /// x402 v1.
+    V1(v1::PaymentPayload, v1::PaymentRequirements),
+    /// x402 v2.
+    V2(v2::PaymentPayload, v2::PaymentRequirements),
+}
+
+/// The answer of `/verify`; HTTP 200 in either case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VerifyResponse {
+    /// Whether the payment would settle now.
+    pub is_valid: bool,
+    /// Why not: one of [`crate::reason`]'s strings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invalid_reason: Option<String>,
+    /// Why not, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invalid_message: Option<String>,
+    /// Who pays, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payer: Option<String>,
+}
+
+/// The answer of `/settle`, and the content of `PAYMENT-RESPONSE`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SettleResponse {
+    /// Whether the money moved.
+    pub success: bool,
+    /// Why not: one of [`crate::reason`]'s strings. `settlement_pending` means "not known yet".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_reason: Option<String>,
+    /// Why not, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_message: Option<String>,
+    /// Who paid, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payer: Option<String>,
+    /// Transaction hash; empty when there is none, never absent.
+    pub transaction: String,
+    /// The network, in the request's dialect.
+    pub network: String,
+    /// What was settled, in atomic units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<String>,
+    /// Extension answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extensions: Option<Extra>,
+}
+
+/// The answer of `/supported`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Supported {
+    /// One entry per (version, scheme, network).
+    pub kinds: Vec<Kind>,
+    /// Extensions implemented.
+    #[serde(default)]
+    pub extensions: Vec<String>,
+    /// Signing addresses per CAIP family, such as `eip155:*`.
+    #[serde(default)]
+    pub signers: BTreeMap<String, Vec<String>>,
+}
+
+/// One supported way to pay.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Kind {
+    /// 1 or 2.
+    pub x402_version: u8,
+    /// The scheme.
+    pub scheme: String,
+    /// v1 name or CAIP-2, as the version asks.
+    pub network: String,
+    /// What a resource server must put into its offers (Solana `feePayer`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extra: Option<Extra>,
+}
+
+/// A facilitator failed to answer; nothing is known about the payment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// It could not be reached or did not answer in time: ask again with the same payment.
+    #[error("facilitator unreachable: {0}")]
+    Unreachable(String),
+    /// It answered something that is not x402: report it; ask again with the same payment.
+    #[error("facilitator answered out of protocol: {0}")]
+    Protocol(String),
+    /// The request itself is malformed: correct it.
+    #[error("malformed request: {0}")]
+    Malformed(String),
+}
+
+/// Verifies and settles payments.
+///
+/// A business refusal is an answer (`is_valid: false`, `success: false`); [`Failure`] means no answer.
+pub trait Facilitator: Send + Sync {
+    /// Would this payment settle now? Changes nothing anywhere.
+    fn verify(&self, request: Request) -> BoxFuture<'_, Result<VerifyResponse, Failure>>;
+
+    /// Settle this payment, once, however often asked.
+    fn settle(&self, request: Request) -> BoxFuture<'_, Result<SettleResponse, Failure>>;
+
+    /// What can be paid here.
+    fn supported(&self) -> BoxFuture<'_, Result<Supported, Failure>>;
+}
+
+impl VerifyResponse {
+    /// The payment would settle.
+    pub fn valid(payer: Option<String>) -> Self {
+        Self { is_valid: true, invalid_reason: None, invalid_message: None, payer }
+    }
+
+    /// The payment would not settle.
+    pub fn invalid(reason: &str, message: impl Into<String>, payer: Option<String>) -> Self {
+        Self {
+            is_valid: false,
+            invalid_reason: Some(reason.into()),
+            invalid_message: Some(message.into()),
+            payer,
+        }
+    }
+}
+
+impl RawRequest {
+    /// Reads the dialect from the payload's version (else the envelope's) and parses both halves.
+    ///
+    /// `Ok(Err(version))` is a version we do not speak: a business answer, `invalid_x402_version`.
+    pub fn parse(self) -> Result<Result<Request, u64>, crate::Error> {
+        fn part<T: serde::de::DeserializeOwned>(
+            message: &'static str,
+            value: Value,
+        ) -> Result<T, crate::Error> {
+            serde_json::from_value(value)
+                .map_err(|error| crate::Error::Message { message, detail: error.to_string() })
+        }
+        let own = self.payment_payload.get("x402Version").and_then(Value::as_u64);
+        match own.or(self.x402_version.map(u64::from)) {
+            Some(1) => Ok(Ok(Request::V1(
+                part("paymentPayload", self.payment_payload)?,
+                part("paymentRequirements", self.payment_requirements)?,
+            ))),
+            Some(2) => Ok(Ok(Request::V2(
+                part("paymentPayload", self.payment_payload)?,
+                part("paymentRequirements", self.payment_requirements)?,
+            ))),
+            Some(other) => Ok(Err(other)),
+            None => Err(crate::Error::Message {
+                message: "paymentPayload",
+                detail: "x402Version is missing; write 1 or 2".into(),
+            }),
+        }
+    }
+}
+
+impl Request {
+    /// The version of the dialect.
+    pub const fn version(&self) -> u8 {
+        match self {
+            Self::V1(..) => v1::VERSION,
+            Self::V2(..) => v2::VERSION,
+        }
+    }
+
+    /// The network as the request names it, in its own dialect.
+    pub fn network_text(&self) -> &str {
+        match self {
+            Self::V1(payload, _) => &payload.network,
+            Self::V2(payload, _) => &payload.accepted.network,
+        }
+    }
+
+    /// The offer in v2 form, whatever the dialect; `None` if a v1 network name is unknown.
+    pub fn canonical(&self) -> Option<(v2::PaymentRequirements, &Value)> {
+        match self {
+            Self::V2(payload, requirements) => Some((requirements.clone(), &payload.payload)),
+            Self::V1(payload, requirements) => {
+                let network = Network::from_v1_name(&requirements.network).ok()?;
+                let canonical = v2::PaymentRequirements {
+                    scheme: requirements.scheme.clone(),
+                    network: network.to_string(),
+                    amount: requirements.max_amount_required,
+                    asset: requirements.asset.clone(),
+                    pay_to: requirements.pay_to.clone(),
+                    max_timeout_seconds: requirements.max_timeout_seconds,
+                    extra: requirements.extra.clone(),
+                };
+                Some((canonical, &payload.payload))
+            }
+        }
+    }
+}

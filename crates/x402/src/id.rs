@@ -1,0 +1,105 @@
+//! Identifiers, each its own type, each checked once where it enters.
+
+use crate::Error;
+use std::fmt;
+use std::str::FromStr;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $field:literal, $rule:literal, $valid:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Box<str>);
+
+        impl $name {
+            /// The identifier as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Error;
+
+            fn from_str(text: &str) -> Result<Self, Error> {
+                let valid: fn(&str) -> bool = $valid;
+                if valid(text) {
+                    Ok(Self(text.into()))
+                } else {
+                    Err(Error::Id { field: $field, rule: $rule })
+                }
+            }
+        }
+
+        serde_as_text!($name);
+    };
+}
+
+id!(
+    /// A feed's name in URLs, tokens and configuration.
+    FeedId,
+    "feed id",
+    "1 to 64 characters of a-z, 0-9, '-', '_' or '.', starting with a letter or digit",
+    |text| (1..=64).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b))
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+);
+
+id!(
+    /// A session's `jti`: a random UUID (version 4) in its canonical lower-case form.
+    SessionId,
+    "session id",
+    "a version 4 UUID in lower case, such as 7d444840-9dc0-4acd-b245-5ffdce74fad2",
+    |text| text.len() == 36
+        && text.bytes().enumerate().all(|(i, b)| match i {
+            8 | 13 | 18 | 23 => b == b'-',
+            14 => b == b'4',
+            19 => b"89ab".contains(&b),
+            _ => b.is_ascii_digit() || (b'a'..=b'f').contains(&b),
+        })
+);
+
+id!(
+    /// A stream's idempotency key: chosen by the client (`Tollwire-Stream`) or by us.
+    StreamId,
+    "stream id",
+    "16 to 64 characters of A-Z, a-z, 0-9, '-' or '_'",
+    |text| (16..=64).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+);
+
+id!(
+    /// A payment's identity: canonical, so that re-encoding the same payment cannot make another.
+    ///
+    /// On EVM `eip155:<chain>/<asset>/<payer>/<nonce>` in lower case; made by `tollwire-exact`, never from raw
+    /// JSON.
+    PaymentId,
+    "payment id",
+    "16 to 256 printable ASCII characters without space or '{}'",
+    |text| (16..=256).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_graphic() && !b"{}".contains(&b))
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_id_states_its_own_rule() {
+        assert!("ticks".parse::<FeedId>().is_ok());
+        assert!("../x".parse::<FeedId>().is_err());
+        assert!("Ticks".parse::<FeedId>().is_err());
+        assert!("7d444840-9dc0-4acd-b245-5ffdce74fad2".parse::<SessionId>().is_ok());
+        assert!("7d444840-9dc0-1acd-b245-5ffdce74fad2".parse::<SessionId>().is_err());
+        assert!("7D444840-9dc0-4acd-b245-5ffdce74fad2".parse::<SessionId>().is_err());
+        assert!("0123456789abcdef".parse::<StreamId>().is_ok());
+        assert!("0123456789abcde".parse::<StreamId>().is_err());
+        assert!("eip155:8453/0xaa/0xbb/0xcc".parse::<PaymentId>().is_ok());
+        assert!("eip155:8453/{0xaa}/0xbb".parse::<PaymentId>().is_err());
+    }
+}

@@ -1,0 +1,60 @@
+//! Refusal reasons: the strings that the official SDKs emit and their users match on.
+
+/// The x402 version is neither 1 nor 2.
+pub const INVALID_X402_VERSION: &str = "invalid_x402_version";
+/// The scheme is not served here.
+pub const UNSUPPORTED_SCHEME: &str = "unsupported_scheme";
+/// The network is not served here.
+pub const INVALID_NETWORK: &str = "invalid_network";
+/// The payload is not the scheme's.
+pub const INVALID_PAYLOAD: &str = "invalid_payload";
+/// The requirements contradict themselves or us.
+pub const INVALID_PAYMENT_REQUIREMENTS: &str = "invalid_payment_requirements";
+/// The payload kind (Permit2, ERC-7710) is not served here.
+pub const UNSUPPORTED_PAYLOAD_TYPE: &str = "unsupported_payload_type";
+/// Payload and requirements name different schemes.
+pub const EVM_SCHEME: &str = "invalid_exact_evm_scheme";
+/// Payload and requirements name different networks.
+pub const EVM_NETWORK_MISMATCH: &str = "invalid_exact_evm_network_mismatch";
+/// `extra.name` or `extra.version` is missing.
+pub const EVM_MISSING_EIP712_DOMAIN: &str = "invalid_exact_evm_missing_eip712_domain";
+/// The asset has no code.
+pub const ASSET_NOT_DEPLOYED: &str = "asset_not_deployed_contract";
+/// The authorization pays somebody else.
+pub const EVM_RECIPIENT_MISMATCH: &str = "invalid_exact_evm_recipient_mismatch";
+/// The signature is not the payer's.
+pub const EVM_SIGNATURE: &str = "invalid_exact_evm_signature";
+/// The signature is not readable.
+pub const EVM_FAILED_TO_PARSE_SIGNATURE: &str = "invalid_exact_evm_failed_to_parse_signature";
+/// The payer is a smart wallet that is not deployed.
+pub const EVM_UNDEPLOYED_SMART_WALLET: &str = "invalid_exact_evm_payload_undeployed_smart_wallet";
+/// `validBefore` has passed or is too near.
+pub const EVM_VALID_BEFORE: &str = "invalid_exact_evm_payload_authorization_valid_before";
+/// `validAfter` lies ahead.
+pub const EVM_VALID_AFTER: &str = "invalid_exact_evm_payload_authorization_valid_after";
+/// v2: the amount is not exactly the price.
+pub const EVM_VALUE_MISMATCH: &str = "invalid_exact_evm_payload_authorization_value_mismatch";
+/// v1: the amount is not exactly the price.
+pub const EVM_VALUE_V1: &str = "invalid_exact_evm_authorization_value";
+/// The nonce was used, by a transfer or a cancellation.
+pub const EVM_NONCE_ALREADY_USED: &str = "invalid_exact_evm_nonce_already_used";
+/// The payer has too little.
+pub const EVM_INSUFFICIENT_BALANCE: &str = "invalid_exact_evm_insufficient_balance";
+/// The token's name differs from `extra.name`.
+pub const EVM_TOKEN_NAME_MISMATCH: &str = "invalid_exact_evm_token_name_mismatch";
+/// The token's version differs from `extra.version`.
+pub const EVM_TOKEN_VERSION_MISMATCH: &str = "invalid_exact_evm_token_version_mismatch";
+/// The token has no EIP-3009.
+pub const EVM_EIP3009_NOT_SUPPORTED: &str = "invalid_exact_evm_eip3009_not_supported";
+/// The simulated transfer failed.
+pub const EVM_SIMULATION_FAILED: &str = "invalid_exact_evm_transaction_simulation_failed";
+/// The transaction was mined and reverted.
+pub const EVM_TRANSACTION_FAILED: &str = "invalid_exact_evm_transaction_failed";
+/// The receipt lacks the expected `Transfer` log.
+pub const EVM_TRANSFER_EVENT_MISMATCH: &str = "invalid_exact_evm_transfer_event_mismatch";
+/// Broadcast, outcome unknown: ask again with the same payment.
+pub const SETTLEMENT_PENDING: &str = "settlement_pending";
+/// Verification failed for a reason of our own.
+pub const UNEXPECTED_VERIFY_ERROR: &str = "unexpected_verify_error";
+/// Settlement failed for a reason of our own.
+pub const UNEXPECTED_SETTLE_ERROR: &str = "unexpected_settle_error";
