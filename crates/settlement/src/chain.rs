@@ -1,0 +1,141 @@
+//! What the settlement procedure needs of a chain.
+
+use serde_json::Value;
+use std::future::Future;
+use std::pin::Pin;
+use tollwire_ledger::model::{Attempt, Landing, Payment};
+use tollwire_x402::v2::{Extra, PaymentRequirements};
+use tollwire_x402::{Network, PaymentId, Usdc};
+
+/// A boxed future, so that `Arc<dyn Chain>` works.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A chain's constants.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChainInfo {
+    /// Its canonical network.
+    pub network: Network,
+    /// The `chain` claim of session tokens: base, base-sepolia, solana, solana-devnet, dev.
+    pub claim: String,
+    /// The USDC contract or mint.
+    pub asset: String,
+    /// What an offer's `extra` carries on this chain (EVM: `name` and `version`).
+    pub offer_extra: Extra,
+    /// Our deposit wallet: `payTo` of our own offers.
+    pub deposit_wallet: String,
+}
+
+/// A payment whose form and identity were read without any I/O.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Identified {
+    /// Its canonical identity.
+    pub id: PaymentId,
+    /// Who pays, as the chain writes addresses.
+    pub payer: String,
+    /// The signed amount.
+    pub amount: Usdc,
+    /// When the authorization stops being valid, seconds since the epoch.
+    pub valid_before: u64,
+    /// True if the signature was checked and is the payer's own key; false if only the chain can tell (a
+    /// contract wallet).
+    pub signature_checked: bool,
+}
+
+/// A payment that will not be taken, and why. A business answer, not a failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// One of `tollwire_x402::reason`.
+    pub reason: &'static str,
+    /// For people; names the field and the fix.
+    pub message: String,
+    /// Who would have paid, where known.
+    pub payer: Option<String>,
+}
+
+/// The chain could not be asked. **Never evidence of non-payment.**
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChainError {
+    /// The node did not answer, or answered nonsense: ask again later.
+    #[error("chain node unavailable: {0}")]
+    Unavailable(String),
+    /// Our settlement account cannot pay for gas: fund it.
+    #[error("settlement account {0} cannot pay for gas")]
+    OutOfGas(String),
+    /// Another process holds this signer's turn: ask again soon.
+    #[error("settlement account is busy")]
+    Busy,
+}
+
+/// What became of a payment, as far as the chain can prove it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Observation {
+    /// The money is in the payee's account, final enough for this chain's configuration.
+    Landed(Landing),
+    /// Proven never to land.
+    Dead(Refusal),
+    /// Not known yet. With the hash of the transaction we wait for, if there is one.
+    Pending(Option<String>),
+}
+
+/// The right to use a signer's next account nonce; dropping it ends the turn.
+///
+/// The chain decides what it holds (a lock, a lease); the procedure keeps it from before `prepare` until the
+/// broadcast was answered.
+pub trait Turn: Send + Sync + std::any::Any {}
+
+/// One chain.
+///
+/// `requirements` are always the canonical (v2) form; `payload` is the scheme's JSON.
+pub trait Chain: Send + Sync {
+    /// Its constants.
+    fn info(&self) -> &ChainInfo;
+
+    /// The addresses that sign settlement transactions.
+    fn signers(&self) -> Vec<String>;
+
+    /// Reads a payload: form, identity, and every check that needs neither I/O nor the time (scheme, network,
+    /// EIP-712 domain, recipient, exact amount, and the signature where no contract is involved).
+    fn identify(&self, requirements: &PaymentRequirements, payload: &Value) -> Result<Identified, Refusal>;
+
+    /// All remaining checks, in the reference order, against the chain and the time. Changes nothing.
+    ///
+    /// `now` is seconds since the epoch.
+    fn verify<'a>(
+        &'a self,
+        requirements: &'a PaymentRequirements,
+        payload: &'a Value,
+        now: u64,
+    ) -> BoxFuture<'a, Result<Result<Identified, Refusal>, ChainError>>;
+
+    /// Waits for this chain's settlement turn.
+    fn turn(&self) -> BoxFuture<'_, Result<Box<dyn Turn>, ChainError>>;
+
+    /// Signs a transaction that would settle the payment; its hash is known from here on. Nothing leaves.
+    fn prepare<'a>(
+        &'a self,
+        payment: &'a Payment,
+        turn: &'a dyn Turn,
+    ) -> BoxFuture<'a, Result<Attempt, ChainError>>;
+
+    /// Sends a prepared transaction. Repeatable; "already known" is success.
+    fn broadcast<'a>(&'a self, attempt: &'a Attempt) -> BoxFuture<'a, Result<(), ChainError>>;
+
+    /// Looks up what became of a payment, by its attempts *and* by the chain's own logs: somebody else may have
+    /// submitted the same authorization, or the payer may have cancelled it.
+    fn observe<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, Result<Observation, ChainError>>;
+}
+
+impl Refusal {
+    /// A refusal.
+    pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), payer: None }
+    }
+
+    /// The same, naming the payer.
+    #[must_use]
+    pub fn by(mut self, payer: impl Into<String>) -> Self {
+        self.payer = Some(payer.into());
+        self
+    }
+}
