@@ -1,3 +1,44 @@
-//! Development tasks: cargo xtask test, bench.
+//! Development tasks. `cargo xtask` lists them.
+//!
+//! It depends on nothing but the standard library, so that the first `cargo xtask` of a fresh clone is quick.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line tool talks to the person who typed the command"
+)]
 
-fn main() {}
+mod bench;
+mod command;
+mod setup;
+mod test;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask <task>
+
+  setup   install what the tests need and this machine lacks, into target/testkit and by apt-get; says what it installs
+  test    setup, then every test of the workspace (arguments after -- go to cargo test)
+  bench   install nginx and haproxy if they are missing, then print the comparison table (arguments go to the benchmark)";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let task = arguments.next();
+    let rest: Vec<String> = arguments.filter(|argument| argument != "--").collect();
+    let done = match task.as_deref() {
+        Some("setup") => setup::for_tests(),
+        Some("test") => test::run(&rest),
+        Some("bench") => bench::run(&rest),
+        _ => {
+            println!("{USAGE}");
+            return ExitCode::from(if task.is_none() { 0 } else { 64 });
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("xtask: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What the tests need and a fresh machine may lack.
+
+use crate::command::{exists, run, workspace};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Redis, an EVM node, the official x402 clients.
+pub(crate) fn for_tests() -> Result<(), String> {
+    debian(&[("redis-server", "redis-server"), ("npm", "npm"), ("python3", "python3-venv")])?;
+    node()?;
+    usdc()?;
+    python()
+}
+
+/// nginx and HAProxy.
+pub(crate) fn for_benches() -> Result<(), String> {
+    debian(&[("nginx", "nginx-light"), ("haproxy", "haproxy")])
+}
+
+/// Where installed tools go.
+fn tools() -> PathBuf {
+    workspace().join("target/testkit")
+}
+
+/// Installs Debian packages whose programs are missing, or says which command would.
+fn debian(programs: &[(&str, &str)]) -> Result<(), String> {
+    let missing: Vec<&str> =
+        programs.iter().filter(|(program, _)| !exists(program)).map(|(_, package)| *package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let install = format!("apt-get install -y --no-install-recommends {}", missing.join(" "));
+    let root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
+    if !exists("apt-get") || !(root || exists("sudo")) {
+        return Err(format!(
+            "missing: {}. Install them (on Debian: sudo {install}), then run this again",
+            missing.join(", ")
+        ));
+    }
+    println!("installing Debian packages: {}", missing.join(" "));
+    let apt = |arguments: &[&str]| {
+        let mut apt = Command::new(if root { "apt-get" } else { "sudo" });
+        if !root {
+            apt.args(["-n", "apt-get"]);
+        }
+        apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+        apt
+    };
+    run(&mut apt(&["update", "-qq"]))?;
+    let mut arguments = vec!["install", "-y", "-qq", "--no-install-recommends"];
+    arguments.extend(missing);
+    run(&mut apt(&arguments)).map_err(|error| format!("{error}; install by hand: sudo {install}"))
+}
+
+/// npm packages, pinned by the lock file in crates/testkit/node.
+fn node() -> Result<(), String> {
+    let (from, to) = (workspace().join("crates/testkit/node"), tools().join("node"));
+    if is_current(&to, &[from.join("package.json"), from.join("package-lock.json")])? {
+        return Ok(());
+    }
+    println!("installing npm packages into {}", to.display());
+    fresh(&to)?;
+    copy(&from.join("package.json"), &to)?;
+    copy(&from.join("package-lock.json"), &to)?;
+    run(Command::new("npm").args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&to))?;
+    mark_current(&to, &[from.join("package.json"), from.join("package-lock.json")])
+}
+
+/// Circle's USDC contract, as three artifacts of one npm tarball whose own dependencies nobody here needs.
+fn usdc() -> Result<(), String> {
+    const PACKAGE: &str = "@stargatefinance/stg-evm-v2@2.0.6";
+    const ARTIFACTS: [&str; 3] = [
+        "package/artifacts/src/usdc/impl/v2/FiatTokenV2_2.sol/FiatTokenV2_2.json",
+        "package/artifacts/src/usdc/impl/v1/FiatTokenProxy.sol/FiatTokenProxy.json",
+        "package/artifacts/src/usdc/impl/util/SignatureChecker.sol/SignatureChecker.json",
+    ];
+    let to = tools().join("usdc");
+    let artifact = |path: &str| to.join(Path::new(path).file_name().unwrap_or_default());
+    if ARTIFACTS.iter().all(|path| artifact(path).is_file()) {
+        return Ok(());
+    }
+    println!("downloading the USDC contract ({PACKAGE}) into {}", to.display());
+    fresh(&to)?;
+    run(Command::new("npm").args(["pack", "--silent", PACKAGE]).current_dir(&to))?;
+    let tarball = fs::read_dir(&to)
+        .map_err(|error| error.to_string())?
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .find(|path| path.extension().is_some_and(|extension| extension == "tgz"))
+        .ok_or("npm pack left no tarball")?;
+    run(Command::new("tar").arg("-xzf").arg(&tarball).args(ARTIFACTS).current_dir(&to))?;
+    for path in ARTIFACTS {
+        fs::rename(to.join(path), artifact(path)).map_err(|error| format!("{path}: {error}"))?;
+    }
+    fs::remove_file(&tarball).map_err(|error| error.to_string())?;
+    fs::remove_dir_all(to.join("package")).map_err(|error| error.to_string())
+}
+
+/// PyPI packages, pinned by crates/testkit/python/requirements.txt.
+fn python() -> Result<(), String> {
+    let requirements = workspace().join("crates/testkit/python/requirements.txt");
+    let to = tools().join("venv");
+    if is_current(&to, std::slice::from_ref(&requirements))? {
+        return Ok(());
+    }
+    println!("installing PyPI packages into {}", to.display());
+    fresh(&to)?;
+    run(Command::new("python3").args(["-m", "venv"]).arg(&to))?;
+    run(Command::new(to.join("bin/pip"))
+        .args(["install", "--quiet", "--disable-pip-version-check", "--requirement"])
+        .arg(&requirements))?;
+    mark_current(&to, &[requirements])
+}
+
+/// Whether a folder was installed from exactly these files.
+fn is_current(folder: &Path, from: &[PathBuf]) -> Result<bool, String> {
+    let wanted = joined(from)?;
+    Ok(fs::read_to_string(folder.join(".installed-from")).is_ok_and(|installed| installed == wanted))
+}
+
+fn mark_current(folder: &Path, from: &[PathBuf]) -> Result<(), String> {
+    fs::write(folder.join(".installed-from"), joined(from)?).map_err(|error| error.to_string())
+}
+
+fn joined(files: &[PathBuf]) -> Result<String, String> {
+    files
+        .iter()
+        .map(|file| fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display())))
+        .collect()
+}
+
+fn fresh(folder: &Path) -> Result<(), String> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    }
+    fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))
+}
+
+fn copy(file: &Path, folder: &Path) -> Result<(), String> {
+    let name = file.file_name().unwrap_or_default();
+    fs::copy(file, folder.join(name)).map(drop).map_err(|error| format!("{}: {error}", file.display()))
+}

@@ -1,0 +1,16 @@
+//! Every test, with the real parts they need.
+
+use crate::{command, setup};
+use std::process::Command;
+
+/// Installs what is missing, builds the binaries that the whole-system tests start, and runs every test.
+pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
+    setup::for_tests()?;
+    let cargo = || {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.current_dir(command::workspace());
+        cargo
+    };
+    command::run(cargo().args(["build", "--locked", "--workspace", "--bins", "--examples"]))?;
+    command::run(cargo().args(["test", "--locked", "--workspace"]).args(arguments))
+}

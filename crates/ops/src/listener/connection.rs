@@ -1,0 +1,77 @@
+//! One connection, from its first byte to its last request.
+
+use super::{Answer, Limits, ProxyTrust, slots::Slot};
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tollwire_wire::Transport;
+use tower_service::Service;
+
+/// What all connections of a listener share.
+pub(super) struct Shared {
+    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) trust: ProxyTrust,
+    pub(super) limits: Limits,
+}
+
+/// Serves one connection. An upgraded connection leaves here, and with it its slot in the caps.
+pub(super) async fn run<S>(
+    shared: Arc<Shared>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    service: S,
+    stop: CancellationToken,
+    slot: Slot,
+) where
+    S: Service<Request<Incoming>, Response = Answer, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+{
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
+    let transport = match &shared.tls {
+        None => Transport::Tcp(stream),
+        Some(acceptor) => {
+            match tokio::time::timeout(shared.limits.tls_handshake, acceptor.accept(stream)).await {
+                Ok(Ok(tls)) => Transport::Tls(Box::new(tls.into())),
+                Ok(Err(error)) => return tracing::debug!(%error, "TLS handshake failed"),
+                Err(_) => return tracing::debug!("TLS handshake timed out"),
+            }
+        }
+    };
+    let trust = &shared.trust;
+    let service = service_fn(|mut request: Request<Incoming>| {
+        let client = trust.client(peer.ip(), request.headers());
+        request.extensions_mut().insert(client);
+        service.clone().call(request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(shared.limits.header_read)
+        .max_buf_size(shared.limits.header_bytes_max)
+        .max_headers(shared.limits.headers_max)
+        .half_close(true)
+        .serve_connection(TokioIo::new(transport), service)
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "connection ended with an error");
+    }
+    drop(slot);
+}
