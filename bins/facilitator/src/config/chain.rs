@@ -1,0 +1,89 @@
+//! `[[chain]]`.
+
+use serde::{Deserialize, Deserializer};
+use tollwire_ops::config::MaybeEnv;
+use tollwire_ops::secret::SecretRef;
+use tollwire_x402::{Network, Usdc};
+
+/// One chain.
+#[derive(Debug, Clone)]
+pub(crate) enum Chain {
+    /// In this process, with play money.
+    Dev,
+    /// A real EVM chain.
+    Evm(Box<EvmChain>),
+}
+
+/// An EVM chain.
+#[derive(Debug, Clone)]
+pub(crate) struct EvmChain {
+    pub(crate) network: Network,
+    /// JSON-RPC endpoint; `env:NAME` where it holds an access key.
+    pub(crate) rpc_url: MaybeEnv,
+    /// The key that pays for gas and, unless `pay_to` says otherwise, receives deposits.
+    pub(crate) settlement_key: SecretRef,
+    /// Deposit wallet.
+    pub(crate) pay_to: Option<String>,
+    /// Blocks on top of a receipt before it counts; 1 is the receipt's own block.
+    pub(crate) confirmations: u64,
+    /// What one whole coin of the chain's own currency costs, to book gas in USDC.
+    pub(crate) usdc_per_coin: Usdc,
+}
+
+impl Chain {
+    pub(crate) fn network(&self) -> Network {
+        match self {
+            Self::Dev => Network::BASE_SEPOLIA,
+            Self::Evm(evm) => evm.network,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Keys {
+    kind: Option<String>,
+    network: Option<Network>,
+    rpc_url: Option<MaybeEnv>,
+    settlement_key: Option<SecretRef>,
+    pay_to: Option<String>,
+    confirmations: Option<u64>,
+    usdc_per_coin: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Chain {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::from_keys(Keys::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+impl Chain {
+    fn from_keys(keys: Keys) -> Result<Self, String> {
+        let bare = keys.network.is_none() && keys.rpc_url.is_none() && keys.settlement_key.is_none();
+        match keys.kind.as_deref() {
+            Some("dev") if bare => return Ok(Self::Dev),
+            Some("dev") => return Err("kind = \"dev\" stands instead of network, rpc_url and settlement_key".into()),
+            Some(_) => return Err("kind is \"dev\", or left out".into()),
+            None => {}
+        }
+        let network = keys.network.ok_or("network is missing; write a CAIP-2 identifier such as eip155:8453")?;
+        if network.chain_id().is_none() {
+            return Err(format!("{network} is not an EVM chain; this build settles on EVM chains and the dev chain"));
+        }
+        if tollwire_x402::asset::usdc(network).is_none() {
+            return Err(format!("no USDC contract is known on {network}; eip155:8453 and eip155:84532 have one"));
+        }
+        let rate = keys.usdc_per_coin.as_deref().unwrap_or("3000");
+        Ok(Self::Evm(Box::new(EvmChain {
+            network,
+            rpc_url: keys.rpc_url.ok_or("rpc_url is missing")?,
+            settlement_key: keys.settlement_key.ok_or("settlement_key is missing; write env:NAME or file:PATH")?,
+            pay_to: keys.pay_to,
+            confirmations: match keys.confirmations {
+                Some(0) => return Err("confirmations is at least 1".into()),
+                given => given.unwrap_or(1),
+            },
+            usdc_per_coin: rate.parse().map_err(|error| format!("usdc_per_coin: {error}"))?,
+        })))
+    }
+}

@@ -1,0 +1,63 @@
+//! What is allowed but probably not meant.
+
+use super::feed::UpstreamAuth;
+use super::{Chain, File};
+use tollwire_ops::config::Loaded;
+use tollwire_x402::Usdc;
+use url::{Host, Url};
+
+/// One sentence per likely mistake, each naming the key and what will happen.
+pub(crate) fn warnings(file: &Loaded<File>) -> Vec<String> {
+    let mut found = Vec::new();
+    for (position, feed) in file.value.feed.iter().enumerate() {
+        let name = feed.id.as_ref().map_or_else(|| format!("feed[{position}]"), |id| format!("feed {id}"));
+        let price: Usdc = feed.price.parse().unwrap_or(Usdc::ZERO);
+        let deposits: Vec<Usdc> = feed.deposit_units.iter().filter_map(|units| price.checked_mul(*units)).collect();
+        if !deposits.iter().any(|deposit| deposit.atomic() <= 100_000) {
+            found.push(format!(
+                "{name}: deposit_units has no deposit of at most $0.10; x402 v1 clients with their default cap cannot pay"
+            ));
+        }
+        if let Some(large) = deposits.iter().find(|deposit| deposit.atomic() > 1_000_000) {
+            found.push(format!(
+                "{name}: deposit_units has a deposit of {large}; x402 v2 clients take at most $1.00 by default and skip it"
+            ));
+        }
+        let open = feed.upstream_auth == UpstreamAuth::None && feed.upstream_headers.is_empty();
+        let url = feed.upstream.resolve().ok().and_then(|text| Url::parse(&text).ok());
+        if open && url.as_ref().is_some_and(is_public) {
+            found.push(format!(
+                "{name}: the upstream is public and asks for no proof; agents can go around this proxy. Set upstream_auth or upstream_headers"
+            ));
+        }
+        if url.as_ref().is_some_and(|url| url.scheme() == "ws" && is_public(url)) {
+            found.push(format!("{name}: the upstream is public and not encrypted; write wss://"));
+        }
+    }
+    if file.value.public_url.scheme() == "http" && is_public(&file.value.public_url) {
+        found.push("public_url: session tokens will cross the network unencrypted; put TLS in front and write https://".into());
+    }
+    if file.value.admin.as_ref().is_some_and(|admin| !admin.listen.ip().is_loopback()) {
+        found.push("admin.listen: the admin listener is not on loopback; anybody who reaches it sees the metrics".into());
+    }
+    let keys = std::iter::once(&file.value.token.signing_key).chain(&file.value.token.previous_keys);
+    let chains = file.value.chain.iter().filter_map(|chain| match chain {
+        Chain::Dev => None,
+        Chain::Evm(evm) => Some(&evm.settlement_key),
+    });
+    for key in keys.chain(chains) {
+        if key.readable_by_others(&file.base) == Some(true) {
+            found.push(format!("{key}: others can read this key file; chmod 600 it"));
+        }
+    }
+    found
+}
+
+fn is_public(url: &Url) -> bool {
+    match url.host() {
+        None => false,
+        Some(Host::Domain(name)) => name != "localhost" && name.contains('.') && !name.ends_with(".internal"),
+        Some(Host::Ipv4(ip)) => !(ip.is_loopback() || ip.is_private() || ip.is_link_local()),
+        Some(Host::Ipv6(ip)) => !(ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()),
+    }
+}

@@ -1,0 +1,67 @@
+//! `[limits]`: every bound that an operator may want to move.
+
+use serde::Deserialize;
+use std::time::Duration;
+use tollwire_ops::duration::HumanDuration;
+
+/// Bounds and time-outs, with their defaults.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Limits {
+    /// Connections at once.
+    pub(crate) connections: usize,
+    /// Connections at once from one address.
+    pub(crate) connections_per_address: usize,
+    /// Live streams at once.
+    pub(crate) streams: usize,
+    /// Time for a request's head.
+    pub(crate) header_read: HumanDuration,
+    /// Bytes of a request's head.
+    pub(crate) header_bytes: usize,
+    /// How long a paid request waits for its settlement before it answers 503.
+    pub(crate) settlement_wait: HumanDuration,
+    /// Time to connect to an upstream and finish its handshake.
+    pub(crate) upstream_dial: HumanDuration,
+    /// Bytes of one WebSocket frame.
+    pub(crate) frame_bytes: u64,
+    /// Bytes of one WebSocket message.
+    pub(crate) message_bytes: u64,
+    /// Control frames per second and direction.
+    pub(crate) control_frames: u32,
+    /// How long a peer may refuse to take bytes.
+    pub(crate) stall: HumanDuration,
+    /// How long a stream may be silent in both directions; off when left out.
+    pub(crate) idle: Option<HumanDuration>,
+    /// How long a close waits for a message boundary before it takes a frame boundary.
+    pub(crate) close_grace: HumanDuration,
+    /// How long a closed stream waits for the peer's own Close.
+    pub(crate) close_wait: HumanDuration,
+    /// How long live streams go on after SIGTERM.
+    pub(crate) drain: HumanDuration,
+}
+
+const fn secs(secs: u64) -> HumanDuration {
+    HumanDuration(Duration::from_secs(secs))
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 20_000,
+            connections_per_address: 200,
+            streams: 20_000,
+            header_read: secs(5),
+            header_bytes: 48 * 1024,
+            settlement_wait: secs(30),
+            upstream_dial: secs(10),
+            frame_bytes: 64 * 1024 * 1024,
+            message_bytes: 64 * 1024 * 1024,
+            control_frames: 100,
+            stall: secs(30),
+            idle: None,
+            close_grace: secs(1),
+            close_wait: secs(5),
+            drain: secs(30),
+        }
+    }
+}

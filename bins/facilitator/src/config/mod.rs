@@ -1,0 +1,142 @@
+//! The configuration file: its shape. What the values mean is in docs/configuration.md.
+
+mod chain;
+mod feed;
+mod footguns;
+mod limits;
+
+pub(crate) use chain::{Chain, EvmChain};
+pub(crate) use feed::Feed;
+pub(crate) use footguns::warnings;
+pub(crate) use limits::Limits;
+
+use serde::Deserialize;
+use std::net::SocketAddr;
+use tollwire_ops::config::{AddressRange, Admin, Loaded, Log, MaybeEnv, Runtime, Tls};
+use tollwire_ops::duration::HumanDuration;
+use tollwire_ops::secret::SecretRef;
+use url::Url;
+
+/// The whole file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct File {
+    /// Where the public listener binds.
+    pub(crate) listen: SocketAddr,
+    /// The URL agents reach it by; also the tokens' audience.
+    pub(crate) public_url: Url,
+    /// `file:PATH`, `memory:`, `redis://...` or `rediss://...`; or `env:NAME` holding one of these.
+    pub(crate) store: MaybeEnv,
+    /// TLS on the public listener.
+    pub(crate) tls: Option<Tls>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    #[serde(default)]
+    pub(crate) trusted_proxies: Vec<AddressRange>,
+    /// Start on a Redis that may forget (no append-only file, or eviction).
+    #[serde(default)]
+    pub(crate) allow_volatile: bool,
+    /// Replicas that must have confirmed a payment's records.
+    #[serde(default)]
+    pub(crate) wait_replicas: u32,
+    /// Let the dev chain, which anybody can pay with play money, listen beyond loopback.
+    #[serde(default)]
+    pub(crate) dev_allow_public: bool,
+    /// Our fee, in hundredths of a percent of what was captured.
+    #[serde(default = "default_fee_bps")]
+    pub(crate) fee_bps: u16,
+    /// How long a session keeps an unspent balance.
+    #[serde(default = "default_balance_ttl")]
+    pub(crate) balance_ttl: HumanDuration,
+    /// Session tokens.
+    pub(crate) token: Token,
+    /// Metrics, health, administration.
+    pub(crate) admin: Option<Admin>,
+    /// The plain x402 facilitator.
+    #[serde(default)]
+    pub(crate) facilitator: FacilitatorApi,
+    /// Bounds and time-outs.
+    #[serde(default)]
+    pub(crate) limits: Limits,
+    /// Threads.
+    #[serde(default)]
+    pub(crate) runtime: Runtime,
+    /// Logging.
+    #[serde(default)]
+    pub(crate) log: Log,
+    /// Where money settles.
+    #[serde(default)]
+    pub(crate) chain: Vec<Chain>,
+    /// What is sold.
+    #[serde(default)]
+    pub(crate) feed: Vec<Feed>,
+}
+
+/// `[token]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Token {
+    /// The `iss` claim.
+    pub(crate) issuer: String,
+    /// The signing key, made by `facilitator keys new`.
+    pub(crate) signing_key: SecretRef,
+    /// Keys whose tokens are still accepted while they live out.
+    #[serde(default)]
+    pub(crate) previous_keys: Vec<SecretRef>,
+    /// How long a token opens streams.
+    #[serde(default = "default_ttl")]
+    pub(crate) ttl: HumanDuration,
+}
+
+/// `[facilitator]`: `/verify` and `/settle` for other people's resource servers.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct FacilitatorApi {
+    /// Wallets we settle for. Empty: none on real chains, all on the dev chain.
+    pub(crate) pay_to: Vec<String>,
+}
+
+const fn default_fee_bps() -> u16 {
+    100
+}
+
+const fn default_balance_ttl() -> HumanDuration {
+    HumanDuration(std::time::Duration::from_secs(30 * 24 * 3600))
+}
+
+const fn default_ttl() -> HumanDuration {
+    HumanDuration(std::time::Duration::from_secs(24 * 3600))
+}
+
+/// Rules that span several keys. Those of one key are its type's.
+pub(crate) fn validate(file: &Loaded<File>) -> Result<(), tollwire_ops::Error> {
+    let value = &file.value;
+    let plain = value.public_url.query().is_none() && value.public_url.fragment().is_none();
+    if !matches!(value.public_url.scheme(), "http" | "https") || !plain {
+        return Err(file.error("public_url", "write an http:// or https:// URL without query"));
+    }
+    if value.fee_bps > 10_000 {
+        return Err(file.error("fee_bps", "at most 10000, which is everything"));
+    }
+    if value.chain.is_empty() {
+        return Err(file.error("chain", "add at least one [[chain]]; kind = \"dev\" needs nothing else"));
+    }
+    let dev = value.chain.iter().any(|chain| matches!(chain, Chain::Dev));
+    if dev && value.chain.len() > 1 {
+        return Err(file.error("chain", "the dev chain cannot stand beside another chain: its money is not real"));
+    }
+    if dev && !value.listen.ip().is_loopback() && !value.dev_allow_public {
+        return Err(file.error(
+            "listen",
+            "the dev chain serves anybody for play money; listen on loopback, or set dev_allow_public = true",
+        ));
+    }
+    let mut networks = Vec::new();
+    for chain in &value.chain {
+        let network = chain.network();
+        if networks.contains(&network) {
+            return Err(file.error("chain.network", format!("{network} stands twice")));
+        }
+        networks.push(network);
+    }
+    feed::validate(file, &networks, dev)
+}
