@@ -1,1 +1,34 @@
-//! WebSocket data paths: frame scanner, byte pump, transports, limits, drain.
+//! WebSocket data paths: what happens to a connection after its 101.
+//!
+//! A proxied WebSocket is two byte streams with frame headers in them. [`Pump`] moves both streams and reads
+//! only the headers ([`FrameScanner`]): it never masks, unmasks, decodes, buffers a message or changes a payload
+//! byte, so extensions (permessage-deflate) and subprotocols work end to end. Because it knows where frames and
+//! messages end, it can end a stream politely at any moment ([`Control`]), enforce size and rate limits
+//! ([`Limits`]), and say exactly how a stream ended ([`Report`]).
+//!
+//! ```text
+//!   agent ──masked frames──▶ Lane(scanner, spill) ──▶ upstream
+//!   agent ◀── Lane(scanner, spill) ◀──unmasked frames── upstream
+//! ```
+//!
+//! It is **not** a WebSocket library: handshakes belong to the HTTP layer above, and an endpoint that reads
+//! messages wants a message API.
+//!
+//! Specification: RFC 6455, sections 5 (framing) and 7 (closing).
+
+mod close;
+mod control;
+mod header;
+mod limits;
+mod pump;
+mod report;
+mod scan;
+mod transport;
+
+pub use close::{Close, CloseFrame};
+pub use control::Control;
+pub use limits::Limits;
+pub use pump::Pump;
+pub use report::{End, Report, Side, Traffic};
+pub use scan::{FrameScanner, Scan, Stop, Until, Violation};
+pub use transport::Transport;

@@ -1,0 +1,271 @@
+//! Follows the frames of one direction without touching a byte.
+
+use tollwire_x402::close::CloseCode;
+
+use crate::header::{Header, Kind};
+use crate::{Limits, Side, Traffic};
+
+/// The code that stands for "a Close frame without a code" (RFC 6455, section 7.1.5).
+const NO_CODE: u16 = 1005;
+
+/// How a side broke the protocol or a size limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Violation {
+    /// A client frame without mask or a server frame with one (RFC 6455, section 5.1).
+    #[error("frame masked the wrong way")]
+    Mask,
+    /// An opcode nobody has defined (section 5.2).
+    #[error("reserved opcode {0:#x}")]
+    Opcode(u8),
+    /// A payload length with the top bit set (section 5.2).
+    #[error("payload length over 63 bits")]
+    Length,
+    /// A control frame of more than 125 bytes (section 5.5).
+    #[error("control frame over 125 bytes")]
+    LongControl,
+    /// A control frame without FIN (section 5.5).
+    #[error("fragmented control frame")]
+    FragmentedControl,
+    /// A continuation frame with no message to continue (section 5.4).
+    #[error("continuation without a message")]
+    Continuation,
+    /// A new message inside a fragmented one (section 5.4).
+    #[error("message inside a fragmented message")]
+    Interleaved,
+    /// A frame over `Limits::frame_bytes_max`.
+    #[error("frame too big")]
+    FrameTooBig,
+    /// A message over `Limits::message_bytes_max`.
+    #[error("message too big")]
+    MessageTooBig,
+}
+
+impl Violation {
+    /// What the violator is told: 1009 for size, 1002 for the rest.
+    pub const fn close_code(self) -> CloseCode {
+        match self {
+            Self::FrameTooBig | Self::MessageTooBig => CloseCode::TooBig,
+            _ => CloseCode::ProtocolError,
+        }
+    }
+}
+
+/// Where a scan should stop early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// Nowhere: take all there is.
+    Drained,
+    /// At the first frame boundary, which may be right here.
+    Frame,
+    /// At the first boundary between messages, which may be right here.
+    Message,
+}
+
+/// Why a scan stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Stop {
+    /// Everything that could be judged has been. What is left, if anything, is an incomplete header of fewer
+    /// than 14 bytes: it must not be passed on yet, and comes again in front of later bytes.
+    Drained,
+    /// The boundary asked for.
+    Boundary,
+    /// The end of a Close frame; a side sends nothing after it.
+    Close,
+    /// The next frame is not allowed; nothing of it may be passed on.
+    Violation(Violation),
+}
+
+/// What a scan found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub struct Scan {
+    /// How many of the bytes may be passed on.
+    pub passed: usize,
+    /// Why no more.
+    pub stop: Stop,
+}
+
+/// Follows the frames one side sends: checks every header, counts, and finds boundaries and the Close frame.
+///
+/// A pure state machine: bytes in, verdict out. Headers are judged whole, so that a frame can still be refused
+/// before its first byte has been passed on.
+///
+/// ```
+/// use tollwire_wire::{FrameScanner, Limits, Scan, Side, Stop, Until};
+/// let mut scanner = FrameScanner::new(Side::Upstream, &Limits::default());
+/// // A text frame "hi", and half a header.
+/// let scan = scanner.scan(&[0x81, 2, b'h', b'i', 0x82], Until::Drained);
+/// assert_eq!(scan, Scan { passed: 4, stop: Stop::Drained });
+/// assert_eq!(scanner.traffic().messages, 1);
+/// ```
+#[derive(Debug, Clone)]
+pub struct FrameScanner {
+    sender: Side,
+    /// Whether a fragmented message is open.
+    open: bool,
+    /// The Close frame being read.
+    closing: Option<ClosePayload>,
+    /// Payload bytes of the current frame still to come.
+    remaining: u64,
+    /// Payload bytes of the current message so far, by its headers.
+    message_bytes: u64,
+    frame_bytes_max: u64,
+    message_bytes_max: u64,
+    /// Frames that carry no data, for rate limits: control frames and empty continuations.
+    idle_frames: u64,
+    traffic: Traffic,
+}
+
+/// The head of a Close frame's payload, unmasked as it comes.
+#[derive(Debug, Clone, Copy)]
+struct ClosePayload {
+    key: [u8; 4],
+    seen: usize,
+    code: [u8; 2],
+}
+
+impl FrameScanner {
+    /// A scanner for what `sender` sends: agents mask, upstreams do not.
+    pub fn new(sender: Side, limits: &Limits) -> Self {
+        Self {
+            sender,
+            open: false,
+            closing: None,
+            remaining: 0,
+            message_bytes: 0,
+            frame_bytes_max: limits.frame_bytes_max,
+            message_bytes_max: limits.message_bytes_max,
+            idle_frames: 0,
+            traffic: Traffic::default(),
+        }
+    }
+
+    /// Judges `bytes`, which follow what was passed before, up to the stop asked for.
+    pub fn scan(&mut self, bytes: &[u8], until: Until) -> Scan {
+        let mut passed = 0;
+        let stop = loop {
+            let rest = bytes.get(passed..).unwrap_or_default();
+            if self.remaining > 0 {
+                let step = usize::try_from(self.remaining).map_or(rest.len(), |n| n.min(rest.len()));
+                self.read_close(rest, step);
+                self.remaining -= wide(step);
+                passed += step;
+                if self.remaining > 0 {
+                    break Stop::Drained;
+                }
+                continue;
+            }
+            if self.closing.is_some() {
+                self.finish_close();
+            }
+            if self.traffic.close_code.is_some() {
+                break Stop::Close;
+            }
+            if self.at(until) {
+                break Stop::Boundary;
+            }
+            match Header::parse(rest, self.sender).and_then(|header| self.begin(header)) {
+                Ok(Some(size)) => passed += size,
+                Ok(None) => break Stop::Drained,
+                Err(violation) => break Stop::Violation(violation),
+            }
+        };
+        self.traffic.bytes += wide(passed);
+        Scan { passed, stop }
+    }
+
+    /// Whether what was passed on ends between two frames.
+    pub const fn at_frame_boundary(&self) -> bool {
+        self.remaining == 0
+    }
+
+    /// Whether what was passed on ends between two messages.
+    pub const fn at_message_boundary(&self) -> bool {
+        self.remaining == 0 && !self.open
+    }
+
+    /// What was passed on so far.
+    pub const fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
+    /// Frames so far that carried no data: control frames, and empty fragments in the middle of a message.
+    pub const fn idle_frames(&self) -> u64 {
+        self.idle_frames
+    }
+
+    const fn at(&self, until: Until) -> bool {
+        match until {
+            Until::Drained => false,
+            Until::Frame => self.at_frame_boundary(),
+            Until::Message => self.at_message_boundary(),
+        }
+    }
+
+    /// Admits the next frame; its header's size, or nothing if the header is not all there yet.
+    #[inline]
+    fn begin(&mut self, header: Option<Header>) -> Result<Option<usize>, Violation> {
+        let Some(header) = header else { return Ok(None) };
+        let message_bytes = match (header.kind, self.open) {
+            (Kind::Start, false) => header.payload,
+            (Kind::Continuation, true) => self.message_bytes.saturating_add(header.payload),
+            (Kind::Start, true) => return Err(Violation::Interleaved),
+            (Kind::Continuation, false) => return Err(Violation::Continuation),
+            (Kind::Control | Kind::Close, _) => {
+                self.begin_control(&header);
+                return Ok(Some(header.size));
+            }
+        };
+        if header.payload > self.frame_bytes_max {
+            return Err(Violation::FrameTooBig);
+        }
+        if message_bytes > self.message_bytes_max {
+            return Err(Violation::MessageTooBig);
+        }
+        if self.open && !header.fin && header.payload == 0 {
+            self.idle_frames += 1;
+        }
+        self.traffic.data_frames += 1;
+        self.traffic.messages += u64::from(!self.open);
+        self.message_bytes = message_bytes;
+        self.open = !header.fin;
+        self.remaining = header.payload;
+        Ok(Some(header.size))
+    }
+
+    fn begin_control(&mut self, header: &Header) {
+        self.traffic.control_frames += 1;
+        self.idle_frames += 1;
+        self.remaining = header.payload;
+        if header.kind == Kind::Close {
+            self.closing = Some(ClosePayload { key: header.key, seen: 0, code: [0; 2] });
+        }
+    }
+
+    /// If a Close frame is being read, takes what it can of the code from the first `step` bytes.
+    #[inline]
+    fn read_close(&mut self, payload: &[u8], step: usize) {
+        let Some(close) = &mut self.closing else { return };
+        for byte in payload.iter().take(step) {
+            let (Some(slot), Some(mask)) = (close.code.get_mut(close.seen), close.key.get(close.seen)) else {
+                return;
+            };
+            *slot = byte ^ mask;
+            close.seen += 1;
+        }
+    }
+
+    fn finish_close(&mut self) {
+        let Some(close) = self.closing.take() else { return };
+        let code = if close.seen == close.code.len() { u16::from_be_bytes(close.code) } else { NO_CODE };
+        self.traffic.close_code = Some(code);
+    }
+}
+
+/// A length in memory as a count of bytes on the wire.
+#[inline]
+fn wide(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
