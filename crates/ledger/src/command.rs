@@ -10,7 +10,8 @@ use tollwire_x402::{PaymentId, SessionId, StreamId};
 pub enum Command {
     /// Remember a payment before anything leaves the house.
     ///
-    /// Done, Replayed (same purchase), Foreign (the payment was recorded for something else).
+    /// Done, Replayed (same purchase), Foreign (the payment was recorded for something else), Conflict (no units,
+    /// more than [`UNITS_MAX`](crate::core::UNITS_MAX), or the session is of another feed or unit).
     Record {
         /// Whose.
         payment: PaymentId,
@@ -19,7 +20,8 @@ pub enum Command {
     },
     /// Remember the transaction about to be broadcast.
     ///
-    /// Done, Replayed (this transaction is attached, or the payment's fate is known), Unknown.
+    /// Done, Replayed (this transaction is attached, or the payment's fate is known), Unknown, Conflict (it has
+    /// [`ATTEMPTS_MAX`](crate::model::Payment::ATTEMPTS_MAX) transactions already).
     Attach {
         /// Whose.
         payment: PaymentId,
@@ -30,7 +32,8 @@ pub enum Command {
     },
     /// The money arrived: claim the payment and add its units, in one step. The only way a balance grows.
     ///
-    /// Done, Replayed, Unknown. A payment that was abandoned is credited all the same: the chain is right.
+    /// Done, Replayed, Unknown, Conflict (the session's sums would pass what can be counted, or it is of another feed
+    /// or unit; nothing is changed). A payment that was abandoned is credited all the same: the chain is right.
     Credit {
         /// Whose.
         payment: PaymentId,
@@ -61,7 +64,7 @@ pub enum Command {
         stream: StreamId,
         /// `None` opens the stream (or re-opens it); `Some` continues the opening that has this fence.
         fence: Option<u64>,
-        /// Cumulative units, posted and held together.
+        /// Cumulative units, posted and held together; at least 1, else Conflict. A hold never shrinks by this.
         to: u64,
         /// How long the hold lasts without another command.
         lease: Duration,
@@ -139,6 +142,42 @@ impl Command {
             | Self::End { session, .. }
             | Self::Revoke { session }
             | Self::Expire { session } => session,
+        }
+    }
+}
+
+impl Command {
+    /// The payment a command names, if any.
+    pub fn payment(&self) -> Option<&PaymentId> {
+        match self {
+            Self::Record { payment, .. }
+            | Self::Attach { payment, .. }
+            | Self::Credit { payment, .. }
+            | Self::Abandon { payment, .. } => Some(payment),
+            Self::Hold { .. }
+            | Self::Post { .. }
+            | Self::Void { .. }
+            | Self::Reverse { .. }
+            | Self::End { .. }
+            | Self::Revoke { .. }
+            | Self::Expire { .. } => None,
+        }
+    }
+
+    /// The stream a command names, if any.
+    pub fn stream(&self) -> Option<&StreamId> {
+        match self {
+            Self::Hold { stream, .. }
+            | Self::Post { stream, .. }
+            | Self::Void { stream, .. }
+            | Self::Reverse { stream, .. }
+            | Self::End { stream, .. } => Some(stream),
+            Self::Record { .. }
+            | Self::Attach { .. }
+            | Self::Credit { .. }
+            | Self::Abandon { .. }
+            | Self::Revoke { .. }
+            | Self::Expire { .. } => None,
         }
     }
 }

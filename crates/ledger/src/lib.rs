@@ -7,6 +7,7 @@
 
 pub mod command;
 pub mod core;
+pub mod memory;
 pub mod model;
 pub mod outcome;
 

@@ -49,6 +49,37 @@ pub struct Intent {
     pub plain: bool,
 }
 
+impl Intent {
+    /// Whether another intent for the same payment is the same purchase.
+    ///
+    /// Session, tariff version, proofs, window and payload text do not count: a client that asks again brings a new
+    /// candidate session and perhaps another encoding.
+    pub fn same_purchase(&self, other: &Self) -> bool {
+        self.terms() == other.terms()
+    }
+
+    /// What is bought from whom for how much, as one line of text; stores compare it where they cannot compare
+    /// fields. EVM addresses are the same in any case.
+    pub fn terms(&self) -> String {
+        let account = |text: &str| match self.network {
+            Network::Eip155(_) => text.to_ascii_lowercase(),
+            Network::Solana(_) => text.to_owned(),
+        };
+        [
+            if self.plain { "plain" } else { "session" },
+            self.feed.as_str(),
+            self.unit.as_str(),
+            &self.units.to_string(),
+            &self.amount.atomic().to_string(),
+            &self.network.to_string(),
+            &account(&self.asset),
+            &account(&self.payer),
+            &account(&self.pay_to),
+        ]
+        .join(" ")
+    }
+}
+
 /// A transaction made ready for one payment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {

@@ -1,0 +1,197 @@
+//! Hold, Post, Void, Reverse, End: the units of one stream.
+
+use super::{Applied, REOPEN_WINDOW, REVERSE_WINDOW, Slot, deadline, lapse, view_of};
+use crate::command::{Entry, EntryKind};
+use crate::model::{Hold, Session, Stream};
+use crate::{Outcome, Timestamp};
+use std::time::Duration;
+use tollwire_x402::StreamId;
+
+/// One stream's rows while a command works on them.
+pub(super) struct Desk<'a> {
+    id: &'a StreamId,
+    now: Timestamp,
+    session: Session,
+    session_changed: bool,
+    stream: Option<Stream>,
+    stream_changed: bool,
+    entries: Vec<Entry>,
+}
+
+/// Runs a stream command. Holds that are over return first, whatever the answer will be.
+pub(super) fn run(
+    slot: Slot,
+    id: &StreamId,
+    now: Timestamp,
+    command: impl FnOnce(&mut Desk<'_>) -> Outcome,
+) -> Applied {
+    let Some(mut session) = slot.session else { return Applied::unchanged(Outcome::Unknown) };
+    let session_changed = lapse(&mut session, now);
+    let (stream, entries) = (slot.stream, Vec::new());
+    let mut desk = Desk { id, now, session, session_changed, stream, stream_changed: false, entries };
+    let outcome = command(&mut desk);
+    let changed = Slot {
+        payment: None,
+        session: desk.session_changed.then_some(desk.session),
+        stream: desk.stream.filter(|_| desk.stream_changed),
+    };
+    Applied { outcome, changed, entries: desk.entries }
+}
+
+impl Desk<'_> {
+    pub(super) fn hold(&mut self, fence: Option<u64>, to: u64, lease: Duration) -> Outcome {
+        if self.session.revoked {
+            return Outcome::Revoked;
+        }
+        if self.now >= self.session.balance_until {
+            return Outcome::Expired;
+        }
+        let (stream, replaces) = match self.opening(fence) {
+            Ok(opening) if to > 0 => opening,
+            Ok(_) => return Outcome::Conflict,
+            Err(refusal) => return refusal,
+        };
+        let old = self.session.holds.get(self.id).copied();
+        let held = old.map_or(0, |hold| hold.units);
+        let more = to.saturating_sub(stream.posted).saturating_sub(held);
+        if more > self.session.remaining() {
+            let held_elsewhere = self.session.holds.keys().any(|other| other != self.id);
+            return Outcome::Exhausted { held_elsewhere };
+        }
+        let units = held.saturating_add(more);
+        if units > 0 {
+            let until = deadline(self.now, lease).max(old.map_or(Timestamp::default(), |hold| hold.until));
+            self.session.holds.insert(self.id.clone(), Hold { units, until });
+        }
+        if replaces {
+            self.session.revision = self.session.revision.saturating_add(1);
+        }
+        self.session_changed = true;
+        let (fence, posted) = (stream.fence, stream.posted);
+        self.stream = Some(stream);
+        self.stream_changed = true;
+        Outcome::Held { fence, posted, session: Box::new(self.session.clone()) }
+    }
+
+    /// The stream as this hold finds or makes it, and whether it takes the place of an opening that may still be
+    /// served.
+    fn opening(&self, fence: Option<u64>) -> Result<(Stream, bool), Outcome> {
+        let fresh =
+            |fence| Stream { posted: 0, fence, first_held: self.now, posted_at: None, reversed: false };
+        match (self.stream.clone(), fence) {
+            (None, None) => Ok((fresh(1), false)),
+            (None, Some(_)) => Err(Outcome::Unknown),
+            (Some(stream), Some(fence)) if stream.fence != fence => Err(Outcome::Fenced),
+            (Some(stream), Some(_)) if stream.reversed => Err(Outcome::Conflict),
+            (Some(stream), Some(_)) => Ok((stream, false)),
+            (Some(stream), None) => {
+                let fence = stream.fence.saturating_add(1);
+                if stream.posted == 0 && !self.session.holds.contains_key(self.id) {
+                    // Voided, lapsed or reversed: it costs nothing so far, so it may begin again.
+                    Ok((fresh(fence), false))
+                } else if self.now.since(stream.first_held) <= REOPEN_WINDOW {
+                    Ok((Stream { fence, ..stream }, true))
+                } else {
+                    Err(Outcome::Conflict)
+                }
+            }
+        }
+    }
+
+    pub(super) fn post(&mut self, fence: u64, to: u64, live_for: Duration) -> Outcome {
+        if self.session.revoked {
+            return Outcome::Revoked;
+        }
+        let mut stream = match self.current(fence) {
+            Ok(stream) => stream,
+            Err(refusal) => return refusal,
+        };
+        let units = to.saturating_sub(stream.posted);
+        let live_until = deadline(self.now, live_for);
+        if units == 0 {
+            // A re-opened stream, captured before: it is live again.
+            self.keep_alive(live_until);
+            return Outcome::Replayed(view_of(&self.session));
+        }
+        let Some(hold) = self.session.holds.get_mut(self.id).filter(|hold| hold.units >= units) else {
+            return Outcome::Lapsed;
+        };
+        hold.units = hold.units.saturating_sub(units);
+        if hold.units == 0 {
+            self.session.holds.remove(self.id);
+        }
+        self.session.captured = self.session.captured.saturating_add(units);
+        stream.posted = to;
+        stream.posted_at = stream.posted_at.or(Some(self.now));
+        self.stream = Some(stream);
+        self.stream_changed = true;
+        self.keep_alive(live_until);
+        self.session_changed = true;
+        self.journal(EntryKind::Capture, units);
+        Outcome::Done(view_of(&self.session))
+    }
+
+    pub(super) fn void(&mut self, fence: u64) -> Outcome {
+        match self.current(fence) {
+            Err(refusal) => refusal,
+            Ok(_) if self.session.holds.remove(self.id).is_some() => self.done(),
+            Ok(_) => Outcome::Replayed(view_of(&self.session)),
+        }
+    }
+
+    pub(super) fn reverse(&mut self, fence: u64) -> Outcome {
+        let mut stream = match self.current(fence) {
+            Ok(stream) => stream,
+            Err(refusal) => return refusal,
+        };
+        if stream.reversed {
+            return Outcome::Replayed(view_of(&self.session));
+        }
+        let in_time = stream.posted_at.is_some_and(|at| self.now.since(at) <= REVERSE_WINDOW);
+        if stream.posted != 1 || !in_time {
+            return Outcome::Conflict;
+        }
+        self.session.captured = self.session.captured.saturating_sub(stream.posted);
+        self.session.holds.remove(self.id);
+        self.session.live.remove(self.id);
+        stream.posted = 0;
+        stream.reversed = true;
+        self.stream = Some(stream);
+        self.stream_changed = true;
+        self.journal(EntryKind::Reverse, 1);
+        self.done()
+    }
+
+    pub(super) fn end(&mut self, fence: u64) -> Outcome {
+        if let Err(refusal) = self.current(fence) {
+            return refusal;
+        }
+        let held = self.session.holds.remove(self.id).is_some();
+        let live = self.session.live.remove(self.id).is_some();
+        if held || live { self.done() } else { Outcome::Replayed(view_of(&self.session)) }
+    }
+
+    /// The stream, if `fence` is its valid opening.
+    fn current(&self, fence: u64) -> Result<Stream, Outcome> {
+        let stream = self.stream.clone().ok_or(Outcome::Unknown)?;
+        if stream.fence == fence { Ok(stream) } else { Err(Outcome::Fenced) }
+    }
+
+    fn keep_alive(&mut self, until: Timestamp) {
+        let known = self.session.live.get(self.id).copied().unwrap_or_default();
+        if until > known {
+            self.session.live.insert(self.id.clone(), until);
+            self.session_changed = true;
+        }
+    }
+
+    fn journal(&mut self, kind: EntryKind, units: u64) {
+        let stream = Some(self.id.clone());
+        self.entries.push(Entry { at: self.now, kind, units, stream, payment: None });
+    }
+
+    fn done(&mut self) -> Outcome {
+        self.session_changed = true;
+        Outcome::Done(view_of(&self.session))
+    }
+}

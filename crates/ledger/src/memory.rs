@@ -1,0 +1,168 @@
+//! A ledger in memory, for development and tests: correct, and gone with the process.
+
+use crate::command::Entry;
+use crate::core::{self, Slot, lapse};
+use crate::ledger::{BoxFuture, Watched};
+use crate::model::{Fate, Payment, Session, Stream};
+use crate::{Clock, Command, Error, Ledger, Outcome, Timestamp};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tollwire_x402::{PaymentId, SessionId, StreamId};
+
+/// The ledger core over maps behind one lock. Nothing is durable.
+pub struct MemoryLedger {
+    clock: Arc<dyn Clock>,
+    books: Mutex<Books>,
+}
+
+#[derive(Default)]
+struct Books {
+    payments: BTreeMap<PaymentId, Payment>,
+    sessions: BTreeMap<SessionId, Session>,
+    streams: BTreeMap<(SessionId, StreamId), Stream>,
+    journals: BTreeMap<SessionId, Vec<Entry>>,
+    once: BTreeMap<String, Timestamp>,
+    leases: BTreeMap<String, (String, Timestamp)>,
+}
+
+impl MemoryLedger {
+    /// An empty ledger.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, books: Mutex::default() }
+    }
+
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for MemoryLedger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryLedger").finish_non_exhaustive()
+    }
+}
+
+impl Books {
+    fn apply(&mut self, command: &Command, now: Timestamp) -> Result<Outcome, Error> {
+        let payment = command.payment().and_then(|id| self.payments.get(id)).cloned();
+        let session = core::session_of(command, payment.as_ref()).clone();
+        let stream =
+            command.stream().and_then(|id| self.streams.get(&(session.clone(), id.clone()))).cloned();
+        let slot = Slot { payment, session: self.sessions.get(&session).cloned(), stream };
+        let applied = core::apply(slot, command, now);
+        if let Some(row) = &applied.changed.session {
+            core::check_invariants(row).map_err(|broken| Error::Corrupt(format!("{session}: {broken}")))?;
+        }
+        if let (Some(id), Some(row)) = (command.payment(), applied.changed.payment) {
+            self.payments.insert(id.clone(), row);
+        }
+        if let (Some(id), Some(row)) = (command.stream(), applied.changed.stream) {
+            self.streams.insert((session.clone(), id.clone()), row);
+        }
+        if let Some(row) = applied.changed.session {
+            self.sessions.insert(session.clone(), row);
+        }
+        if !applied.entries.is_empty() {
+            self.journals.entry(session).or_default().extend(applied.entries);
+        }
+        Ok(applied.outcome)
+    }
+}
+
+fn ready<'a, T: Send + 'a>(value: T) -> BoxFuture<'a, Result<T, Error>> {
+    Box::pin(std::future::ready(Ok(value)))
+}
+
+fn beyond<T>(after: Option<&T>) -> (Bound<&T>, Bound<&T>) {
+    (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded)
+}
+
+fn shown(session: &Session, now: Timestamp) -> Session {
+    let mut session = session.clone();
+    lapse(&mut session, now);
+    session
+}
+
+impl Ledger for MemoryLedger {
+    fn apply(&self, command: Command) -> BoxFuture<'_, Result<Outcome, Error>> {
+        let outcome = self.books().apply(&command, self.clock.now());
+        Box::pin(std::future::ready(outcome))
+    }
+
+    fn payment(&self, id: &PaymentId) -> BoxFuture<'_, Result<Option<Payment>, Error>> {
+        ready(self.books().payments.get(id).cloned())
+    }
+
+    fn session(&self, id: &SessionId) -> BoxFuture<'_, Result<Option<Session>, Error>> {
+        let now = self.clock.now();
+        ready(self.books().sessions.get(id).map(|session| shown(session, now)))
+    }
+
+    fn stream(&self, session: &SessionId, id: &StreamId) -> BoxFuture<'_, Result<Option<Stream>, Error>> {
+        ready(self.books().streams.get(&(session.clone(), id.clone())).cloned())
+    }
+
+    fn journal(&self, session: &SessionId) -> BoxFuture<'_, Result<Vec<Entry>, Error>> {
+        ready(self.books().journals.get(session).cloned().unwrap_or_default())
+    }
+
+    fn in_doubt(
+        &self,
+        after: Option<&PaymentId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(PaymentId, Payment)>, Error>> {
+        let books = self.books();
+        let pending = books.payments.range(beyond(after)).filter(|(_, row)| row.fate == Fate::Pending);
+        ready(pending.take(limit).map(|(id, row)| (id.clone(), row.clone())).collect())
+    }
+
+    fn sessions(
+        &self,
+        after: Option<&SessionId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(SessionId, Session)>, Error>> {
+        let (now, books) = (self.clock.now(), self.books());
+        let rows = books.sessions.range(beyond(after)).take(limit);
+        ready(rows.map(|(id, row)| (id.clone(), shown(row, now))).collect())
+    }
+
+    fn watch(&self, sessions: Vec<SessionId>) -> BoxFuture<'_, Result<Vec<Option<Watched>>, Error>> {
+        let books = self.books();
+        let watched = |row: &Session| Watched { revision: row.revision, revoked: row.revoked };
+        ready(sessions.iter().map(|id| books.sessions.get(id).map(watched)).collect())
+    }
+
+    fn once(&self, key: &str, ttl: Duration) -> BoxFuture<'_, Result<bool, Error>> {
+        let (now, mut books) = (self.clock.now(), self.books());
+        books.once.retain(|_, until| *until > now);
+        let fresh = !books.once.contains_key(key);
+        if fresh {
+            books.once.insert(key.to_owned(), now.after(ttl));
+        }
+        ready(fresh)
+    }
+
+    fn lease(&self, name: &str, holder: &str, ttl: Duration) -> BoxFuture<'_, Result<bool, Error>> {
+        let (now, mut books) = (self.clock.now(), self.books());
+        let taken = books.leases.get(name).is_some_and(|(other, until)| other != holder && *until > now);
+        if !taken {
+            books.leases.insert(name.to_owned(), (holder.to_owned(), now.after(ttl)));
+        }
+        ready(!taken)
+    }
+
+    fn release(&self, name: &str, holder: &str) -> BoxFuture<'_, Result<(), Error>> {
+        let mut books = self.books();
+        if books.leases.get(name).is_some_and(|(owner, _)| owner == holder) {
+            books.leases.remove(name);
+        }
+        ready(())
+    }
+
+    fn ready(&self) -> BoxFuture<'_, Result<(), Error>> {
+        ready(())
+    }
+}
