@@ -1,0 +1,78 @@
+//! Every bound of the settlement procedure, with its default.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Duration;
+use tollwire_ledger::model::Payment;
+
+/// Bounds and identity of a [`Settler`](crate::Settler).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettlerConfig {
+    /// This process's name in the ledger's leases. Processes that share a ledger need different names; a process
+    /// that is alone with its ledger may keep one for ever, and then takes up its work at once after a restart.
+    /// Default: random.
+    pub holder: String,
+    /// Payments worked on at once in this process; more are answered [`Busy`](crate::SettleError::Busy).
+    /// Default 512.
+    pub in_flight_max: usize,
+    /// How long one task pursues a payment before it leaves it to the reconciler. Default 60 s.
+    pub patience: Duration,
+    /// How long a payment stays this process's own without a renewal. Default 10 s.
+    pub lease: Duration,
+    /// First pause between two looks at a payment; it doubles up to `poll_max`. Default 100 ms.
+    pub poll_first: Duration,
+    /// Longest pause between two looks. Default 1 s.
+    pub poll_max: Duration,
+    /// Immediate repetitions of a broadcast that got no answer, within the signer's turn. Default 2.
+    pub broadcast_retries: u32,
+    /// How long a transaction may stay unseen before another is made for the same payment; doubles with each.
+    /// Default 30 s.
+    pub attempt_after: Duration,
+    /// Transactions made for one payment at most; never more than [`Payment::ATTEMPTS_MAX`]. Default 4.
+    pub attempts_max: usize,
+    /// Time between two walks of the reconciler. Default 5 s.
+    pub reconcile_every: Duration,
+    /// How long the reconciler stays with one payment per walk. Default 5 s.
+    pub reconcile_patience: Duration,
+    /// Payments the reconciler works on at once. Default 8.
+    pub reconcile_parallel: usize,
+    /// Longest pause before the reconciler looks at the same payment again. Default 60 s.
+    pub reconcile_backoff_max: Duration,
+}
+
+impl Default for SettlerConfig {
+    fn default() -> Self {
+        Self {
+            holder: random_holder(),
+            in_flight_max: 512,
+            patience: Duration::from_secs(60),
+            lease: Duration::from_secs(10),
+            poll_first: Duration::from_millis(100),
+            poll_max: Duration::from_secs(1),
+            broadcast_retries: 2,
+            attempt_after: Duration::from_secs(30),
+            attempts_max: 4,
+            reconcile_every: Duration::from_secs(5),
+            reconcile_patience: Duration::from_secs(5),
+            reconcile_parallel: 8,
+            reconcile_backoff_max: Duration::from_secs(60),
+        }
+    }
+}
+
+impl SettlerConfig {
+    /// The defaults, under a name of the caller's choice.
+    pub fn named(holder: impl Into<String>) -> Self {
+        Self { holder: holder.into(), ..Self::default() }
+    }
+
+    /// The number of attempts in force.
+    pub(crate) fn attempts_bound(&self) -> usize {
+        self.attempts_max.clamp(1, Payment::ATTEMPTS_MAX)
+    }
+}
+
+/// A name that no other process has: 128 bits from the standard library's own seeding. It is no secret.
+fn random_holder() -> String {
+    let half = || RandomState::new().build_hasher().finish();
+    format!("{:016x}{:016x}", half(), half())
+}

@@ -1,0 +1,283 @@
+//! The one settlement procedure.
+//!
+//! `verify` changes nothing and its refusals leave no trace. `Record` comes before anything leaves the house,
+//! `Attach` before a transaction does, and `Credit` or `Abandon` only follow what the chain proves. A crash
+//! between any two steps leaves a payment that the next caller, another process or the reconciler finishes.
+//!
+//! One task per payment and process does the work ([`inflight`]); the ledger's lease keeps two processes from
+//! doing it at once ([`lease`]); callers only watch, so a caller that goes away takes nothing with it.
+
+mod inflight;
+mod lease;
+mod pace;
+mod reconcile;
+mod work;
+
+use crate::{Chain, Identified, Refusal, SettleError, Settled, SettlerConfig};
+use inflight::{End, InFlight, Permit};
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+use tollwire_ledger::model::{Fate, Intent, Payment};
+use tollwire_ledger::{Clock, Command, Ledger, Outcome};
+use tollwire_x402::v2::PaymentRequirements;
+use tollwire_x402::{Network, PaymentId, reason};
+use work::{Job, Mode};
+
+pub use reconcile::Reconciler;
+
+/// How much longer than `maxTimeoutSeconds` a payment may stay valid, in seconds. A payment that is valid for
+/// ever could land long after everybody has forgotten it.
+pub const VALIDITY_SLACK_SECS: u64 = 60;
+
+/// Settles payments: once each, whatever is retried, raced or crashed.
+pub struct Settler {
+    shared: Arc<Shared>,
+}
+
+/// What the tasks need; they outlive every caller, but not the [`Settler`].
+struct Shared {
+    ledger: Arc<dyn Ledger>,
+    chains: Vec<Arc<dyn Chain>>,
+    clock: Arc<dyn Clock>,
+    config: SettlerConfig,
+    in_flight: InFlight,
+    backlog: reconcile::Backlog,
+}
+
+impl Settler {
+    /// A settler over a ledger and the chains it may use, at most one per network (the first counts).
+    pub fn new(
+        ledger: Arc<dyn Ledger>,
+        chains: Vec<Arc<dyn Chain>>,
+        clock: Arc<dyn Clock>,
+        config: SettlerConfig,
+    ) -> Self {
+        let in_flight = InFlight::new(config.in_flight_max);
+        let backlog = reconcile::Backlog::default();
+        Self { shared: Arc::new(Shared { ledger, chains, clock, config, in_flight, backlog }) }
+    }
+
+    /// The chain of a network, if it is served here.
+    pub fn chain(&self, network: Network) -> Option<&Arc<dyn Chain>> {
+        self.shared.chain(network)
+    }
+
+    /// All chains served here.
+    pub fn chains(&self) -> &[Arc<dyn Chain>] {
+        &self.shared.chains
+    }
+
+    /// Would this payment settle now? Every check there is; changes nothing anywhere.
+    pub async fn verify(
+        &self,
+        requirements: &PaymentRequirements,
+        payload: &Value,
+    ) -> Result<Result<Identified, Refusal>, SettleError> {
+        let Some(chain) = requirements.known_network().and_then(|network| self.chain(network)) else {
+            return Ok(Err(unserved(&requirements.network)));
+        };
+        let now = self.shared.clock.now().secs();
+        let identified = match chain.verify(requirements, payload, now).await? {
+            Ok(identified) => identified,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let latest = now.saturating_add(requirements.max_timeout_seconds).saturating_add(VALIDITY_SLACK_SECS);
+        if identified.valid_before > latest {
+            let message = format!(
+                "validBefore lies too far ahead; it may be at most maxTimeoutSeconds + {VALIDITY_SLACK_SECS} s from now"
+            );
+            return Ok(Err(Refusal::new(reason::EVM_VALID_BEFORE, message).by(identified.payer)));
+        }
+        Ok(Ok(identified))
+    }
+
+    /// Settles a payment, or joins whoever is settling it, and waits for the outcome at most `wait`.
+    ///
+    /// `intent` says what it buys and carries the scheme's payload; `id` is its canonical identity. For a payment
+    /// recorded before, only form, terms and signature are checked again, not the time, nonce or balance. Dropping
+    /// the future does not stop the settlement once it was recorded.
+    pub async fn settle(
+        &self,
+        requirements: &PaymentRequirements,
+        intent: Intent,
+        id: PaymentId,
+        wait: Duration,
+    ) -> Result<Settled, SettleError> {
+        let deadline = Instant::now() + wait;
+        let served = requirements.known_network().filter(|network| *network == intent.network);
+        let Some(chain) = served.and_then(|network| self.chain(network)) else {
+            return Ok(Settled::Refused(unserved(&requirements.network)));
+        };
+        let Ok(payload) = serde_json::from_str::<Value>(&intent.payload) else {
+            return Ok(Settled::Refused(Refusal::new(reason::INVALID_PAYLOAD, "the payload is not JSON")));
+        };
+        let mut permit = None;
+        let mut known = self.shared.ledger.payment(&id).await?;
+        if known.is_none() {
+            permit = Some(self.shared.in_flight.permit()?);
+            if let Err(refusal) = self.admit(requirements, &payload, &id).await? {
+                // Somebody may have recorded it, and even landed it, while we looked.
+                known = self.shared.ledger.payment(&id).await?;
+                if known.is_none() {
+                    self.shared.count(chain.as_ref(), "refused");
+                    return Ok(Settled::Refused(refusal));
+                }
+            }
+        }
+        if let Some(payment) = &known
+            && let Err(refusal) = recheck(chain.as_ref(), requirements, &payload, &id, payment)
+        {
+            return Ok(Settled::Refused(refusal));
+        }
+        let recorded = self.record(id.clone(), intent, permit).await?;
+        let (view, fresh) = match recorded {
+            Outcome::Done(view) => (view, true),
+            Outcome::Replayed(view) => (view, false),
+            Outcome::Foreign => return Ok(Settled::Foreign),
+            other => return Err(unexpected("Record", &other)),
+        };
+        match view.payment {
+            Some(payment) if payment.fate != Fate::Pending => {
+                let (payment, session) = self.shared.with_session(payment, view.session).await?;
+                Ok(Settled::from_fate(payment, session, fresh))
+            }
+            _ => self.follow(&id, deadline, fresh).await,
+        }
+    }
+
+    /// Waits for the fate of a payment recorded before, at most `wait`, and has it pursued meanwhile.
+    pub async fn await_fate(&self, id: &PaymentId, wait: Duration) -> Result<Settled, SettleError> {
+        let deadline = Instant::now() + wait;
+        let payment = self.shared.ledger.payment(id).await?.ok_or(SettleError::Unknown)?;
+        if payment.fate == Fate::Pending {
+            return self.follow(id, deadline, false).await;
+        }
+        let (payment, session) = self.shared.with_session(Box::new(payment), None).await?;
+        Ok(Settled::from_fate(payment, session, false))
+    }
+
+    /// Takes no new payments and waits until those being worked on are finished or left to the reconciler, at
+    /// most [`SettlerConfig::patience`]. Idempotent.
+    pub async fn drain(&self) {
+        self.shared.in_flight.drain().await;
+    }
+
+    /// Verifies a payment nobody has recorded.
+    async fn admit(
+        &self,
+        requirements: &PaymentRequirements,
+        payload: &Value,
+        id: &PaymentId,
+    ) -> Result<Result<(), Refusal>, SettleError> {
+        Ok(self.verify(requirements, payload).await?.and_then(|identified| same_identity(&identified, id)))
+    }
+
+    /// Records a payment and, if its fate is open, puts a task on it. Runs as a task of its own: from the moment
+    /// the command may have reached the store, the caller's life no longer matters.
+    async fn record(
+        &self,
+        id: PaymentId,
+        intent: Intent,
+        permit: Option<Permit>,
+    ) -> Result<Outcome, SettleError> {
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        let shared = self.shared.clone();
+        self.shared.in_flight.spawn(async move {
+            let command = Command::Record { payment: id.clone(), intent: Box::new(intent) };
+            let outcome = shared.ledger.apply(command).await;
+            if let (Ok(Outcome::Done(_)), Some(permit)) = (&outcome, permit) {
+                // The caller learns of a failure to start when it follows; the reconciler covers the rest.
+                let job = Job { id, mode: Mode::Serve, verified: true };
+                shared
+                    .start(job, permit)
+                    .err()
+                    .inspect(|error| tracing::debug!(%error, "payment left for later"));
+            }
+            // A caller that went away needs no answer.
+            reply.send(outcome).ok();
+        })?;
+        Ok(answer.await.map_err(|_| SettleError::Draining)??)
+    }
+
+    /// Waits for a pending payment's fate, with a task on it as long as somebody waits.
+    async fn follow(&self, id: &PaymentId, deadline: Instant, fresh: bool) -> Result<Settled, SettleError> {
+        let mut pace = self.shared.pace();
+        loop {
+            let mut progress = match self.shared.in_flight.join(id) {
+                Some(progress) => progress,
+                None => {
+                    let permit = self.shared.in_flight.permit()?;
+                    let job = Job { id: id.clone(), mode: Mode::Serve, verified: false };
+                    self.shared.start(job, permit)?
+                }
+            };
+            match tokio::time::timeout_at(deadline, progress.end()).await {
+                Ok(End::Known(payment, session)) => return Ok(Settled::from_fate(payment, session, fresh)),
+                Ok(End::Left) => {}
+                Err(_elapsed) => return Ok(Settled::Pending { tx: progress.tx() }),
+            }
+            if tokio::time::timeout_at(deadline, pace.rest()).await.is_err() {
+                return Ok(Settled::Pending { tx: progress.tx() });
+            }
+        }
+    }
+}
+
+impl Drop for Settler {
+    /// Stops its tasks where they stand. Nothing is lost by it: what they did is durable, and what they did not
+    /// is for the next process.
+    fn drop(&mut self) {
+        self.shared.in_flight.abort();
+    }
+}
+
+/// The checks that also hold for a payment long settled: its form, its terms, its signature.
+fn recheck(
+    chain: &dyn Chain,
+    requirements: &PaymentRequirements,
+    payload: &Value,
+    id: &PaymentId,
+    recorded: &Payment,
+) -> Result<(), Refusal> {
+    let identified = chain.identify(requirements, payload)?;
+    same_identity(&identified, id)?;
+    // Only the chain can check a contract wallet's signature, and only while the payment is unused. The one it
+    // accepted then is on record.
+    let recorded_payload = || serde_json::from_str::<Value>(&recorded.intent.payload).ok();
+    if !identified.signature_checked && recorded_payload().as_ref() != Some(payload) {
+        let message = "this payment was made with another signature; send the same payload again";
+        return Err(Refusal::new(reason::EVM_SIGNATURE, message).by(identified.payer));
+    }
+    Ok(())
+}
+
+fn same_identity(identified: &Identified, id: &PaymentId) -> Result<(), Refusal> {
+    if identified.id == *id {
+        return Ok(());
+    }
+    Err(Refusal::new(reason::INVALID_PAYLOAD, "the payload is not the payment it is presented as"))
+}
+
+fn unserved(network: &str) -> Refusal {
+    Refusal::new(reason::INVALID_NETWORK, format!("network {network} is not served here"))
+}
+
+/// A store that answers a command with an outcome its documentation excludes is not to be trusted further.
+fn unexpected(command: &'static str, outcome: &Outcome) -> SettleError {
+    let name = match outcome {
+        Outcome::Done(_) => "done",
+        Outcome::Replayed(_) => "replayed",
+        Outcome::Held { .. } => "held",
+        Outcome::Foreign => "foreign",
+        Outcome::Exhausted { .. } => "exhausted",
+        Outcome::Expired => "expired",
+        Outcome::Revoked => "revoked",
+        Outcome::Lapsed => "lapsed",
+        Outcome::Fenced => "fenced",
+        Outcome::Conflict => "conflict",
+        Outcome::Unknown => "unknown",
+    };
+    SettleError::Store(tollwire_ledger::Error::Corrupt(format!("{command} was answered {name}")))
+}
