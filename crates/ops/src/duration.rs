@@ -30,7 +30,7 @@ impl fmt::Display for HumanDuration {
         let (name, size) = UNITS
             .iter()
             .rev()
-            .find(|(_, size)| millis % u128::from(*size) == 0)
+            .find(|(_, size)| millis.is_multiple_of(u128::from(*size)))
             .copied()
             .unwrap_or(("ms", 1));
         write!(f, "{}{name}", millis / u128::from(size))

@@ -48,17 +48,17 @@ pub(super) async fn run<S>(
             }
         }
     };
-    let trust = &shared.trust;
-    let service = service_fn(|mut request: Request<Incoming>| {
-        let client = trust.client(peer.ip(), request.headers());
+    let limits = shared.limits;
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        let client = shared.trust.client(peer.ip(), request.headers());
         request.extensions_mut().insert(client);
         service.clone().call(request)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(shared.limits.header_read)
-        .max_buf_size(shared.limits.header_bytes_max)
-        .max_headers(shared.limits.headers_max)
+        .header_read_timeout(limits.header_read)
+        .max_buf_size(limits.header_bytes_max)
+        .max_headers(limits.headers_max)
         .half_close(true)
         .serve_connection(TokioIo::new(transport), service)
         .with_upgrades();
