@@ -7,9 +7,11 @@
 
 pub mod command;
 pub mod core;
+pub mod embedded;
 pub mod memory;
 pub mod model;
 pub mod outcome;
+pub mod record;
 
 mod clock;
 mod error;

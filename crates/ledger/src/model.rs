@@ -184,7 +184,7 @@ pub struct Hold {
 }
 
 /// One stream of a session, kept as long as the session so that its id stays idempotent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stream {
     /// Units captured for it so far.
     pub posted: u64,

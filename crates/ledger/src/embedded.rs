@@ -1,0 +1,169 @@
+//! The embedded ledger: one file, nothing to install, safe against `kill -9` and power cuts.
+//!
+//! One thread writes. It takes the commands that are waiting, applies them in order within one transaction, makes
+//! that durable with one sync, and only then answers. Under load many commands share a sync; alone, a command waits
+//! for its own. Readers see what was committed and never wait for the writer.
+
+mod backup;
+mod books;
+mod failure;
+mod file;
+mod reader;
+mod tables;
+mod writer;
+
+use self::failure::storage;
+use self::file::FileIdentity;
+use self::reader::Reader;
+use self::writer::{Answer, Ask, Writer};
+use crate::command::Entry;
+use crate::ledger::{BoxFuture, Watched};
+use crate::model::{Payment, Session, Stream};
+use crate::{Clock, Command, Error, Ledger, Outcome};
+use redb::{Builder, Database};
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tollwire_x402::{PaymentId, SessionId, StreamId};
+
+/// Memory for pages of the file.
+const CACHE_BYTES: usize = 64 << 20;
+
+/// A [`Ledger`] in one file. One process at a time may open it.
+pub struct EmbeddedLedger {
+    // Declared before the database, so that the writer has finished when the file closes.
+    writer: Writer,
+    db: Arc<Database>,
+    file: FileIdentity,
+    clock: Arc<dyn Clock>,
+}
+
+impl EmbeddedLedger {
+    /// Opens the store at `path`, creating the file (not its directory) if there is none.
+    ///
+    /// [`Error::Unfit`] if the directory is missing, another process has the file open, or a newer version wrote it.
+    pub fn open(path: impl AsRef<Path>, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let handle = file::open(path)?;
+        let file = FileIdentity::of(path, &handle)?;
+        let mut builder = Builder::new();
+        builder.set_cache_size(CACHE_BYTES);
+        let db = builder.create_file(handle).map_err(|error| named(path, storage(error)))?;
+        tables::prepare(&db, clock.now()).map_err(|error| named(path, error))?;
+        let db = Arc::new(db);
+        let writer = Writer::start(Arc::clone(&db), file.clone(), Arc::clone(&clock))?;
+        Ok(Self { writer, db, file, clock })
+    }
+
+    /// Writes a consistent copy to a new file while the store is in use. Blocks; the copy opens like the original.
+    pub fn backup(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        backup::write(&self.db, path.as_ref())
+    }
+
+    fn read<'a, T: Send + 'a>(
+        &'a self,
+        read: impl FnOnce(&Reader) -> Result<T, Error>,
+    ) -> BoxFuture<'a, Result<T, Error>> {
+        let value = Reader::new(&self.db).and_then(|reader| read(&reader));
+        Box::pin(std::future::ready(value))
+    }
+
+    fn flag(&self, ask: Ask) -> BoxFuture<'_, Result<bool, Error>> {
+        let answer = self.writer.ask(ask);
+        Box::pin(async move {
+            match answer.await? {
+                Answer::Flag(flag) => Ok(flag),
+                Answer::Outcome(_) => Err(misplaced()),
+            }
+        })
+    }
+}
+
+impl fmt::Debug for EmbeddedLedger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmbeddedLedger").field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
+impl Ledger for EmbeddedLedger {
+    fn apply(&self, command: Command) -> BoxFuture<'_, Result<Outcome, Error>> {
+        let answer = self.writer.ask(Ask::Apply(Box::new(command)));
+        Box::pin(async move {
+            match answer.await? {
+                Answer::Outcome(outcome) => Ok(outcome),
+                Answer::Flag(_) => Err(misplaced()),
+            }
+        })
+    }
+
+    fn payment(&self, id: &PaymentId) -> BoxFuture<'_, Result<Option<Payment>, Error>> {
+        self.read(|reader| reader.payment(id))
+    }
+
+    fn session(&self, id: &SessionId) -> BoxFuture<'_, Result<Option<Session>, Error>> {
+        let now = self.clock.now();
+        self.read(|reader| reader.session(id, now))
+    }
+
+    fn stream(&self, session: &SessionId, id: &StreamId) -> BoxFuture<'_, Result<Option<Stream>, Error>> {
+        self.read(|reader| reader.stream(session, id))
+    }
+
+    fn journal(&self, session: &SessionId) -> BoxFuture<'_, Result<Vec<Entry>, Error>> {
+        self.read(|reader| reader.journal(session))
+    }
+
+    fn in_doubt(
+        &self,
+        after: Option<&PaymentId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(PaymentId, Payment)>, Error>> {
+        self.read(|reader| reader.in_doubt(after, limit))
+    }
+
+    fn sessions(
+        &self,
+        after: Option<&SessionId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(SessionId, Session)>, Error>> {
+        let now = self.clock.now();
+        self.read(|reader| reader.sessions(after, limit, now))
+    }
+
+    fn watch(&self, sessions: Vec<SessionId>) -> BoxFuture<'_, Result<Vec<Option<Watched>>, Error>> {
+        let whole = self.file.check();
+        self.read(|reader| whole.and_then(|()| reader.watch(&sessions)))
+    }
+
+    fn once(&self, key: &str, ttl: Duration) -> BoxFuture<'_, Result<bool, Error>> {
+        self.flag(Ask::Once { key: key.to_owned(), ttl })
+    }
+
+    fn lease(&self, name: &str, holder: &str, ttl: Duration) -> BoxFuture<'_, Result<bool, Error>> {
+        self.flag(Ask::Lease { name: name.to_owned(), holder: holder.to_owned(), ttl })
+    }
+
+    fn release(&self, name: &str, holder: &str) -> BoxFuture<'_, Result<(), Error>> {
+        let released = self.flag(Ask::Release { name: name.to_owned(), holder: holder.to_owned() });
+        Box::pin(async move { released.await.map(drop) })
+    }
+
+    fn ready(&self) -> BoxFuture<'_, Result<(), Error>> {
+        // Through the writer: it must be alive, its file in place, and no earlier write have broken the database.
+        let answer = self.flag(Ask::Ready);
+        Box::pin(async move { answer.await.map(drop) })
+    }
+}
+
+fn misplaced() -> Error {
+    Error::Unavailable("the writer gave another command's answer".to_owned())
+}
+
+fn named(path: &Path, error: Error) -> Error {
+    match error {
+        Error::Corrupt(why) => Error::Corrupt(format!("{}: {why}", path.display())),
+        Error::Unfit(why) | Error::Unavailable(why) => Error::Unfit(format!("{}: {why}", path.display())),
+        Error::Lost => Error::Lost,
+    }
+}

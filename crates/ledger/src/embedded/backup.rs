@@ -1,0 +1,41 @@
+//! A copy of a store in use: one consistent view, written to a new file.
+
+use super::failure::storage;
+use super::file;
+use super::tables::{IN_DOUBT, JOURNAL, LEASES, META, ONCE, ONCE_UNTIL, PAYMENTS, SESSIONS, STREAMS};
+use crate::Error;
+use redb::{
+    Builder, Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, Value,
+    WriteTransaction,
+};
+use std::path::Path;
+
+pub(super) fn write(db: &Database, path: &Path) -> Result<(), Error> {
+    let from = db.begin_read().map_err(storage)?;
+    let copy = Builder::new().create_file(file::create_new(path)?).map_err(storage)?;
+    let into = copy.begin_write().map_err(storage)?;
+    table(&from, &into, META)?;
+    table(&from, &into, PAYMENTS)?;
+    table(&from, &into, SESSIONS)?;
+    table(&from, &into, STREAMS)?;
+    table(&from, &into, JOURNAL)?;
+    table(&from, &into, IN_DOUBT)?;
+    table(&from, &into, ONCE)?;
+    table(&from, &into, ONCE_UNTIL)?;
+    table(&from, &into, LEASES)?;
+    into.commit().map_err(storage)
+}
+
+fn table<K: Key + 'static, V: Value + 'static>(
+    from: &ReadTransaction,
+    into: &WriteTransaction,
+    definition: TableDefinition<'static, K, V>,
+) -> Result<(), Error> {
+    let source = from.open_table(definition).map_err(storage)?;
+    let mut target = into.open_table(definition).map_err(storage)?;
+    for row in source.iter().map_err(storage)? {
+        let (key, value) = row.map_err(storage)?;
+        target.insert(key.value(), value.value()).map_err(storage)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,210 @@
+//! One write transaction: the jobs of a batch, applied in order.
+
+use super::failure::Failure;
+use super::tables::{IN_DOUBT, JOURNAL, LEASES, ONCE, ONCE_UNTIL, PAYMENTS, SESSIONS, STREAMS};
+use super::writer::{Answer, Ask};
+use crate::command::Entry;
+use crate::core::{self, Applied, Slot};
+use crate::model::{Fate, Payment};
+use crate::{Command, Error, Outcome, Timestamp, record};
+use redb::{ReadableTable, Table, WriteTransaction};
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+use tollwire_x402::{PaymentId, SessionId, StreamId};
+
+/// Expired single-use keys removed with every new one: at least two, so that the table shrinks.
+const PRUNED_PER_CALL: usize = 8;
+
+/// The open tables of a write transaction.
+pub(super) struct Books<'txn> {
+    payments: Table<'txn, &'static str, &'static [u8]>,
+    sessions: Table<'txn, &'static str, &'static [u8]>,
+    streams: Table<'txn, (&'static str, &'static str), &'static [u8]>,
+    journal: Table<'txn, (&'static str, u64), &'static [u8]>,
+    in_doubt: Table<'txn, &'static str, ()>,
+    once: Table<'txn, &'static str, u64>,
+    once_until: Table<'txn, (u64, &'static str), ()>,
+    leases: Table<'txn, &'static str, (&'static str, u64)>,
+    /// Whether anything was written, so that a batch of refusals costs no sync.
+    pub(super) written: bool,
+}
+
+/// Rows as bytes, made before the first write so that nothing but the database can fail half-way.
+struct Encoded {
+    payment: Option<Vec<u8>>,
+    session: Option<Vec<u8>>,
+    stream: Option<Vec<u8>>,
+    entries: Vec<Vec<u8>>,
+}
+
+impl<'txn> Books<'txn> {
+    pub(super) fn open(txn: &'txn WriteTransaction) -> Result<Self, Failure> {
+        Ok(Self {
+            payments: txn.open_table(PAYMENTS).map_err(Failure::store)?,
+            sessions: txn.open_table(SESSIONS).map_err(Failure::store)?,
+            streams: txn.open_table(STREAMS).map_err(Failure::store)?,
+            journal: txn.open_table(JOURNAL).map_err(Failure::store)?,
+            in_doubt: txn.open_table(IN_DOUBT).map_err(Failure::store)?,
+            once: txn.open_table(ONCE).map_err(Failure::store)?,
+            once_until: txn.open_table(ONCE_UNTIL).map_err(Failure::store)?,
+            leases: txn.open_table(LEASES).map_err(Failure::store)?,
+            written: false,
+        })
+    }
+
+    pub(super) fn run(&mut self, ask: &Ask, now: Timestamp) -> Result<Answer, Failure> {
+        match ask {
+            Ask::Apply(command) => self.apply(command, now).map(Answer::Outcome),
+            Ask::Once { key, ttl } => self.once(key, *ttl, now).map(Answer::Flag),
+            Ask::Lease { name, holder, ttl } => self.lease(name, holder, *ttl, now).map(Answer::Flag),
+            Ask::Release { name, holder } => self.release(name, holder).map(Answer::Flag),
+            Ask::Ready => Ok(Answer::Flag(true)),
+        }
+    }
+
+    fn apply(&mut self, command: &Command, now: Timestamp) -> Result<Outcome, Failure> {
+        let payment: Option<Payment> = match command.payment() {
+            Some(id) => load(&self.payments, id.as_str(), "payment")?,
+            None => None,
+        };
+        let session = core::session_of(command, payment.as_ref()).clone();
+        let stream = match command.stream() {
+            Some(id) => load(&self.streams, (session.as_str(), id.as_str()), "stream")?,
+            None => None,
+        };
+        let row = load(&self.sessions, session.as_str(), "session")?;
+        let applied = core::apply(Slot { payment, session: row, stream }, command, now);
+        let encoded = encode(&applied, &session).map_err(Failure::Rows)?;
+        self.write(command, &session, &applied, &encoded)?;
+        Ok(applied.outcome)
+    }
+
+    fn write(
+        &mut self,
+        command: &Command,
+        session: &SessionId,
+        applied: &Applied,
+        encoded: &Encoded,
+    ) -> Result<(), Failure> {
+        if let (Some(id), Some(bytes)) = (command.payment(), &encoded.payment) {
+            self.payments.insert(id.as_str(), bytes.as_slice()).map_err(Failure::store)?;
+            let pending = applied.changed.payment.as_ref().is_some_and(|row| row.fate == Fate::Pending);
+            self.index(id, pending)?;
+            self.written = true;
+        }
+        if let (Some(id), Some(bytes)) = (command.stream(), &encoded.stream) {
+            self.write_stream(session, id, bytes)?;
+        }
+        if let Some(bytes) = &encoded.session {
+            self.sessions.insert(session.as_str(), bytes.as_slice()).map_err(Failure::store)?;
+            self.written = true;
+        }
+        for bytes in &encoded.entries {
+            self.append(session, bytes)?;
+        }
+        Ok(())
+    }
+
+    fn index(&mut self, id: &PaymentId, pending: bool) -> Result<(), Failure> {
+        if pending {
+            self.in_doubt.insert(id.as_str(), ()).map_err(Failure::store)?;
+        } else {
+            self.in_doubt.remove(id.as_str()).map_err(Failure::store)?;
+        }
+        Ok(())
+    }
+
+    fn write_stream(&mut self, session: &SessionId, id: &StreamId, bytes: &[u8]) -> Result<(), Failure> {
+        self.streams.insert((session.as_str(), id.as_str()), bytes).map_err(Failure::store)?;
+        self.written = true;
+        Ok(())
+    }
+
+    fn append(&mut self, session: &SessionId, bytes: &[u8]) -> Result<(), Failure> {
+        let lines = (session.as_str(), 0)..=(session.as_str(), u64::MAX);
+        let last = {
+            let mut lines = self.journal.range(lines).map_err(Failure::store)?;
+            lines.next_back().transpose().map_err(Failure::store)?.map(|(key, _)| key.value().1)
+        };
+        let next = last.map_or(0, |line| line.saturating_add(1));
+        self.journal.insert((session.as_str(), next), bytes).map_err(Failure::store)?;
+        self.written = true;
+        Ok(())
+    }
+
+    fn once(&mut self, key: &str, ttl: Duration, now: Timestamp) -> Result<bool, Failure> {
+        self.prune(now)?;
+        let used_until = self.once.get(key).map_err(Failure::store)?.map(|until| until.value());
+        if used_until.is_some_and(|until| until > now.millis()) {
+            return Ok(false);
+        }
+        if let Some(old) = used_until {
+            self.once_until.remove((old, key)).map_err(Failure::store)?;
+        }
+        let until = now.after(ttl).millis();
+        self.once.insert(key, until).map_err(Failure::store)?;
+        self.once_until.insert((until, key), ()).map_err(Failure::store)?;
+        self.written = true;
+        Ok(true)
+    }
+
+    fn prune(&mut self, now: Timestamp) -> Result<(), Failure> {
+        let mut expired = Vec::new();
+        for row in self.once_until.range(..=(now.millis(), "")).map_err(Failure::store)?.take(PRUNED_PER_CALL)
+        {
+            let (key, _) = row.map_err(Failure::store)?;
+            let (until, key) = key.value();
+            expired.push((until, key.to_owned()));
+        }
+        for (until, key) in expired {
+            self.once_until.remove((until, key.as_str())).map_err(Failure::store)?;
+            self.once.remove(key.as_str()).map_err(Failure::store)?;
+            self.written = true;
+        }
+        Ok(())
+    }
+
+    fn lease(&mut self, name: &str, holder: &str, ttl: Duration, now: Timestamp) -> Result<bool, Failure> {
+        let taken = self.leases.get(name).map_err(Failure::store)?.is_some_and(|row| {
+            let (other, until) = row.value();
+            other != holder && until > now.millis()
+        });
+        if !taken {
+            self.leases.insert(name, (holder, now.after(ttl).millis())).map_err(Failure::store)?;
+            self.written = true;
+        }
+        Ok(!taken)
+    }
+
+    fn release(&mut self, name: &str, holder: &str) -> Result<bool, Failure> {
+        let ours = self.leases.get(name).map_err(Failure::store)?.is_some_and(|row| row.value().0 == holder);
+        if ours {
+            self.leases.remove(name).map_err(Failure::store)?;
+            self.written = true;
+        }
+        Ok(ours)
+    }
+}
+
+fn load<K: redb::Key + 'static, T: DeserializeOwned>(
+    table: &impl ReadableTable<K, &'static [u8]>,
+    key: K::SelfType<'_>,
+    what: &str,
+) -> Result<Option<T>, Failure> {
+    let Some(bytes) = table.get(key).map_err(Failure::store)? else { return Ok(None) };
+    record::decode(bytes.value(), what).map(Some).map_err(Failure::Rows)
+}
+
+/// Checks what the core made and turns it into bytes.
+fn encode(applied: &Applied, session: &SessionId) -> Result<Encoded, Error> {
+    if let Some(row) = &applied.changed.session {
+        core::check_invariants(row)
+            .map_err(|broken| Error::Corrupt(format!("session {session}: {broken}")))?;
+    }
+    Ok(Encoded {
+        payment: applied.changed.payment.as_ref().map(record::encode).transpose()?,
+        session: applied.changed.session.as_ref().map(record::encode).transpose()?,
+        stream: applied.changed.stream.as_ref().map(record::encode).transpose()?,
+        entries: applied.entries.iter().map(record::encode::<Entry>).collect::<Result<_, _>>()?,
+    })
+}

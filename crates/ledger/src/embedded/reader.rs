@@ -1,0 +1,101 @@
+//! What readers see: the state as last committed.
+
+use super::failure::storage;
+use super::tables::{IN_DOUBT, JOURNAL, PAYMENTS, Rows, SESSIONS, STREAMS};
+use crate::command::Entry;
+use crate::core::lapse;
+use crate::ledger::Watched;
+use crate::model::{Payment, Session, Stream};
+use crate::{Error, Timestamp, record};
+use redb::{Database, ReadTransaction, ReadableDatabase};
+use serde::de::DeserializeOwned;
+use std::ops::Bound;
+use std::str::FromStr;
+use tollwire_x402::{PaymentId, SessionId, StreamId};
+
+/// One consistent view of the file.
+pub(super) struct Reader(ReadTransaction);
+
+impl Reader {
+    pub(super) fn new(db: &Database) -> Result<Self, Error> {
+        db.begin_read().map(Self).map_err(storage)
+    }
+
+    fn row<T: DeserializeOwned>(&self, rows: Rows, key: &str, what: &str) -> Result<Option<T>, Error> {
+        let table = self.0.open_table(rows).map_err(storage)?;
+        let bytes = table.get(key).map_err(storage)?;
+        bytes.map(|bytes| record::decode(bytes.value(), what)).transpose()
+    }
+
+    pub(super) fn payment(&self, id: &PaymentId) -> Result<Option<Payment>, Error> {
+        self.row(PAYMENTS, id.as_str(), "payment")
+    }
+
+    pub(super) fn session(&self, id: &SessionId, now: Timestamp) -> Result<Option<Session>, Error> {
+        let mut session: Option<Session> = self.row(SESSIONS, id.as_str(), "session")?;
+        if let Some(session) = &mut session {
+            lapse(session, now);
+        }
+        Ok(session)
+    }
+
+    pub(super) fn stream(&self, session: &SessionId, id: &StreamId) -> Result<Option<Stream>, Error> {
+        let table = self.0.open_table(STREAMS).map_err(storage)?;
+        let bytes = table.get((session.as_str(), id.as_str())).map_err(storage)?;
+        bytes.map(|bytes| record::decode(bytes.value(), "stream")).transpose()
+    }
+
+    pub(super) fn journal(&self, session: &SessionId) -> Result<Vec<Entry>, Error> {
+        let table = self.0.open_table(JOURNAL).map_err(storage)?;
+        let lines = (session.as_str(), 0)..=(session.as_str(), u64::MAX);
+        let lines = table.range(lines).map_err(storage)?;
+        lines.map(|line| record::decode(line.map_err(storage)?.1.value(), "journal line")).collect()
+    }
+
+    pub(super) fn in_doubt(
+        &self,
+        after: Option<&PaymentId>,
+        limit: usize,
+    ) -> Result<Vec<(PaymentId, Payment)>, Error> {
+        let table = self.0.open_table(IN_DOUBT).map_err(storage)?;
+        let mut found = Vec::new();
+        for key in table.range::<&str>(beyond(after.map(PaymentId::as_str))).map_err(storage)?.take(limit) {
+            let id: PaymentId = parse(key.map_err(storage)?.0.value())?;
+            let missing = || Error::Corrupt(format!("payment {id} is in doubt but not recorded"));
+            let payment = self.payment(&id)?.ok_or_else(missing)?;
+            found.push((id, payment));
+        }
+        Ok(found)
+    }
+
+    pub(super) fn sessions(
+        &self,
+        after: Option<&SessionId>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<(SessionId, Session)>, Error> {
+        let table = self.0.open_table(SESSIONS).map_err(storage)?;
+        let rows = table.range::<&str>(beyond(after.map(SessionId::as_str))).map_err(storage)?;
+        rows.take(limit)
+            .map(|row| {
+                let (id, bytes) = row.map_err(storage)?;
+                let mut session = record::decode(bytes.value(), "session")?;
+                lapse(&mut session, now);
+                Ok((parse(id.value())?, session))
+            })
+            .collect()
+    }
+
+    pub(super) fn watch(&self, sessions: &[SessionId]) -> Result<Vec<Option<Watched>>, Error> {
+        let watched = |row: Session| Watched { revision: row.revision, revoked: row.revoked };
+        sessions.iter().map(|id| Ok(self.row(SESSIONS, id.as_str(), "session")?.map(watched))).collect()
+    }
+}
+
+fn beyond(after: Option<&str>) -> (Bound<&str>, Bound<&str>) {
+    (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded)
+}
+
+fn parse<T: FromStr<Err = tollwire_x402::Error>>(key: &str) -> Result<T, Error> {
+    key.parse().map_err(|error| Error::Corrupt(format!("key {key:?}: {error}")))
+}

@@ -1,0 +1,67 @@
+//! The tables of the store's file, and what opening it checks.
+
+use super::failure::storage;
+use crate::{Error, Timestamp};
+use redb::{Database, ReadableTable, TableDefinition, WriteTransaction};
+
+pub(super) type Rows = TableDefinition<'static, &'static str, &'static [u8]>;
+
+pub(super) const PAYMENTS: Rows = TableDefinition::new("payments");
+pub(super) const SESSIONS: Rows = TableDefinition::new("sessions");
+/// (session, stream) -> stream.
+pub(super) const STREAMS: TableDefinition<'static, (&str, &str), &[u8]> = TableDefinition::new("streams");
+/// (session, line number from 0) -> entry.
+pub(super) const JOURNAL: TableDefinition<'static, (&str, u64), &[u8]> = TableDefinition::new("journal");
+/// Payments whose fate is pending; exact, because it changes in the same transaction.
+pub(super) const IN_DOUBT: TableDefinition<'static, &str, ()> = TableDefinition::new("in_doubt");
+/// Single-use key -> until when it counts as used, in milliseconds since the epoch.
+pub(super) const ONCE: TableDefinition<'static, &str, u64> = TableDefinition::new("once");
+/// The same by time, for pruning.
+pub(super) const ONCE_UNTIL: TableDefinition<'static, (u64, &str), ()> = TableDefinition::new("once_until");
+/// Lease name -> (holder, until).
+pub(super) const LEASES: TableDefinition<'static, &str, (&str, u64)> = TableDefinition::new("leases");
+pub(super) const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
+
+const SCHEMA: &str = "schema";
+const SCHEMA_VERSION: u64 = 1;
+const EPOCH: &str = "epoch";
+
+/// Creates missing tables and checks that this build can read the file.
+pub(super) fn prepare(db: &Database, now: Timestamp) -> Result<(), Error> {
+    let txn = db.begin_write().map_err(storage)?;
+    if schema(&txn, now)? {
+        create_all(&txn)?;
+        txn.commit().map_err(storage)
+    } else {
+        txn.abort().map_err(storage)
+    }
+}
+
+/// True if the file is new; it then carries our version and its epoch from here on.
+fn schema(txn: &WriteTransaction, now: Timestamp) -> Result<bool, Error> {
+    let mut meta = txn.open_table(META).map_err(storage)?;
+    let found = meta.get(SCHEMA).map_err(storage)?.map(|version| version.value());
+    match found {
+        Some(SCHEMA_VERSION) => Ok(false),
+        Some(other) => Err(Error::Unfit(format!(
+            "the file has schema {other}, this build reads {SCHEMA_VERSION}; use the build that wrote it"
+        ))),
+        None => {
+            meta.insert(SCHEMA, SCHEMA_VERSION).map_err(storage)?;
+            meta.insert(EPOCH, now.millis()).map_err(storage)?;
+            Ok(true)
+        }
+    }
+}
+
+fn create_all(txn: &WriteTransaction) -> Result<(), Error> {
+    txn.open_table(PAYMENTS).map_err(storage)?;
+    txn.open_table(SESSIONS).map_err(storage)?;
+    txn.open_table(STREAMS).map_err(storage)?;
+    txn.open_table(JOURNAL).map_err(storage)?;
+    txn.open_table(IN_DOUBT).map_err(storage)?;
+    txn.open_table(ONCE).map_err(storage)?;
+    txn.open_table(ONCE_UNTIL).map_err(storage)?;
+    txn.open_table(LEASES).map_err(storage)?;
+    Ok(())
+}

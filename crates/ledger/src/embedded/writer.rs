@@ -1,0 +1,136 @@
+//! The one writer: takes what is queued, applies it in order, syncs once, then answers everybody.
+
+use super::books::Books;
+use super::failure::{Failure, storage};
+use super::file::FileIdentity;
+use crate::{Clock, Command, Error, Outcome};
+use futures_channel::oneshot;
+use redb::Database;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// The most commands that wait; beyond it callers are told to come again.
+const QUEUE_MAX: usize = 8_192;
+/// The most commands in one transaction, so that the first does not wait long for the last.
+const BATCH_MAX: usize = 512;
+
+/// What can be asked of the writer.
+pub(super) enum Ask {
+    Apply(Box<Command>),
+    Once { key: String, ttl: Duration },
+    Lease { name: String, holder: String, ttl: Duration },
+    Release { name: String, holder: String },
+    Ready,
+}
+
+/// What it answers.
+pub(super) enum Answer {
+    Outcome(Outcome),
+    Flag(bool),
+}
+
+struct Job {
+    ask: Ask,
+    reply: oneshot::Sender<Result<Answer, Error>>,
+}
+
+/// The writer's thread and its queue. Dropping it finishes what is queued.
+pub(super) struct Writer {
+    queue: Option<SyncSender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    pub(super) fn start(db: Arc<Database>, file: FileIdentity, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        let (queue, jobs) = sync_channel(QUEUE_MAX);
+        let thread = std::thread::Builder::new()
+            .name("ledger-writer".to_owned())
+            .spawn(move || run(&db, &file, &*clock, &jobs))
+            .map_err(|error| Error::Unavailable(format!("cannot start the writer thread: {error}")))?;
+        Ok(Self { queue: Some(queue), thread: Some(thread) })
+    }
+
+    /// Queues a job at once; the future waits for its commit. Dropping the future does not undo the job.
+    pub(super) fn ask(&self, ask: Ask) -> impl Future<Output = Result<Answer, Error>> + Send + use<> {
+        let (reply, answer) = oneshot::channel();
+        let queued = self.queue.as_ref().ok_or("the writer has stopped").and_then(|queue| {
+            queue.try_send(Job { ask, reply }).map_err(|error| match error {
+                TrySendError::Full(_) => "too many commands are waiting",
+                TrySendError::Disconnected(_) => "the writer has stopped",
+            })
+        });
+        async move {
+            queued.map_err(|why| Error::Unavailable(why.to_owned()))?;
+            answer.await.unwrap_or_else(|_| Err(Error::Unavailable("the writer has stopped".to_owned())))
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the ledger's writer thread panicked");
+        }
+    }
+}
+
+fn run(db: &Database, file: &FileIdentity, clock: &dyn Clock, jobs: &Receiver<Job>) {
+    while let Ok(first) = jobs.recv() {
+        let batch: Vec<Job> = std::iter::once(first).chain(jobs.try_iter().take(BATCH_MAX - 1)).collect();
+        let answers = commit(db, file, clock, &batch);
+        if let Err(error) = &answers {
+            tracing::error!(%error, commands = batch.len(), "ledger batch failed");
+        }
+        let mut answers = answers.map(Vec::into_iter);
+        for job in batch {
+            let answer = match &mut answers {
+                Ok(answers) => {
+                    answers.next().unwrap_or_else(|| Err(Error::Unavailable("no answer".to_owned())))
+                }
+                Err(error) => Err(error.clone()),
+            };
+            // A caller that went away asks again if it wants to know.
+            let _gone = job.reply.send(answer);
+        }
+    }
+}
+
+/// Applies a batch in one transaction; its answers are true once this returns.
+fn commit(
+    db: &Database,
+    file: &FileIdentity,
+    clock: &dyn Clock,
+    batch: &[Job],
+) -> Result<Vec<Result<Answer, Error>>, Error> {
+    file.check()?;
+    let txn = db.begin_write().map_err(storage)?;
+    let (answers, written) = match apply(&txn, clock, batch) {
+        Ok(applied) => applied,
+        Err(Failure::Rows(error) | Failure::Store(error)) => {
+            // Dropping the transaction aborts it.
+            return Err(error);
+        }
+    };
+    let ended = if written { txn.commit().map_err(storage) } else { txn.abort().map_err(storage) };
+    ended.map(|()| answers)
+}
+
+type Applied = (Vec<Result<Answer, Error>>, bool);
+
+fn apply(txn: &redb::WriteTransaction, clock: &dyn Clock, batch: &[Job]) -> Result<Applied, Failure> {
+    let mut books = Books::open(txn)?;
+    let mut answers = Vec::with_capacity(batch.len());
+    for job in batch {
+        match books.run(&job.ask, clock.now()) {
+            Ok(answer) => answers.push(Ok(answer)),
+            Err(Failure::Rows(error)) => answers.push(Err(error)),
+            Err(store) => return Err(store),
+        }
+    }
+    Ok((answers, books.written))
+}
