@@ -44,7 +44,7 @@ impl Default for SettlerConfig {
         Self {
             holder: random_holder(),
             in_flight_max: 512,
-            patience: Duration::from_secs(60),
+            patience: Duration::from_mins(1),
             lease: Duration::from_secs(10),
             poll_first: Duration::from_millis(100),
             poll_max: Duration::from_secs(1),
@@ -54,7 +54,7 @@ impl Default for SettlerConfig {
             reconcile_every: Duration::from_secs(5),
             reconcile_patience: Duration::from_secs(5),
             reconcile_parallel: 8,
-            reconcile_backoff_max: Duration::from_secs(60),
+            reconcile_backoff_max: Duration::from_mins(1),
         }
     }
 }

@@ -6,14 +6,18 @@
 //! chain by name. [`LocalFacilitator`] puts the x402 facilitator interface in front of it.
 
 pub mod chain;
+pub mod cost_model;
+pub mod dues;
 
 mod config;
 mod error;
+mod facilitator;
 mod settled;
 mod settler;
 
 pub use chain::{Chain, ChainError, ChainInfo, Identified, Observation, Refusal};
 pub use config::SettlerConfig;
 pub use error::SettleError;
+pub use facilitator::{Allowlist, LocalFacilitator, WAIT};
 pub use settled::Settled;
 pub use settler::{Reconciler, Settler, VALIDITY_SLACK_SECS};

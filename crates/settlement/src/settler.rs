@@ -121,7 +121,7 @@ impl Settler {
                 // Somebody may have recorded it, and even landed it, while we looked.
                 known = self.shared.ledger.payment(&id).await?;
                 if known.is_none() {
-                    self.shared.count(chain.as_ref(), "refused");
+                    work::count(chain.as_ref(), "refused");
                     return Ok(Settled::Refused(refusal));
                 }
             }
@@ -205,13 +205,11 @@ impl Settler {
     async fn follow(&self, id: &PaymentId, deadline: Instant, fresh: bool) -> Result<Settled, SettleError> {
         let mut pace = self.shared.pace();
         loop {
-            let mut progress = match self.shared.in_flight.join(id) {
-                Some(progress) => progress,
-                None => {
-                    let permit = self.shared.in_flight.permit()?;
-                    let job = Job { id: id.clone(), mode: Mode::Serve, verified: false };
-                    self.shared.start(job, permit)?
-                }
+            let mut progress = if let Some(running) = self.shared.in_flight.join(id) {
+                running
+            } else {
+                let permit = self.shared.in_flight.permit()?;
+                self.shared.start(Job { id: id.clone(), mode: Mode::Serve, verified: false }, permit)?
             };
             match tokio::time::timeout_at(deadline, progress.end()).await {
                 Ok(End::Known(payment, session)) => return Ok(Settled::from_fate(payment, session, fresh)),

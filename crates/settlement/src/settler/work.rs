@@ -53,11 +53,6 @@ impl Shared {
         Pace::new(self.config.poll_first, self.config.poll_max)
     }
 
-    pub(super) fn count(&self, chain: &dyn Chain, outcome: &'static str) {
-        let claim = chain.info().claim.clone();
-        metrics::counter!("tollwire_settlements_total", "chain" => claim, "outcome" => outcome).increment(1);
-    }
-
     /// Puts a task on a payment, or joins the one it has.
     pub(super) fn start(self: &Arc<Self>, job: Job, permit: Permit) -> Result<Progress, SettleError> {
         let shared = self.clone();
@@ -144,7 +139,7 @@ impl Shared {
                 Err(SettleError::Unknown) => return End::Left,
                 // Never evidence of anything: look again.
                 Err(error) => {
-                    tracing::warn!(payment = %job.id, %error, "settlement step failed; will repeat")
+                    tracing::warn!(payment = %job.id, %error, "settlement step failed; will repeat");
                 }
             }
             blind = false;
@@ -251,7 +246,7 @@ impl Shared {
         let command = Command::Credit { payment: id.clone(), session: payment.intent.session, landing };
         let view = match self.ledger.apply(command).await? {
             Outcome::Done(view) => {
-                self.count(chain, "credited");
+                count(chain, "credited");
                 let claim = chain.info().claim.clone();
                 metrics::histogram!("tollwire_settlement_seconds", "chain" => claim).record(took);
                 tracing::info!(payment = %id, %tx, "payment credited");
@@ -275,7 +270,7 @@ impl Shared {
         let command = Command::Abandon { payment: id.clone(), session: payment.intent.session, reason };
         let view = match self.ledger.apply(command).await? {
             Outcome::Done(view) => {
-                self.count(chain, "abandoned");
+                count(chain, "abandoned");
                 tracing::info!(payment = %id, reason = refusal.reason, "payment abandoned: it can never land");
                 view
             }
@@ -341,6 +336,12 @@ impl Resend {
         }
         due
     }
+}
+
+/// Counts how a payment came out.
+pub(super) fn count(chain: &dyn Chain, outcome: &'static str) {
+    let claim = chain.info().claim.clone();
+    metrics::counter!("tollwire_settlements_total", "chain" => claim, "outcome" => outcome).increment(1);
 }
 
 fn unserved(network: Network) -> ChainError {
