@@ -63,7 +63,8 @@ fn node() -> Result<(), String> {
     fresh(&to)?;
     copy(&from.join("package.json"), &to)?;
     copy(&from.join("package-lock.json"), &to)?;
-    run(Command::new("npm").args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&to))?;
+    // Not `npm ci`: it refuses lock files that leave out the binaries of other platforms.
+    run(Command::new("npm").args(["install", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&to))?;
     mark_current(&to, &[from.join("package.json"), from.join("package-lock.json")])
 }
 
