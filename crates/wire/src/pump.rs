@@ -1,22 +1,66 @@
 //! Moves both directions of one stream until it has ended.
+//!
+//! One future does it all: bytes are read into the worker's buffer only once a socket is ready, judged, and
+//! written at once. Only what the other side will not take is copied, and while it waits nothing more is read,
+//! so that a slow reader slows its sender through the kernel's own buffers. An idle stream holds two sockets,
+//! two scanners and no buffer; it has no timer unless a limit needs one.
 
+mod buffer;
+mod clock;
+mod ending;
+mod held;
+mod lane;
+mod outlet;
+mod pace;
+
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use crate::{Control, End, Limits, Report, Side, Traffic, Transport};
+use self::clock::{Clock, Due};
+use self::ending::Ending;
+use self::lane::{Lane, Turn};
+use crate::{Control, End, Limits, Report, Side, Transport, Until};
+
+/// Buffers a stream may move before it lets other streams of its worker have a turn.
+const TURNS_MAX: u32 = 8;
 
 /// One proxied stream, from its 101 to the end of both sockets.
+///
+/// How it ends, whoever begins:
+///
+/// - A peer's Close passes unchanged, code and reason; so does the answer. Then both connections end.
+/// - [`Control::close`]: the agent gets that Close between two messages (within `close_grace`, else between two
+///   frames), the upstream a masked 1000; then the agent's connection is half-closed, and input is discarded
+///   until the peers' own Close or end.
+/// - The upstream vanishes without a Close: the agent gets 1011, or its own code back if it was closing.
+/// - The agent vanishes without a Close: the upstream gets a masked 1001.
+/// - A protocol violation: 1002 (1009 for size) to the violator. If that is the agent, after the upstream has had
+///   its say; if it is the upstream, the agent gets 1011 (1009 for size).
+/// - A side that takes no bytes for `stall`: 4013 to both, as far as they take it.
+///
+/// A close frame is only ever written between frames: where a frame was passed on in part, the connection just
+/// ends. All last words together are bounded by `close_wait`.
 #[derive(Debug)]
 pub struct Pump<A = Transport, U = Transport> {
     agent: A,
-    agent_ahead: Bytes,
     upstream: U,
-    upstream_ahead: Bytes,
+    /// Agent to upstream.
+    up: Lane,
+    /// Upstream to agent.
+    down: Lane,
     limits: Arc<Limits>,
+    ending: Ending,
+    clock: Clock,
+    started: Option<Instant>,
+    first_upstream_data: Option<Duration>,
+    /// Who is woken by the control handle.
+    waker: Option<Waker>,
 }
 
 impl<A, U> Pump<A, U>
@@ -33,22 +77,101 @@ where
         upstream_ahead: Bytes,
         limits: impl Into<Arc<Limits>>,
     ) -> Self {
-        Self { agent, agent_ahead, upstream, upstream_ahead, limits: limits.into() }
+        let limits = limits.into();
+        Self {
+            agent,
+            upstream,
+            up: Lane::new(Side::Agent, agent_ahead, &limits),
+            down: Lane::new(Side::Upstream, upstream_ahead, &limits),
+            limits,
+            ending: Ending::default(),
+            clock: Clock::default(),
+            started: None,
+            first_upstream_data: None,
+            waker: None,
+        }
     }
 
-    /// Pumps until both sockets have ended; [`Control::close`] on a clone of `control` ends it early.
+    /// Pumps until both connections have ended; [`Control::close`] on a clone of `control` ends it early.
     /// Dropping the future cuts both connections.
-    pub async fn run(mut self, control: Control) -> Report {
-        let started = Instant::now();
-        let _ = (self.upstream.write_all(&self.agent_ahead).await, self.agent.write_all(&self.upstream_ahead).await);
-        let _ = (&self.limits, &control, Duration::ZERO);
-        let moved = tokio::io::copy_bidirectional(&mut self.agent, &mut self.upstream).await.unwrap_or_default();
+    pub fn run(mut self, control: Control) -> impl Future<Output = Report> {
+        poll_fn(move |cx| self.poll(cx, &control))
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, control: &Control) -> Poll<Report> {
+        let started = *self.started.get_or_insert_with(Instant::now);
+        self.heed(cx, control);
+        loop {
+            let more = buffer::lend(|buffer| (0..TURNS_MAX).all(|_| self.turn(cx, buffer, started)));
+            if more {
+                cx.waker().wake_by_ref();
+            }
+            if self.is_over() {
+                return Poll::Ready(self.report(started));
+            }
+            match self.clock.poll(cx, started, &self.limits, &self.ending, [&self.up, &self.down]) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Due::Nothing) => {}
+                Poll::Ready(Due::Boundary) => self.ending.any_frame_will_do(),
+                Poll::Ready(Due::Stalled(side)) => self.on_stall(side),
+                Poll::Ready(Due::Idle) => self.on_idle(),
+                Poll::Ready(Due::End) => return Poll::Ready(self.report(started)),
+            }
+        }
+    }
+
+    /// Moves both lanes once; whether anything changed.
+    #[inline]
+    fn turn(&mut self, cx: &mut Context<'_>, buffer: &mut [u8], started: Instant) -> bool {
+        let until = self.ending.until();
+        if until != Until::Drained && self.down.at(until) {
+            self.on_boundary();
+        }
+        let down = self.down.turn(cx, (&mut self.upstream, &mut self.agent), buffer, (until, &self.limits));
+        if self.first_upstream_data.is_none() && self.down.data_frames() > 0 {
+            self.first_upstream_data = Some(started.elapsed());
+        }
+        if let Turn::Event(event) = down {
+            self.on_downward(event);
+        }
+        let up =
+            self.up.turn(cx, (&mut self.agent, &mut self.upstream), buffer, (Until::Drained, &self.limits));
+        if let Turn::Event(event) = up {
+            self.on_upward(event);
+        }
+        if self.up.input_over() && self.down.input_over() {
+            self.up.outlet.finish();
+            self.down.outlet.finish();
+        }
+        down != Turn::Idle || up != Turn::Idle
+    }
+
+    /// Takes up a request to close, and sees to being woken for one.
+    #[inline]
+    fn heed(&mut self, cx: &mut Context<'_>, control: &Control) {
+        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            self.waker = Some(cx.waker().clone());
+            control.register(cx.waker());
+        }
+        if control.is_closing()
+            && let Some(close) = control.take()
+        {
+            self.on_request(close);
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.up.is_over() && self.down.is_over()
+    }
+
+    fn report(&self, started: Instant) -> Report {
         Report {
-            end: End::Gone(Side::Upstream),
-            from_agent: Traffic { bytes: moved.0, ..Traffic::default() },
-            from_upstream: Traffic { bytes: moved.1, ..Traffic::default() },
-            agent_got: None,
-            first_upstream_data: None,
+            // Nothing but an upstream that takes no bytes leads here without a cause.
+            end: self.ending.cause().unwrap_or(End::Gone(Side::Upstream)),
+            from_agent: self.up.traffic(),
+            from_upstream: self.down.traffic(),
+            agent_got: self.ending.agent_got().filter(|_| !self.down.outlet.has_unsent()),
+            first_upstream_data: self.first_upstream_data,
             lasted: started.elapsed(),
         }
     }

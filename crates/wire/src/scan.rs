@@ -60,6 +60,8 @@ pub enum Until {
     Frame,
     /// At the first boundary between messages, which may be right here.
     Message,
+    /// In front of a Close frame.
+    Close,
 }
 
 /// Why a scan stopped.
@@ -166,9 +168,13 @@ impl FrameScanner {
             if self.at(until) {
                 break Stop::Boundary;
             }
-            match Header::parse(rest, self.sender).and_then(|header| self.begin(header)) {
-                Ok(Some(size)) => passed += size,
+            match Header::parse(rest, self.sender) {
                 Ok(None) => break Stop::Drained,
+                Ok(Some(header)) if header.kind == Kind::Close && until == Until::Close => break Stop::Boundary,
+                Ok(Some(header)) => match self.begin(&header) {
+                    Ok(()) => passed += header.size,
+                    Err(violation) => break Stop::Violation(violation),
+                },
                 Err(violation) => break Stop::Violation(violation),
             }
         };
@@ -198,24 +204,23 @@ impl FrameScanner {
 
     const fn at(&self, until: Until) -> bool {
         match until {
-            Until::Drained => false,
+            Until::Drained | Until::Close => false,
             Until::Frame => self.at_frame_boundary(),
             Until::Message => self.at_message_boundary(),
         }
     }
 
-    /// Admits the next frame; its header's size, or nothing if the header is not all there yet.
+    /// Admits the next frame.
     #[inline]
-    fn begin(&mut self, header: Option<Header>) -> Result<Option<usize>, Violation> {
-        let Some(header) = header else { return Ok(None) };
+    fn begin(&mut self, header: &Header) -> Result<(), Violation> {
         let message_bytes = match (header.kind, self.open) {
             (Kind::Start, false) => header.payload,
             (Kind::Continuation, true) => self.message_bytes.saturating_add(header.payload),
             (Kind::Start, true) => return Err(Violation::Interleaved),
             (Kind::Continuation, false) => return Err(Violation::Continuation),
             (Kind::Control | Kind::Close, _) => {
-                self.begin_control(&header);
-                return Ok(Some(header.size));
+                self.begin_control(header);
+                return Ok(());
             }
         };
         if header.payload > self.frame_bytes_max {
@@ -232,7 +237,7 @@ impl FrameScanner {
         self.message_bytes = message_bytes;
         self.open = !header.fin;
         self.remaining = header.payload;
-        Ok(Some(header.size))
+        Ok(())
     }
 
     fn begin_control(&mut self, header: &Header) {
