@@ -85,6 +85,22 @@ id!(
         && text.bytes().all(|b| b.is_ascii_graphic() && !b"{}".contains(&b))
 );
 
+impl PaymentId {
+    /// The identity of an EIP-3009 payment: what its token contract takes only once.
+    ///
+    /// At most 180 characters, whatever the arguments.
+    pub fn eip155(chain_id: u64, asset: &[u8; 20], payer: &[u8; 20], nonce: &[u8; 32]) -> Self {
+        let mut text = format!("eip155:{chain_id}");
+        for part in [&asset[..], payer, nonce] {
+            text.push_str("/0x");
+            text.extend(part.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|nibble| {
+                char::from_digit(u32::from(nibble), 16).unwrap_or('0') // a nibble is always a digit
+            }));
+        }
+        Self(text.into())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
