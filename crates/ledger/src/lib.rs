@@ -20,5 +20,5 @@ mod ledger;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use command::Command;
 pub use error::Error;
-pub use ledger::{BoxFuture, Ledger};
+pub use ledger::{BoxFuture, Ledger, Watched};
 pub use outcome::Outcome;
