@@ -1,1 +1,17 @@
-//! Whole-system tests through public interfaces, against real parts.
+//! What the whole-system tests share: the real `facilitator` binary under test, a plain HTTP client, an agent's
+//! hand-made payments.
+//!
+//! The tests themselves are the files beside this folder; each is named for what it tries to break.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    clippy::missing_panics_doc,
+    reason = "a test stops at the first surprise"
+)]
+
+pub mod agent;
+pub mod facilitator;
+pub mod http;
+pub mod settings;

@@ -1,0 +1,105 @@
+//! Configuration files for the facilitator under test.
+
+use std::fmt::Write as _;
+
+/// Where the ledger lives.
+#[derive(Debug, Clone)]
+pub enum Store {
+    /// The embedded ledger, in the test's own folder.
+    Embedded,
+    /// Redis at this URL.
+    Redis(String),
+}
+
+/// Which chain settles.
+#[derive(Debug, Clone)]
+pub enum Chain {
+    /// Play money, in the process under test.
+    Dev,
+    /// A real EVM node.
+    Evm { network: &'static str, rpc_url: String, settlement_key: String },
+}
+
+/// One feed.
+#[derive(Debug, Clone)]
+pub struct Feed {
+    pub id: &'static str,
+    pub upstream: String,
+    pub price: &'static str,
+    pub deposit_units: &'static str,
+    /// More lines of its table.
+    pub more: &'static str,
+}
+
+/// A whole configuration.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub store: Store,
+    pub chain: Chain,
+    pub feeds: Vec<Feed>,
+    /// More lines at the top level.
+    pub top: String,
+    /// The `[limits]` table's lines.
+    pub limits: String,
+}
+
+/// Anvil's second well-known account; it earns in these tests.
+pub const PROVIDER: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+
+impl Feed {
+    /// A feed at one cent per stream, in deposits of 100, 10 and 1.
+    pub fn ticks(upstream: impl Into<String>) -> Self {
+        Self {
+            id: "ticks",
+            upstream: upstream.into(),
+            price: "0.01",
+            deposit_units: "[100, 10, 1]",
+            more: "",
+        }
+    }
+}
+
+impl Settings {
+    /// The dev chain and the embedded ledger.
+    pub fn dev(feeds: Vec<Feed>) -> Self {
+        Self { store: Store::Embedded, chain: Chain::Dev, feeds, top: String::new(), limits: String::new() }
+    }
+
+    /// The TOML text.
+    pub fn toml(&self, public: u16, admin: u16) -> String {
+        let store = match &self.store {
+            Store::Embedded => "file:./facilitator.db",
+            Store::Redis(url) => url,
+        };
+        let mut text = format!(
+            "listen = \"127.0.0.1:{public}\"\npublic_url = \"http://127.0.0.1:{public}\"\nstore = \"{store}\"\n{}\n\
+             [token]\nissuer = \"http://127.0.0.1:{public}\"\nsigning_key = \"file:./session-key.pem\"\n\
+             [admin]\nlisten = \"127.0.0.1:{admin}\"\ntoken = \"env:TOLLWIRE_ADMIN_TOKEN\"\n[limits]\n{}\n",
+            self.top, self.limits
+        );
+        let network = match &self.chain {
+            Chain::Dev => {
+                text.push_str("[[chain]]\nkind = \"dev\"\n");
+                "eip155:84532"
+            }
+            Chain::Evm { network, rpc_url, .. } => {
+                write!(
+                    text,
+                    "[[chain]]\nnetwork = \"{network}\"\nrpc_url = \"{rpc_url}\"\nsettlement_key = \"env:TOLLWIRE_EVM_KEY\"\n"
+                )
+                .unwrap();
+                network
+            }
+        };
+        for feed in &self.feeds {
+            write!(
+                text,
+                "[[feed]]\nid = \"{}\"\nupstream = \"{}\"\nprice = \"{}\"\ndeposit_units = {}\n\
+                 provider_wallet = {{ \"{network}\" = \"{PROVIDER}\" }}\n{}\n",
+                feed.id, feed.upstream, feed.price, feed.deposit_units, feed.more
+            )
+            .unwrap();
+        }
+        text
+    }
+}
