@@ -139,3 +139,9 @@ impl Refusal {
         self
     }
 }
+
+impl From<tollwire_exact::evm::Refusal> for Refusal {
+    fn from(refusal: tollwire_exact::evm::Refusal) -> Self {
+        Self { reason: refusal.reason, message: refusal.message, payer: refusal.payer }
+    }
+}

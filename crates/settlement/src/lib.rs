@@ -7,6 +7,7 @@
 
 pub mod chain;
 pub mod cost_model;
+pub mod dev;
 pub mod dues;
 
 mod config;

@@ -1,0 +1,166 @@
+//! The dev chain's state: balances, used authorizations, blocks, receipts.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use tokio::time::Instant;
+use tollwire_x402::Usdc;
+
+/// One movement of play money.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transfer {
+    /// The transaction that made it.
+    pub tx: String,
+    /// Its block.
+    pub block: u64,
+    /// Payer, in lower case.
+    pub from: String,
+    /// Payee, in lower case.
+    pub to: String,
+    /// How much.
+    pub amount: Usdc,
+    /// The authorization's nonce, `0x` and 64 hexadecimal digits.
+    pub nonce: String,
+}
+
+/// What a dev transaction says: a signed authorization, carried by somebody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Carried {
+    /// Who carries it and pays the gas.
+    pub(super) sender: String,
+    /// Which of the sender's transactions for this payment it is.
+    pub(super) serial: usize,
+    /// The scheme's payload, as signed.
+    pub(super) payload: serde_json::Value,
+}
+
+/// An authorization whose signature is the payer's, in the form the state compares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Authorized {
+    pub(super) from: String,
+    pub(super) to: String,
+    pub(super) amount: Usdc,
+    pub(super) valid_after: u64,
+    pub(super) valid_before: u64,
+    pub(super) nonce: String,
+}
+
+/// What became of an authorization.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Use {
+    /// It moved money. Until `seen` nobody can see that.
+    Moved { transfer: Transfer, seen: Instant },
+    /// Its payer cancelled it.
+    Cancelled,
+}
+
+#[derive(Debug)]
+pub(super) struct World {
+    play_money: Usdc,
+    /// Accounts that have moved, by address in lower case; all others own `play_money`.
+    balances: BTreeMap<String, Usdc>,
+    used: BTreeMap<(String, String), Use>,
+    /// Mined transactions, in either outcome.
+    mined: BTreeSet<String>,
+    /// Transactions that no block will take.
+    void: BTreeSet<String>,
+    transfers: Vec<Transfer>,
+    height: u64,
+}
+
+impl World {
+    /// An empty chain. `poor` accounts start with nothing.
+    pub(super) fn new(play_money: Usdc, poor: impl IntoIterator<Item = String>) -> Self {
+        let balances = poor.into_iter().map(|account| (account.to_ascii_lowercase(), Usdc::ZERO)).collect();
+        Self {
+            play_money,
+            balances,
+            used: BTreeMap::new(),
+            mined: BTreeSet::new(),
+            void: BTreeSet::new(),
+            transfers: Vec::new(),
+            height: 0,
+        }
+    }
+
+    pub(super) fn balance(&self, account: &str) -> Usdc {
+        self.balances.get(&account.to_ascii_lowercase()).copied().unwrap_or(self.play_money)
+    }
+
+    pub(super) fn set_balance(&mut self, account: &str, balance: Usdc) {
+        self.balances.insert(account.to_ascii_lowercase(), balance);
+    }
+
+    pub(super) fn used(&self, from: &str, nonce: &str) -> Option<&Use> {
+        self.used.get(&(from.to_ascii_lowercase(), nonce.to_ascii_lowercase()))
+    }
+
+    pub(super) fn is_mined(&self, tx: &str) -> bool {
+        self.mined.contains(tx)
+    }
+
+    pub(super) fn transfers(&self) -> &[Transfer] {
+        &self.transfers
+    }
+
+    pub(super) fn height(&self) -> u64 {
+        self.height
+    }
+
+    /// Takes care that no block will ever hold this transaction.
+    pub(super) fn make_void(&mut self, tx: &str) {
+        self.void.insert(tx.to_owned());
+    }
+
+    /// The payer gives up an authorization that was not used yet.
+    pub(super) fn cancel(&mut self, from: &str, nonce: &str) {
+        self.height = self.height.saturating_add(1);
+        let key = (from.to_ascii_lowercase(), nonce.to_ascii_lowercase());
+        self.used.entry(key).or_insert(Use::Cancelled);
+    }
+
+    /// Mines a transaction in a block of its own, as the token contract would execute it: one that may not move
+    /// money is mined all the same, and reverts. Repeating one that is known changes nothing.
+    pub(super) fn mine(&mut self, tx: &str, authorized: Option<&Authorized>, now: u64, seen: Instant) {
+        if self.void.contains(tx) || !self.mined.insert(tx.to_owned()) {
+            return;
+        }
+        self.height = self.height.saturating_add(1);
+        if let Some(authorized) = authorized
+            && let Some((payer, payee)) = self.moved(authorized, now)
+        {
+            self.balances.insert(authorized.from.clone(), payer);
+            self.balances.insert(authorized.to.clone(), payee);
+            let transfer = Transfer {
+                tx: tx.to_owned(),
+                block: self.height,
+                from: authorized.from.clone(),
+                to: authorized.to.clone(),
+                amount: authorized.amount,
+                nonce: authorized.nonce.clone(),
+            };
+            self.transfers.push(transfer.clone());
+            let key = (authorized.from.clone(), authorized.nonce.clone());
+            self.used.insert(key, Use::Moved { transfer, seen });
+        }
+    }
+
+    /// Both balances after the transfer, or `None` if the contract would revert: out of time, used, or too poor.
+    /// The real contract wants `validAfter < now`; here time stands still within a second, so equality passes.
+    fn moved(&self, authorized: &Authorized, now: u64) -> Option<(Usdc, Usdc)> {
+        let in_time = authorized.valid_after <= now && now < authorized.valid_before;
+        if !in_time || self.used(&authorized.from, &authorized.nonce).is_some() {
+            return None;
+        }
+        let payer = self.balance(&authorized.from).checked_sub(authorized.amount)?;
+        if authorized.from == authorized.to {
+            return Some((self.balance(&authorized.from), self.balance(&authorized.to)));
+        }
+        Some((payer, self.balance(&authorized.to).checked_add(authorized.amount)?))
+    }
+}
+
+/// A transaction's hash.
+pub(super) fn hash(raw: &[u8]) -> String {
+    format!("0x{}", hex::encode(Sha256::digest(raw)))
+}
