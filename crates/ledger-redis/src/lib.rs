@@ -1,1 +1,30 @@
-//! The Ledger on Redis: one Lua script and one round trip per transition.
+//! The [`Ledger`](tollwire_ledger::Ledger) on Redis: one Lua script and one round trip per transition.
+//!
+//! Nodes share nothing but Redis. Each script reads and checks all it needs before its first write, so a refusal or
+//! a bad record leaves nothing half-written. The scripts repeat the rules of `tollwire_ledger::core`; a property
+//! test runs the same random commands through both and compares every answer and every row.
+//!
+//! - **Keys.** All keys of a session and of its payments share the hash tag `{jti}`, so one script may touch them on
+//!   one shard. A pointer `<prefix>at:<payment>` leads from a payment to its session; it is written first and decides,
+//!   so that two nodes cannot record one payment for two sessions. The two indexes (payments in doubt, sessions) hold
+//!   at least what they must: an entry is added before, and removed after, what it stands for. Money has no TTL.
+//! - **Loss.** The store carries an epoch. A node that finds it missing or changed answers
+//!   [`Error::Lost`](tollwire_ledger::Error::Lost) to everything from then on.
+//! - **Durability** is a setting of Redis: `connect` refuses one without an append-only file or with an eviction
+//!   policy, unless [`RedisConfig::allow_volatile`] is set. With `appendfsync everysec` a power cut can take the last
+//!   second; with `always` nothing that was answered. [`RedisConfig::wait_replicas`] guards against losing the primary.
+//! - **Addresses.** `redis://` and `rediss://` (TLS, public certificate authorities). Redis Cluster and Sentinel
+//!   addresses are not accepted yet; the keys are laid out for Cluster already.
+
+mod command;
+mod config;
+mod connection;
+mod keys;
+mod ledger;
+mod listing;
+mod reply;
+mod script;
+mod start;
+
+pub use config::RedisConfig;
+pub use ledger::RedisLedger;

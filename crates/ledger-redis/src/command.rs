@@ -1,0 +1,127 @@
+//! Each command as a script call.
+
+use crate::keys::Keys;
+use crate::reply::Head;
+use crate::script::{self, call};
+use deadpool_redis::redis::{Cmd, Script};
+use std::time::Duration;
+use tollwire_ledger::core::UNITS_MAX;
+use tollwire_ledger::model::{Attempt, Intent, Landing};
+use tollwire_ledger::{Command, Error, record};
+use tollwire_x402::{PaymentId, SessionId, StreamId};
+
+/// Makes script calls for one moment; `now` is milliseconds, or empty for the server's own clock.
+pub(crate) struct Calls<'a> {
+    pub(crate) keys: &'a Keys,
+    pub(crate) now: &'a str,
+}
+
+impl Calls<'_> {
+    /// Any command but `Record`, which needs its pointer first.
+    pub(crate) fn transition(&self, command: &Command) -> Result<Cmd, Error> {
+        let session = command.session();
+        Ok(match command {
+            Command::Record { payment, intent } => return self.record(payment, intent, session),
+            Command::Attach { payment, attempt, .. } => return self.attach(payment, session, attempt),
+            Command::Credit { payment, landing, .. } => return self.credit(payment, session, landing),
+            Command::Abandon { payment, reason, .. } => {
+                let keys = [self.keys.session(session), self.keys.payment(session, payment)];
+                call(&script::ABANDON, &keys, self.now).arg(reason).done()
+            }
+            Command::Hold { stream, fence, to, lease, .. } => {
+                let keys = [self.keys.session(session), self.keys.streams(session)];
+                let fence = fence.map(|fence| countable(fence).to_string()).unwrap_or_default();
+                let call = call(&script::HOLD, &keys, self.now).arg(stream.as_str()).arg(fence);
+                call.arg(countable(*to)).arg(millis(*lease)).done()
+            }
+            Command::Post { stream, fence, to, live_for, .. } => {
+                let call = self.with_journal(&script::POST, session, stream, *fence);
+                call.arg(countable(*to)).arg(millis(*live_for)).done()
+            }
+            Command::Void { stream, fence, .. } => self.of_stream(&script::VOID, session, stream, *fence),
+            Command::End { stream, fence, .. } => self.of_stream(&script::END, session, stream, *fence),
+            Command::Reverse { stream, fence, .. } => {
+                self.with_journal(&script::REVERSE, session, stream, *fence).done()
+            }
+            Command::Revoke { .. } => self.of_session(&script::REVOKE, session),
+            Command::Expire { .. } => self.of_session(&script::EXPIRE, session),
+        })
+    }
+
+    /// `Record`, for the session that the payment's pointer leads to.
+    pub(crate) fn record(
+        &self,
+        payment: &PaymentId,
+        intent: &Intent,
+        session: &SessionId,
+    ) -> Result<Cmd, Error> {
+        let ours = intent.session == *session;
+        let intent = Intent { session: session.clone(), ..intent.clone() };
+        let keys = [self.keys.session(session), self.keys.payment(session, payment)];
+        Ok(call(&script::RECORD, &keys, self.now)
+            .arg(u8::from(ours))
+            .arg(intent.terms())
+            .arg(format!("{} {}", intent.feed, intent.unit))
+            .arg(u8::from(intent.plain))
+            .arg(countable(intent.units))
+            .arg(intent.amount.atomic())
+            .arg(countable(intent.balance_ttl_ms))
+            .arg(record::encode(&Head::of(&intent))?)
+            .arg(record::encode(&intent)?)
+            .done())
+    }
+
+    fn attach(&self, payment: &PaymentId, session: &SessionId, attempt: &Attempt) -> Result<Cmd, Error> {
+        let keys = [self.keys.session(session), self.keys.payment(session, payment)];
+        let call = call(&script::ATTACH, &keys, self.now);
+        Ok(call.arg(&attempt.tx).arg(record::encode(attempt)?).done())
+    }
+
+    fn credit(&self, payment: &PaymentId, session: &SessionId, landing: &Landing) -> Result<Cmd, Error> {
+        let keys =
+            [self.keys.session(session), self.keys.payment(session, payment), self.keys.journal(session)];
+        let call = call(&script::CREDIT, &keys, self.now);
+        Ok(call.arg(landing.gas.atomic()).arg(record::encode(landing)?).arg(payment.as_str()).done())
+    }
+
+    fn of_stream(&self, script: &Script, session: &SessionId, stream: &StreamId, fence: u64) -> Cmd {
+        let keys = [self.keys.session(session), self.keys.streams(session)];
+        call(script, &keys, self.now).arg(stream.as_str()).arg(countable(fence)).done()
+    }
+
+    fn with_journal(
+        &self,
+        script: &Script,
+        session: &SessionId,
+        stream: &StreamId,
+        fence: u64,
+    ) -> script::Call {
+        let keys = [self.keys.session(session), self.keys.streams(session), self.keys.journal(session)];
+        call(script, &keys, self.now).arg(stream.as_str()).arg(countable(fence))
+    }
+
+    fn of_session(&self, script: &Script, session: &SessionId) -> Cmd {
+        call(script, &[self.keys.session(session), self.keys.journal(session)], self.now).done()
+    }
+
+    pub(crate) fn once(&self, key: &str, ttl: Duration) -> Cmd {
+        call(&script::ONCE, &[self.keys.once(key)], self.now).arg(millis(ttl)).done()
+    }
+
+    pub(crate) fn lease(&self, name: &str, holder: &str, ttl: Duration) -> Cmd {
+        call(&script::LEASE, &[self.keys.lease(name)], self.now).arg(holder).arg(millis(ttl)).done()
+    }
+
+    pub(crate) fn release(&self, name: &str, holder: &str) -> Cmd {
+        call(&script::RELEASE, &[self.keys.lease(name)], self.now).arg(holder).done()
+    }
+}
+
+/// A number as scripts can take it: what is more than any balance stays more than any balance.
+fn countable(number: u64) -> u64 {
+    number.min(UNITS_MAX.saturating_add(1))
+}
+
+fn millis(duration: Duration) -> u64 {
+    countable(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}

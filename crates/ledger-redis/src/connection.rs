@@ -1,0 +1,190 @@
+//! Kept connections: each carries many commands at once, and is replaced when it breaks.
+
+use crate::script;
+use deadpool_redis::redis::{
+    AsyncConnectionConfig, Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value,
+    aio::{ConnectionLike, MultiplexedConnection},
+    cmd,
+};
+use deadpool_redis::{Connection, Manager, Pool};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tollwire_ledger::Error;
+
+/// How often a request is sent at most: again after a connection turned out to be broken or the scripts to be
+/// missing. Every command is idempotent, so sending it twice is safe.
+const ATTEMPTS_MAX: usize = 3;
+
+/// The connections of one node.
+pub(crate) struct Connections {
+    pool: Pool,
+    lanes: Vec<Lane>,
+    /// For requests that wait for replicas, so that the others do not wait behind them.
+    waiting: Lane,
+    next: AtomicUsize,
+    timeout: Duration,
+    /// Key and value that every later connection must find.
+    epoch: Option<(String, String)>,
+}
+
+#[derive(Default)]
+struct Lane {
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    connection: Option<Connection>,
+    /// Which connection this is, so that only the one that failed is thrown away.
+    generation: u64,
+}
+
+enum Failure {
+    /// Throw the connection away and try again.
+    Broken(Error),
+    /// The server does not know our scripts: load them and try again.
+    NoScript,
+    /// No use trying again now.
+    Final(Error),
+}
+
+impl Connections {
+    pub(crate) fn new(url: &str, lanes: usize, timeout: Duration) -> Result<Self, Error> {
+        if url.starts_with("rediss://") {
+            // Fails if the process has chosen its provider already, which is as good.
+            let _chosen = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        }
+        // Time-outs are ours: one per request, whatever it needs.
+        let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+        let manager = Manager::new_with_config(url, config).map_err(|error| {
+            Error::Unfit(format!("the Redis address is not usable: {}", error.category()))
+        })?;
+        let pool = Pool::builder(manager)
+            .max_size(lanes.saturating_add(1))
+            .build()
+            .map_err(|error| Error::Unfit(format!("cannot make a connection pool: {error}")))?;
+        let lanes = std::iter::repeat_with(Lane::default).take(lanes).collect();
+        Ok(Self { pool, lanes, waiting: Lane::default(), next: AtomicUsize::new(0), timeout, epoch: None })
+    }
+
+    /// From now on a new connection is used only if it finds this epoch: the server behind it may have been restarted
+    /// without its data.
+    pub(crate) fn expect_epoch(&mut self, key: String, epoch: String) {
+        self.epoch = Some((key, epoch));
+    }
+
+    /// Sends commands in one round trip; one answer for each, errors of single commands included.
+    ///
+    /// `extra` is how long the commands themselves wait for replicas. Within `timeout` plus `extra`, or [`Error::Unavailable`]: then the commands may or may not have run.
+    pub(crate) async fn send(&self, commands: &Pipeline, extra: Duration) -> Result<Vec<Value>, Error> {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.lanes.len().max(1);
+        let shared = self.lanes.get(turn).filter(|_| extra.is_zero());
+        let lane = shared.unwrap_or(&self.waiting);
+        let limit = self.timeout.saturating_add(extra);
+        if let Ok(answers) = tokio::time::timeout(limit, self.attempts(lane, commands)).await {
+            answers
+        } else {
+            // What is still to come on that connection would arrive late for everybody.
+            lane.drop_any();
+            Err(Error::Unavailable(format!("Redis did not answer within {} ms", limit.as_millis())))
+        }
+    }
+
+    async fn attempts(&self, lane: &Lane, commands: &Pipeline) -> Result<Vec<Value>, Error> {
+        let mut last = Error::Unavailable("Redis was not asked".to_owned());
+        for _ in 0..ATTEMPTS_MAX {
+            let (mut connection, generation) = self.connection(lane).await?;
+            match request(&mut connection, commands).await {
+                Ok(answers) => return Ok(answers),
+                Err(Failure::Final(error)) => return Err(error),
+                Err(Failure::Broken(error)) => {
+                    lane.drop_generation(generation).await;
+                    last = error;
+                }
+                Err(Failure::NoScript) => {
+                    last = Error::Unavailable("Redis forgets scripts as fast as they load".to_owned());
+                    if let Err(Failure::Broken(error) | Failure::Final(error)) =
+                        request(&mut connection, &script::load_all()).await
+                    {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        Err(last)
+    }
+
+    async fn connection(&self, lane: &Lane) -> Result<(MultiplexedConnection, u64), Error> {
+        let mut kept = lane.kept.lock().await;
+        if let Some(connection) = &kept.connection {
+            return Ok(((**connection).clone(), kept.generation));
+        }
+        let unreachable = |error| Error::Unavailable(format!("cannot connect to Redis: {error}"));
+        let fresh = self.pool.get().await.map_err(unreachable)?;
+        let mut shared = (*fresh).clone();
+        if let Some((key, epoch)) = &self.epoch {
+            let mut ask = cmd("GET");
+            let found: Option<String> = ask
+                .arg(key)
+                .query_async(&mut shared)
+                .await
+                .map_err(|error| Error::Unavailable(format!("Redis: {error}")))?;
+            if found.as_ref() != Some(epoch) {
+                return Err(Error::Lost);
+            }
+        }
+        kept.generation = kept.generation.wrapping_add(1);
+        kept.connection = Some(fresh);
+        Ok((shared, kept.generation))
+    }
+}
+
+impl Lane {
+    async fn drop_generation(&self, generation: u64) {
+        let mut kept = self.kept.lock().await;
+        if kept.generation == generation {
+            discard(&mut kept);
+        }
+    }
+
+    fn drop_any(&self) {
+        // Somebody else may be connecting; then there is nothing to drop.
+        if let Ok(mut kept) = self.kept.try_lock() {
+            discard(&mut kept);
+        }
+    }
+}
+
+/// Takes the connection out of the pool for good: a broken one must not be handed out again.
+fn discard(kept: &mut Kept) {
+    if let Some(connection) = kept.connection.take() {
+        drop(Connection::take(connection));
+    }
+}
+
+async fn request(connection: &mut MultiplexedConnection, commands: &Pipeline) -> Result<Vec<Value>, Failure> {
+    let answers =
+        connection.req_packed_commands(commands, 0, commands.len()).await.map_err(|error| failed(&error))?;
+    let no_script = |answer: &Value| matches!(answer, Value::ServerError(error) if error.kind() == Some(ServerErrorKind::NoScript));
+    if answers.iter().any(no_script) { Err(Failure::NoScript) } else { Ok(answers) }
+}
+
+fn failed(error: &RedisError) -> Failure {
+    let kind = error.kind();
+    let error = Error::Unavailable(format!("Redis: {error}"));
+    match kind {
+        ErrorKind::Server(ServerErrorKind::NoScript) => Failure::NoScript,
+        ErrorKind::Server(_) | ErrorKind::AuthenticationFailed | ErrorKind::InvalidClientConfig => {
+            Failure::Final(error)
+        }
+        _ => Failure::Broken(error),
+    }
+}
+
+/// A request of one command.
+pub(crate) fn only(command: Cmd) -> Pipeline {
+    let mut pipeline = Pipeline::with_capacity(1);
+    pipeline.add_command(command);
+    pipeline
+}

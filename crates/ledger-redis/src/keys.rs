@@ -1,0 +1,72 @@
+//! Names of keys. All keys of one session share the hash tag `{jti}`.
+
+use tollwire_x402::{PaymentId, SessionId};
+
+/// Makes key names under one prefix.
+#[derive(Debug, Clone)]
+pub(crate) struct Keys {
+    prefix: String,
+}
+
+impl Keys {
+    pub(crate) fn new(prefix: &str) -> Self {
+        Self { prefix: prefix.to_owned() }
+    }
+
+    fn of_session(&self, session: &SessionId, what: &str) -> String {
+        format!("{}{{{session}}}:{what}", self.prefix)
+    }
+
+    /// The session's sums, holds and live streams: a hash.
+    pub(crate) fn session(&self, session: &SessionId) -> String {
+        self.of_session(session, "session")
+    }
+
+    /// Its streams by id: a hash.
+    pub(crate) fn streams(&self, session: &SessionId) -> String {
+        self.of_session(session, "streams")
+    }
+
+    /// Its journal, oldest line first: a list.
+    pub(crate) fn journal(&self, session: &SessionId) -> String {
+        self.of_session(session, "journal")
+    }
+
+    /// A payment recorded for it: a hash.
+    pub(crate) fn payment(&self, session: &SessionId, payment: &PaymentId) -> String {
+        format!("{}{payment}", self.of_session(session, "payment:"))
+    }
+
+    /// The session a payment is recorded for: a string, written once.
+    pub(crate) fn pointer(&self, payment: &PaymentId) -> String {
+        format!("{}at:{payment}", self.prefix)
+    }
+
+    /// At least every payment whose fate is pending: a sorted set in identity order.
+    pub(crate) fn in_doubt(&self) -> String {
+        format!("{}in-doubt", self.prefix)
+    }
+
+    /// At least every session: a sorted set in identity order.
+    pub(crate) fn sessions(&self) -> String {
+        format!("{}sessions", self.prefix)
+    }
+
+    /// The store's epoch: a string, written once.
+    pub(crate) fn epoch(&self) -> String {
+        format!("{}epoch", self.prefix)
+    }
+
+    /// Written before waiting for replicas, so that the wait covers everything before it.
+    pub(crate) fn mark(&self) -> String {
+        format!("{}mark", self.prefix)
+    }
+
+    pub(crate) fn once(&self, key: &str) -> String {
+        format!("{}once:{key}", self.prefix)
+    }
+
+    pub(crate) fn lease(&self, name: &str) -> String {
+        format!("{}lease:{name}", self.prefix)
+    }
+}

@@ -1,0 +1,294 @@
+//! The ledger's interface over connections, keys and scripts.
+
+use crate::command::Calls;
+use crate::config::RedisConfig;
+use crate::connection::{Connections, only};
+use crate::keys::Keys;
+use crate::listing;
+use crate::reply::{self, Fields, read};
+use crate::start;
+use deadpool_redis::redis::{Cmd, Pipeline, Value};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tollwire_ledger::command::Entry;
+
+use tollwire_ledger::model::{Intent, Payment, Session, Stream};
+use tollwire_ledger::{BoxFuture, Command, Error, Ledger, Outcome, Timestamp, Watched};
+use tollwire_x402::{PaymentId, SessionId, StreamId};
+
+/// A [`Ledger`] on a Redis server, shared by any number of nodes.
+pub struct RedisLedger {
+    pub(crate) connections: Connections,
+    pub(crate) keys: Keys,
+    config: RedisConfig,
+    epoch: String,
+    lost: AtomicBool,
+}
+
+impl RedisLedger {
+    /// Connects and checks that the server is fit to hold money.
+    ///
+    /// [`Error::Unfit`] says what to change; [`Error::Unavailable`] means it could not be asked.
+    pub async fn connect(config: RedisConfig) -> Result<Self, Error> {
+        config.check()?;
+        let keys = Keys::new(&config.prefix);
+        let mut connections = Connections::new(&config.url, config.connections, config.timeout)?;
+        let epoch = start::open(&connections, &keys, &config).await?;
+        connections.expect_epoch(keys.epoch(), epoch.clone());
+        if config.allow_volatile {
+            tracing::warn!("this Redis may forget what was paid: allow_volatile is set");
+        }
+        Ok(Self { connections, keys, config, epoch, lost: AtomicBool::new(false) })
+    }
+
+    /// The time scripts shall use: ours if a clock was given, else (empty) the server's.
+    fn now(&self) -> String {
+        self.config.clock.as_ref().map(|clock| clock.now().millis().to_string()).unwrap_or_default()
+    }
+
+    /// One round trip. Once the store was found lost, nothing is asked of it any more.
+    async fn ask(&self, commands: &Pipeline) -> Result<Vec<Value>, Error> {
+        self.ask_within(commands, Duration::ZERO).await
+    }
+
+    async fn ask_within(&self, commands: &Pipeline, extra: Duration) -> Result<Vec<Value>, Error> {
+        if self.lost.load(Ordering::Acquire) {
+            return Err(Error::Lost);
+        }
+        let answers = self.connections.send(commands, extra).await;
+        if answers.as_ref().is_err_and(|error| *error == Error::Lost) {
+            self.lose();
+        }
+        answers
+    }
+
+    fn lose(&self) -> Error {
+        if !self.lost.swap(true, Ordering::AcqRel) {
+            tracing::error!(
+                "the Redis store lost its epoch: it was emptied or exchanged; refusing everything"
+            );
+        }
+        Error::Lost
+    }
+
+    /// One round trip that also reads the epoch: for what an emptied store would answer plausibly.
+    pub(crate) async fn ask_whole(&self, commands: &Pipeline) -> Result<Vec<Value>, Error> {
+        let mut with_epoch = Pipeline::with_capacity(commands.len().saturating_add(1));
+        with_epoch.cmd("GET").arg(self.keys.epoch());
+        for command in commands.cmd_iter() {
+            with_epoch.add_command(command.clone());
+        }
+        let mut answers = self.ask(&with_epoch).await?.into_iter();
+        let epoch: Option<String> = read(answers.next().unwrap_or_default(), "epoch")?;
+        if epoch.as_deref() != Some(self.epoch.as_str()) {
+            return Err(self.lose());
+        }
+        Ok(answers.collect())
+    }
+
+    async fn transition(&self, command: &Command) -> Result<Outcome, Error> {
+        let now = self.now();
+        let calls = Calls { keys: &self.keys, now: &now };
+        let outcome = match command {
+            Command::Record { payment, intent } => self.record(payment, intent, &calls).await?,
+            Command::Credit { session, .. } => {
+                // Before the session exists: the index holds at least what it must.
+                let mut listed = listing::add(&self.keys.sessions(), session.as_str());
+                listed.add_command(calls.transition(command)?);
+                self.safely(listed).await?
+            }
+            Command::Attach { .. } => self.safely(only(calls.transition(command)?)).await?,
+            _ => reply::outcome(first(self.ask(&only(calls.transition(command)?)).await?)?)?,
+        };
+        if outcome == Outcome::Unknown {
+            self.ask_whole(&Pipeline::new()).await?;
+        }
+        Ok(outcome)
+    }
+
+    /// The pointer first: it decides which session the payment belongs to, whichever node records it.
+    async fn record(&self, id: &PaymentId, intent: &Intent, calls: &Calls<'_>) -> Result<Outcome, Error> {
+        let session = match self.pointer(id).await? {
+            Some(session) => session,
+            None => self.point(id, &intent.session).await?,
+        };
+        let mut listed = listing::add(&self.keys.in_doubt(), id.as_str());
+        listed.add_command(calls.record(id, intent, &session)?);
+        self.safely(listed).await
+    }
+
+    async fn pointer(&self, id: &PaymentId) -> Result<Option<SessionId>, Error> {
+        let mut ask = Pipeline::new();
+        ask.cmd("GET").arg(self.keys.pointer(id));
+        let found: Option<String> = read(first(self.ask_whole(&ask).await?)?, "pointer")?;
+        found.as_deref().map(reply::parse).transpose()
+    }
+
+    async fn point(&self, id: &PaymentId, session: &SessionId) -> Result<SessionId, Error> {
+        let mut ask = Pipeline::new();
+        ask.cmd("SET").arg(self.keys.pointer(id)).arg(session.as_str()).arg("NX");
+        ask.cmd("GET").arg(self.keys.pointer(id));
+        let decided: String = read(last(self.ask(&ask).await?)?, "pointer")?;
+        reply::parse(&decided)
+    }
+
+    /// Sends commands of which the last is a script call, then waits for the replicas that the configuration demands.
+    async fn safely(&self, mut commands: Pipeline) -> Result<Outcome, Error> {
+        let replicas = self.config.wait_replicas;
+        if replicas == 0 {
+            return reply::outcome(last(self.ask(&commands).await?)?);
+        }
+        let wait = self.config.wait_timeout;
+        // A write of our own, because WAIT covers only what its connection wrote: a repeated command writes nothing,
+        // and the first try may have gone over another connection.
+        commands.cmd("SET").arg(self.keys.mark()).arg("1");
+        commands.cmd("WAIT").arg(replicas).arg(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+        let mut answers = self.ask_within(&commands, wait).await?;
+        let reached: u64 = read(answers.pop().unwrap_or_default(), "WAIT")?;
+        drop(answers.pop());
+        let outcome = reply::outcome(last(answers)?)?;
+        if reached < u64::from(replicas) {
+            return Err(Error::Unavailable(format!("{reached} of {replicas} replicas answered in time")));
+        }
+        Ok(outcome)
+    }
+
+    /// Rows of sessions and the time they are read at.
+    pub(crate) async fn session_rows(
+        &self,
+        ids: &[SessionId],
+    ) -> Result<Vec<(SessionId, Option<Session>)>, Error> {
+        let mut ask = Pipeline::new();
+        ask.cmd("TIME");
+        for id in ids {
+            ask.cmd("HGETALL").arg(self.keys.session(id));
+        }
+        let mut answers = self.ask_whole(&ask).await?.into_iter();
+        let (secs, micros): (u64, u64) = read(answers.next().unwrap_or_default(), "time")?;
+        let server = Timestamp::from_millis(secs.saturating_mul(1_000).saturating_add(micros / 1_000));
+        let now = self.config.clock.as_ref().map_or(server, |clock| clock.now());
+        ids.iter().zip(answers).map(|(id, row)| Ok((id.clone(), Fields::read(row)?.session(now)?))).collect()
+    }
+
+    async fn payment_row(&self, id: &PaymentId) -> Result<Option<Payment>, Error> {
+        let Some(session) = self.pointer(id).await? else { return Ok(None) };
+        let mut ask = Pipeline::new();
+        ask.cmd("HGETALL").arg(self.keys.payment(&session, id));
+        Fields::read(first(self.ask_whole(&ask).await?)?)?.payment()
+    }
+
+    async fn watched(&self, sessions: &[SessionId]) -> Result<Vec<Option<Watched>>, Error> {
+        let mut ask = Pipeline::new();
+        for id in sessions {
+            ask.cmd("HMGET").arg(self.keys.session(id)).arg("revision").arg("revoked");
+        }
+        let watched = |answer| -> Result<Option<Watched>, Error> {
+            let (revision, revoked): (Option<u64>, Option<u64>) = read(answer, "session")?;
+            Ok(revision.zip(revoked).map(|(revision, revoked)| Watched { revision, revoked: revoked == 1 }))
+        };
+        self.ask_whole(&ask).await?.into_iter().map(watched).collect()
+    }
+
+    /// A script that answers yes or no, if the store is whole.
+    async fn flag(&self, call: Cmd) -> Result<bool, Error> {
+        let answer: u64 = read(first(self.ask_whole(&only(call)).await?)?, "script answer")?;
+        Ok(answer == 1)
+    }
+}
+
+fn first(answers: Vec<Value>) -> Result<Value, Error> {
+    answers.into_iter().next().ok_or_else(silent)
+}
+
+fn last(mut answers: Vec<Value>) -> Result<Value, Error> {
+    answers.pop().ok_or_else(silent)
+}
+
+fn silent() -> Error {
+    Error::Unavailable("Redis gave no answer".to_owned())
+}
+
+impl fmt::Debug for RedisLedger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisLedger").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl Ledger for RedisLedger {
+    fn apply(&self, command: Command) -> BoxFuture<'_, Result<Outcome, Error>> {
+        Box::pin(async move { self.transition(&command).await })
+    }
+
+    fn payment(&self, id: &PaymentId) -> BoxFuture<'_, Result<Option<Payment>, Error>> {
+        let id = id.clone();
+        Box::pin(async move { self.payment_row(&id).await })
+    }
+
+    fn session(&self, id: &SessionId) -> BoxFuture<'_, Result<Option<Session>, Error>> {
+        let ids = [id.clone()];
+        Box::pin(async move { Ok(self.session_rows(&ids).await?.pop().and_then(|(_, session)| session)) })
+    }
+
+    fn stream(&self, session: &SessionId, id: &StreamId) -> BoxFuture<'_, Result<Option<Stream>, Error>> {
+        let mut ask = Pipeline::new();
+        ask.cmd("HGET").arg(self.keys.streams(session)).arg(id.as_str());
+        Box::pin(async move {
+            let text: Option<String> = read(first(self.ask_whole(&ask).await?)?, "stream")?;
+            text.as_deref().map(reply::stream).transpose()
+        })
+    }
+
+    fn journal(&self, session: &SessionId) -> BoxFuture<'_, Result<Vec<Entry>, Error>> {
+        let mut ask = Pipeline::new();
+        ask.cmd("LRANGE").arg(self.keys.journal(session)).arg(0).arg(-1);
+        Box::pin(async move {
+            let lines: Vec<String> = read(first(self.ask_whole(&ask).await?)?, "journal")?;
+            lines.iter().map(|line| reply::entry(line)).collect()
+        })
+    }
+
+    fn in_doubt(
+        &self,
+        after: Option<&PaymentId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(PaymentId, Payment)>, Error>> {
+        let after = after.cloned();
+        Box::pin(async move { listing::in_doubt(self, after, limit).await })
+    }
+
+    fn sessions(
+        &self,
+        after: Option<&SessionId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(SessionId, Session)>, Error>> {
+        let after = after.cloned();
+        Box::pin(async move { listing::sessions(self, after, limit).await })
+    }
+
+    fn watch(&self, sessions: Vec<SessionId>) -> BoxFuture<'_, Result<Vec<Option<Watched>>, Error>> {
+        Box::pin(async move { self.watched(&sessions).await })
+    }
+
+    fn once(&self, key: &str, ttl: Duration) -> BoxFuture<'_, Result<bool, Error>> {
+        let now = self.now();
+        let call = Calls { keys: &self.keys, now: &now }.once(key, ttl);
+        Box::pin(self.flag(call))
+    }
+
+    fn lease(&self, name: &str, holder: &str, ttl: Duration) -> BoxFuture<'_, Result<bool, Error>> {
+        let now = self.now();
+        let call = Calls { keys: &self.keys, now: &now }.lease(name, holder, ttl);
+        Box::pin(self.flag(call))
+    }
+
+    fn release(&self, name: &str, holder: &str) -> BoxFuture<'_, Result<(), Error>> {
+        let now = self.now();
+        let call = Calls { keys: &self.keys, now: &now }.release(name, holder);
+        Box::pin(async move { self.flag(call).await.map(drop) })
+    }
+
+    fn ready(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move { self.ask_whole(&Pipeline::new()).await.map(drop) })
+    }
+}

@@ -1,0 +1,97 @@
+//! The two indexes. They hold at least what they must; listing leaves out, and in part removes, the rest.
+
+use crate::ledger::RedisLedger;
+use crate::reply::{self, Fields, read};
+use deadpool_redis::redis::{Pipeline, Value};
+use std::str::FromStr;
+use tollwire_ledger::Error;
+use tollwire_ledger::model::{Fate, Payment, Session};
+use tollwire_x402::{PaymentId, SessionId};
+
+/// The most entries read in one round trip.
+const PAGE_MAX: usize = 256;
+
+/// Adds an entry, as the first command of a request.
+pub(crate) fn add(index: &str, entry: &str) -> Pipeline {
+    let mut pipeline = Pipeline::new();
+    pipeline.cmd("ZADD").arg(index).arg(0).arg(entry);
+    pipeline
+}
+
+/// Payments in doubt after `after`, at most `limit`.
+pub(crate) async fn in_doubt(
+    ledger: &RedisLedger,
+    mut after: Option<PaymentId>,
+    limit: usize,
+) -> Result<Vec<(PaymentId, Payment)>, Error> {
+    let index = ledger.keys.in_doubt();
+    let (mut found, mut settled) = (Vec::new(), Pipeline::new());
+    while found.len() < limit {
+        let ids: Vec<PaymentId> = page(ledger, &index, after.as_ref().map(PaymentId::as_str), limit).await?;
+        let Some(last) = ids.last().cloned() else { break };
+        for (id, payment) in payments(ledger, ids).await? {
+            if payment.fate == Fate::Pending {
+                found.push((id, payment));
+            } else {
+                // Its fate is known and never becomes pending again, so the entry may go. An entry without a payment
+                // stays: somebody may be about to record it.
+                settled.cmd("ZREM").arg(&index).arg(id.as_str());
+            }
+        }
+        after = Some(last);
+    }
+    if !settled.is_empty() {
+        ledger.ask_whole(&settled).await?;
+    }
+    found.truncate(limit);
+    Ok(found)
+}
+
+/// Sessions after `after`, at most `limit`.
+pub(crate) async fn sessions(
+    ledger: &RedisLedger,
+    mut after: Option<SessionId>,
+    limit: usize,
+) -> Result<Vec<(SessionId, Session)>, Error> {
+    let index = ledger.keys.sessions();
+    let mut found = Vec::new();
+    while found.len() < limit {
+        let ids: Vec<SessionId> = page(ledger, &index, after.as_ref().map(SessionId::as_str), limit).await?;
+        let Some(last) = ids.last().cloned() else { break };
+        let rows = ledger.session_rows(&ids).await?;
+        found.extend(rows.into_iter().filter_map(|(id, session)| Some((id, session?))));
+        after = Some(last);
+    }
+    found.truncate(limit);
+    Ok(found)
+}
+
+async fn page<T: FromStr<Err = tollwire_x402::Error>>(
+    ledger: &RedisLedger,
+    index: &str,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Vec<T>, Error> {
+    let from = after.map_or_else(|| "-".to_owned(), |after| format!("({after}"));
+    let mut ask = Pipeline::new();
+    ask.cmd("ZRANGEBYLEX").arg(index).arg(from).arg("+").arg("LIMIT").arg(0).arg(limit.min(PAGE_MAX));
+    let entries: Vec<String> = read(ledger.ask_whole(&ask).await?.pop().unwrap_or_default(), "index")?;
+    entries.iter().map(|entry| reply::parse(entry)).collect()
+}
+
+async fn payments(ledger: &RedisLedger, ids: Vec<PaymentId>) -> Result<Vec<(PaymentId, Payment)>, Error> {
+    let mut ask = Pipeline::new();
+    for id in &ids {
+        ask.cmd("GET").arg(ledger.keys.pointer(id));
+    }
+    let (mut rows, mut pointed) = (Pipeline::new(), Vec::new());
+    for (id, pointer) in ids.into_iter().zip(ledger.ask_whole(&ask).await?) {
+        if let Some(session) = read::<Option<String>>(pointer, "pointer")? {
+            rows.cmd("HGETALL").arg(ledger.keys.payment(&reply::parse(&session)?, &id));
+            pointed.push(id);
+        }
+    }
+    let rows = ledger.ask_whole(&rows).await?;
+    let payment = |(id, row): (PaymentId, Value)| Ok(Fields::read(row)?.payment()?.map(|row| (id, row)));
+    pointed.into_iter().zip(rows).filter_map(|row| payment(row).transpose()).collect()
+}

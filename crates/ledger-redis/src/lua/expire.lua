@@ -1,0 +1,10 @@
+-- KEYS: session, journal. ARGV: now.
+local s = session_at(KEYS[1])
+if not s then return answer('unknown') end
+check_journal(KEYS[2])
+if now < s.till then return answer('conflict', s) end
+if s.remaining == 0 then return answer('replayed', s) end
+
+redis.call('HSET', KEYS[1], 'expired', digits(s.expired + s.remaining))
+journal(KEYS[2], 'expire', s.remaining)
+return answer('done', s)

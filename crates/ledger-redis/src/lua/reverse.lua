@@ -1,0 +1,21 @@
+-- KEYS: session, streams, journal. ARGV: now, stream, fence.
+local id = ARGV[2]
+
+local s = session_at(KEYS[1])
+if not s then return answer('unknown') end
+local st = stream_at(KEYS[2], id)
+check_journal(KEYS[3])
+if not st then return answer('unknown', s) end
+if tonumber(ARGV[3]) ~= st.fence then return answer('fenced', s) end
+if st.reversed then return answer('replayed', s) end
+local in_time = st.posted_at ~= '-' and now - tonumber(st.posted_at) <= REVERSE_WINDOW
+if st.posted ~= 1 or not in_time then return answer('conflict', s) end
+if s.captured < 1 then corrupt('captured') end
+
+st.posted = 0
+st.reversed = true
+save_stream(KEYS[2], id, st)
+redis.call('HSET', KEYS[1], 'captured', digits(s.captured - 1))
+redis.call('HDEL', KEYS[1], 'h:' .. id, 'l:' .. id)
+journal(KEYS[3], 'reverse', 1, id)
+return answer('done', s)

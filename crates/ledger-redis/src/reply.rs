@@ -1,0 +1,234 @@
+//! What Redis answers, as rows of the ledger.
+
+use deadpool_redis::redis::{ServerError, Value, from_redis_value};
+use std::collections::{BTreeMap, HashMap};
+use std::str::FromStr;
+use tollwire_ledger::command::{Entry, EntryKind};
+use tollwire_ledger::model::{Attempt, Fate, Hold, Intent, Payment, Session, Stream};
+use tollwire_ledger::outcome::View;
+use tollwire_ledger::{Error, Outcome, Timestamp, core, record};
+use tollwire_x402::{FeedId, Network, Unit, Usdc};
+
+/// What a session is from its first credit on; written by `record`, copied by `credit`.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Head {
+    feed: FeedId,
+    unit: Unit,
+    payer: String,
+    network: Network,
+    chain: String,
+}
+
+impl Head {
+    pub(crate) fn of(intent: &Intent) -> Self {
+        Self {
+            feed: intent.feed.clone(),
+            unit: intent.unit,
+            payer: intent.payer.clone(),
+            network: intent.network,
+            chain: intent.chain.clone(),
+        }
+    }
+}
+
+/// A value of the type asked for; a server's error as ours.
+pub(crate) fn read<T: deadpool_redis::redis::FromRedisValue>(value: Value, what: &str) -> Result<T, Error> {
+    match value {
+        Value::ServerError(error) => Err(refused(&error)),
+        value => from_redis_value(value).map_err(|_| unreadable(what)),
+    }
+}
+
+fn refused(error: &ServerError) -> Error {
+    let text = format!("{} {}", error.code(), error.details().unwrap_or_default());
+    match error.code() {
+        "CORRUPT" | "WRONGTYPE" => Error::Corrupt(text),
+        _ => Error::Unavailable(format!("Redis: {text}")),
+    }
+}
+
+fn unreadable(what: &str) -> Error {
+    Error::Corrupt(format!("{what} is not readable"))
+}
+
+/// The answer of a transition's script.
+pub(crate) fn outcome(value: Value) -> Result<Outcome, Error> {
+    let (name, now, session, payment, first, second): (String, u64, Fields, Fields, u64, u64) =
+        read::<(String, u64, Value, Value, u64, u64)>(value, "script answer").and_then(
+            |(name, now, session, payment, first, second)| {
+                Ok((name, now, Fields::read(session)?, Fields::read(payment)?, first, second))
+            },
+        )?;
+    let now = Timestamp::from_millis(now);
+    let session = || session.session(now);
+    let view = || -> Result<View, Error> {
+        let payment = payment.payment()?;
+        let shown = payment.as_ref().is_none_or(|payment| !payment.intent.plain);
+        let session = if shown { session()? } else { None };
+        Ok(View { payment: payment.map(Box::new), session: session.map(Box::new) })
+    };
+    Ok(match name.as_str() {
+        "done" => Outcome::Done(view()?),
+        "replayed" => Outcome::Replayed(view()?),
+        "held" => Outcome::Held {
+            fence: first,
+            posted: second,
+            session: Box::new(session()?.ok_or_else(|| unreadable("session"))?),
+        },
+        "foreign" => Outcome::Foreign,
+        "exhausted" => Outcome::Exhausted { held_elsewhere: first == 1 },
+        "expired" => Outcome::Expired,
+        "revoked" => Outcome::Revoked,
+        "lapsed" => Outcome::Lapsed,
+        "fenced" => Outcome::Fenced,
+        "conflict" => Outcome::Conflict,
+        "unknown" => Outcome::Unknown,
+        _ => return Err(unreadable("script answer")),
+    })
+}
+
+/// The fields of a hash.
+pub(crate) struct Fields(HashMap<String, Vec<u8>>);
+
+impl Fields {
+    pub(crate) fn read(value: Value) -> Result<Self, Error> {
+        read(value, "hash").map(Self)
+    }
+
+    fn bytes(&self, name: &str) -> Result<&[u8], Error> {
+        self.0.get(name).map(Vec::as_slice).ok_or_else(|| unreadable(name))
+    }
+
+    fn text(&self, name: &str) -> Result<&str, Error> {
+        std::str::from_utf8(self.bytes(name)?).map_err(|_| unreadable(name))
+    }
+
+    fn number(&self, name: &str) -> Result<u64, Error> {
+        number(self.text(name)?, name)
+    }
+
+    fn usdc(&self, name: &str) -> Result<Usdc, Error> {
+        Usdc::from_atomic(self.number(name)?).ok_or_else(|| unreadable(name))
+    }
+
+    fn time(&self, name: &str) -> Result<Timestamp, Error> {
+        self.number(name).map(Timestamp::from_millis)
+    }
+
+    /// The session in these fields as it stands at `now`; `None` if there are none.
+    pub(crate) fn session(&self, now: Timestamp) -> Result<Option<Session>, Error> {
+        if self.0.is_empty() {
+            return Ok(None);
+        }
+        let head: Head = record::decode(self.bytes("head")?, "session")?;
+        let (holds, live) = self.streams()?;
+        let mut session = Session {
+            feed: head.feed,
+            unit: head.unit,
+            payer: head.payer,
+            network: head.network,
+            chain: head.chain,
+            deposited: self.usdc("deposited")?,
+            gas: self.usdc("gas")?,
+            bought: self.number("bought")?,
+            captured: self.number("captured")?,
+            refunded: self.number("refunded")?,
+            expired: self.number("expired")?,
+            holds,
+            live,
+            opened: self.time("opened")?,
+            balance_until: self.time("till")?,
+            revoked: self.number("revoked")? == 1,
+            revision: self.number("revision")?,
+        };
+        core::lapse(&mut session, now);
+        core::check_invariants(&session).map_err(|broken| Error::Corrupt(broken.to_owned()))?;
+        Ok(Some(session))
+    }
+
+    fn streams(&self) -> Result<(Holds, Live), Error> {
+        let (mut holds, mut live) = (BTreeMap::new(), BTreeMap::new());
+        for name in self.0.keys() {
+            if let Some(id) = name.strip_prefix("h:") {
+                let (units, until) = self.text(name)?.split_once(' ').ok_or_else(|| unreadable("hold"))?;
+                let until = Timestamp::from_millis(number(until, "hold")?);
+                holds.insert(parse(id)?, Hold { units: number(units, "hold")?, until });
+            } else if let Some(id) = name.strip_prefix("l:") {
+                live.insert(parse(id)?, self.time(name)?);
+            }
+        }
+        Ok((holds, live))
+    }
+
+    /// The payment in these fields; `None` if there are none.
+    pub(crate) fn payment(&self) -> Result<Option<Payment>, Error> {
+        if self.0.is_empty() {
+            return Ok(None);
+        }
+        let fate = match self.text("fate")? {
+            "pending" => Fate::Pending,
+            "credited" => Fate::Credited(record::decode(self.bytes("landing")?, "landing")?),
+            "abandoned" => Fate::Abandoned(self.text("reason")?.to_owned()),
+            _ => return Err(unreadable("fate")),
+        };
+        let attempt = |n| record::decode::<Attempt>(self.bytes(&format!("attempt{n}"))?, "attempt");
+        Ok(Some(Payment {
+            intent: record::decode(self.bytes("intent")?, "intent")?,
+            recorded: self.time("recorded")?,
+            attempts: (1..=self.number("attempts")?).map(attempt).collect::<Result<_, _>>()?,
+            fate,
+        }))
+    }
+}
+
+type Holds = BTreeMap<tollwire_x402::StreamId, Hold>;
+type Live = BTreeMap<tollwire_x402::StreamId, Timestamp>;
+
+/// A stream as `save_stream` writes it.
+pub(crate) fn stream(text: &str) -> Result<Stream, Error> {
+    let mut words = text.split(' ');
+    let mut word = || words.next().ok_or_else(|| unreadable("stream"));
+    let (posted, fence, first_held, posted_at, reversed) = (word()?, word()?, word()?, word()?, word()?);
+    Ok(Stream {
+        posted: number(posted, "stream")?,
+        fence: number(fence, "stream")?,
+        first_held: Timestamp::from_millis(number(first_held, "stream")?),
+        posted_at: optional(posted_at, |at| number(at, "stream").map(Timestamp::from_millis))?,
+        reversed: reversed == "1",
+    })
+}
+
+/// A journal line as `journal` writes it.
+pub(crate) fn entry(text: &str) -> Result<Entry, Error> {
+    let mut words = text.split(' ');
+    let mut word = || words.next().ok_or_else(|| unreadable("journal line"));
+    let (at, kind, units, stream, payment) = (word()?, word()?, word()?, word()?, word()?);
+    let kind = match kind {
+        "credit" => EntryKind::Credit,
+        "capture" => EntryKind::Capture,
+        "reverse" => EntryKind::Reverse,
+        "expire" => EntryKind::Expire,
+        "revoke" => EntryKind::Revoke,
+        _ => return Err(unreadable("journal line")),
+    };
+    Ok(Entry {
+        at: Timestamp::from_millis(number(at, "journal line")?),
+        kind,
+        units: number(units, "journal line")?,
+        stream: optional(stream, parse)?,
+        payment: optional(payment, parse)?,
+    })
+}
+
+fn optional<T>(word: &str, read: impl FnOnce(&str) -> Result<T, Error>) -> Result<Option<T>, Error> {
+    if word == "-" { Ok(None) } else { read(word).map(Some) }
+}
+
+fn number(text: &str, what: &str) -> Result<u64, Error> {
+    text.parse().map_err(|_| unreadable(what))
+}
+
+/// An identifier.
+pub(crate) fn parse<T: FromStr<Err = tollwire_x402::Error>>(text: &str) -> Result<T, Error> {
+    text.parse().map_err(|error| Error::Corrupt(format!("{text:?}: {error}")))
+}

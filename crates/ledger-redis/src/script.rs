@@ -1,0 +1,62 @@
+//! The scripts, each with the prelude before it.
+
+use deadpool_redis::redis::{Cmd, Pipeline, Script, ToRedisArgs, cmd};
+use std::sync::LazyLock;
+
+macro_rules! scripts {
+    ($($name:ident = $file:literal;)*) => {
+        $(pub(crate) static $name: LazyLock<Script> =
+            LazyLock::new(|| Script::new(concat!(include_str!("lua/prelude.lua"), include_str!($file))));)*
+
+        /// Loads every script, for a server that does not know them (new, restarted, or after `SCRIPT FLUSH`).
+        pub(crate) fn load_all() -> Pipeline {
+            let mut pipeline = Pipeline::new();
+            $(pipeline.add_command(load(concat!(include_str!("lua/prelude.lua"), include_str!($file))));)*
+            pipeline
+        }
+    };
+}
+
+scripts! {
+    RECORD = "lua/record.lua";
+    ATTACH = "lua/attach.lua";
+    CREDIT = "lua/credit.lua";
+    ABANDON = "lua/abandon.lua";
+    HOLD = "lua/hold.lua";
+    POST = "lua/post.lua";
+    VOID = "lua/void.lua";
+    REVERSE = "lua/reverse.lua";
+    END = "lua/end.lua";
+    REVOKE = "lua/revoke.lua";
+    EXPIRE = "lua/expire.lua";
+    ONCE = "lua/once.lua";
+    LEASE = "lua/lease.lua";
+    RELEASE = "lua/release.lua";
+}
+
+fn load(code: &str) -> Cmd {
+    let mut load = cmd("SCRIPT");
+    load.arg("LOAD").arg(code);
+    load
+}
+
+/// Calls a script by its hash.
+pub(crate) fn call(script: &Script, keys: &[String], now: &str) -> Call {
+    let mut call = cmd("EVALSHA");
+    call.arg(script.get_hash()).arg(keys.len()).arg(keys).arg(now);
+    Call(call)
+}
+
+/// A script call that still takes arguments.
+pub(crate) struct Call(Cmd);
+
+impl Call {
+    pub(crate) fn arg(mut self, argument: impl ToRedisArgs) -> Self {
+        self.0.arg(argument);
+        self
+    }
+
+    pub(crate) fn done(self) -> Cmd {
+        self.0
+    }
+}

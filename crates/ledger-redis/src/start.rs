@@ -1,0 +1,108 @@
+//! What is asked of a Redis before money is trusted to it.
+
+use crate::config::RedisConfig;
+use crate::connection::{Connections, only};
+use crate::keys::Keys;
+use crate::reply::read;
+use deadpool_redis::redis::{Pipeline, cmd};
+use std::time::Duration;
+use tollwire_ledger::Error;
+
+/// The oldest major version that the scripts were tested with.
+const VERSION_MIN: u64 = 7;
+
+/// Checks the server, and returns the store's epoch, creating it if the store is new.
+pub(crate) async fn open(
+    connections: &Connections,
+    keys: &Keys,
+    config: &RedisConfig,
+) -> Result<String, Error> {
+    let info: String = one(connections, only(cmd("INFO"))).await?;
+    fit(&info, config)?;
+    epoch(connections, keys).await
+}
+
+fn fit(info: &str, config: &RedisConfig) -> Result<(), Error> {
+    let field = |name: &str| {
+        let value = |line: &str| line.strip_prefix(name)?.strip_prefix(':').map(str::to_owned);
+        info.lines().find_map(value).unwrap_or_default()
+    };
+    let refused = |why: String| Err(Error::Unfit(why));
+    let version = field("redis_version");
+    let major = version.split('.').next().and_then(|major| major.parse::<u64>().ok());
+    if major.is_none_or(|major| major < VERSION_MIN) {
+        return refused(format!("Redis {version} is too old; {VERSION_MIN}.0 or newer is needed"));
+    }
+    if field("role") != "master" {
+        return refused("this Redis is a replica; name the primary".to_owned());
+    }
+    if config.allow_volatile {
+        return Ok(());
+    }
+    if field("aof_enabled") != "1" {
+        return refused(
+            "this Redis keeps no append-only file: a restart would lose paid balances; set `appendonly yes`, or \
+             allow_volatile = true for development"
+                .to_owned(),
+        );
+    }
+    let policy = field("maxmemory_policy");
+    if policy != "noeviction" {
+        return refused(format!(
+            "this Redis may evict balances (maxmemory-policy {policy}); set `maxmemory-policy noeviction`, or \
+             allow_volatile = true for development"
+        ));
+    }
+    Ok(())
+}
+
+async fn epoch(connections: &Connections, keys: &Keys) -> Result<String, Error> {
+    let mut ask = Pipeline::new();
+    ask.cmd("GET").arg(keys.epoch());
+    ask.cmd("EXISTS").arg(keys.sessions()).arg(keys.in_doubt());
+    let (found, used): (Option<String>, u64) = two(connections, ask).await?;
+    if let Some(epoch) = found {
+        return Ok(epoch);
+    }
+    if used > 0 {
+        return Err(Error::Unfit(
+            "this Redis holds sessions or payments but its epoch is gone: it was only partly restored"
+                .to_owned(),
+        ));
+    }
+    let mut create = Pipeline::new();
+    create.cmd("SET").arg(keys.epoch()).arg(random()?).arg("NX");
+    create.cmd("GET").arg(keys.epoch());
+    // Of several nodes that start at once, one creates it, and all read the same.
+    let (_, epoch): (Option<String>, String) = two(connections, create).await?;
+    Ok(epoch)
+}
+
+fn random() -> Result<String, Error> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).map_err(|error| Error::Unavailable(format!("no randomness: {error}")))?;
+    Ok(u128::from_be_bytes(bytes).to_string())
+}
+
+async fn one<T: deadpool_redis::redis::FromRedisValue>(
+    connections: &Connections,
+    ask: Pipeline,
+) -> Result<T, Error> {
+    let answers = connections.send(&ask, Duration::ZERO).await?;
+    let [answer] = <[_; 1]>::try_from(answers).map_err(|_| short())?;
+    read(answer, "answer")
+}
+
+async fn two<A, B>(connections: &Connections, ask: Pipeline) -> Result<(A, B), Error>
+where
+    A: deadpool_redis::redis::FromRedisValue,
+    B: deadpool_redis::redis::FromRedisValue,
+{
+    let answers = connections.send(&ask, Duration::ZERO).await?;
+    let [first, second] = <[_; 2]>::try_from(answers).map_err(|_| short())?;
+    Ok((read(first, "answer")?, read(second, "answer")?))
+}
+
+fn short() -> Error {
+    Error::Unavailable("Redis gave fewer answers than questions".to_owned())
+}
