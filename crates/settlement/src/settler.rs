@@ -19,11 +19,11 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
-use tollwire_ledger::model::{Fate, Intent, Payment};
+use tollwire_ledger::model::{Fate, Intent, Payment, Session};
 use tollwire_ledger::{Clock, Command, Ledger, Outcome};
 use tollwire_x402::v2::PaymentRequirements;
 use tollwire_x402::{Network, PaymentId, reason};
-use work::{Job, Mode};
+use work::{Job, Mode, incomplete};
 
 pub use reconcile::Reconciler;
 
@@ -126,42 +126,53 @@ impl Settler {
                 }
             }
         }
-        if let Some(payment) = &known
-            && let Err(refusal) = recheck(chain.as_ref(), requirements, &payload, &id, payment)
-        {
-            return Ok(Settled::Refused(refusal));
+        if let Some(payment) = known {
+            if let Err(refusal) = recheck(chain.as_ref(), requirements, &payload, &id, &payment) {
+                return Ok(Settled::Refused(refusal));
+            }
+            if !payment.intent.same_purchase(&intent) {
+                return Ok(Settled::Foreign);
+            }
+            return self.answer(&id, Box::new(payment), None, deadline, false).await;
         }
-        let recorded = self.record(id.clone(), intent, permit).await?;
-        let (view, fresh) = match recorded {
+        // Somebody may record it between our look and this; the ledger decides who was first.
+        let (view, fresh) = match self.record(id.clone(), intent, permit).await? {
             Outcome::Done(view) => (view, true),
             Outcome::Replayed(view) => (view, false),
             Outcome::Foreign => return Ok(Settled::Foreign),
             other => return Err(unexpected("Record", &other)),
         };
-        match view.payment {
-            Some(payment) if payment.fate != Fate::Pending => {
-                let (payment, session) = self.shared.with_session(payment, view.session).await?;
-                Ok(Settled::from_fate(payment, session, fresh))
-            }
-            _ => self.follow(&id, deadline, fresh).await,
-        }
+        let payment = view.payment.ok_or_else(|| incomplete("Record"))?;
+        self.answer(&id, payment, view.session, deadline, fresh).await
     }
 
     /// Waits for the fate of a payment recorded before, at most `wait`, and has it pursued meanwhile.
     pub async fn await_fate(&self, id: &PaymentId, wait: Duration) -> Result<Settled, SettleError> {
         let deadline = Instant::now() + wait;
         let payment = self.shared.ledger.payment(id).await?.ok_or(SettleError::Unknown)?;
-        if payment.fate == Fate::Pending {
-            return self.follow(id, deadline, false).await;
-        }
-        let (payment, session) = self.shared.with_session(Box::new(payment), None).await?;
-        Ok(Settled::from_fate(payment, session, false))
+        self.answer(id, Box::new(payment), None, deadline, false).await
     }
 
     /// Takes no new payments and waits until those being worked on are finished or left to the reconciler, at
     /// most [`SettlerConfig::patience`]. Idempotent.
     pub async fn drain(&self) {
         self.shared.in_flight.drain().await;
+    }
+
+    /// The answer about a recorded payment, now or when its fate is known.
+    async fn answer(
+        &self,
+        id: &PaymentId,
+        payment: Box<Payment>,
+        session: Option<Box<Session>>,
+        deadline: Instant,
+        fresh: bool,
+    ) -> Result<Settled, SettleError> {
+        if payment.fate == Fate::Pending {
+            return self.follow(id, deadline, fresh).await;
+        }
+        let (payment, session) = self.shared.with_session(payment, session).await?;
+        Ok(Settled::from_fate(payment, session, fresh))
     }
 
     /// Verifies a payment nobody has recorded.

@@ -133,6 +133,7 @@ impl Shared {
                 Ok(Step::Known(end)) => return end,
                 Ok(Step::Sent) => {
                     blind = false;
+                    resend.sent();
                     continue;
                 }
                 Ok(Step::Wait) => {}
@@ -329,12 +330,15 @@ impl Resend {
     }
 
     fn due(&mut self) -> bool {
-        let now = Instant::now();
-        let due = now >= self.at;
+        let due = Instant::now() >= self.at;
         if due {
-            self.at = now + self.pace.step();
+            self.sent();
         }
         due
+    }
+
+    fn sent(&mut self) {
+        self.at = Instant::now() + self.pace.step();
     }
 }
 
@@ -348,7 +352,8 @@ fn unserved(network: Network) -> ChainError {
     ChainError::Unavailable(format!("no chain is configured for {network}"))
 }
 
-fn incomplete(command: &'static str) -> SettleError {
+/// A store that leaves out the payment it was asked about is not to be trusted further.
+pub(super) fn incomplete(command: &'static str) -> SettleError {
     let detail = format!("{command} was answered without the payment");
     SettleError::Store(tollwire_ledger::Error::Corrupt(detail))
 }

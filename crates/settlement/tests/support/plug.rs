@@ -1,0 +1,182 @@
+//! A process that can be unplugged at any of its calls to ledger or chain, before or after the call took effect.
+
+use serde_json::Value;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tollwire_ledger::command::Entry;
+use tollwire_ledger::model::{Attempt, Payment, Session, Stream};
+use tollwire_ledger::{Command, Error, Ledger, Outcome, Watched};
+use tollwire_settlement::chain::{BoxFuture, Turn};
+use tollwire_settlement::{Chain, ChainError, ChainInfo, Identified, Observation, Refusal};
+use tollwire_x402::v2::PaymentRequirements;
+use tollwire_x402::{PaymentId, SessionId, StreamId};
+
+/// Counts calls, and cuts the process off at the chosen one.
+pub struct Plug {
+    left: AtomicI64,
+    after: bool,
+    made: AtomicI64,
+    pulled: AtomicBool,
+    notice: Notify,
+}
+
+impl Plug {
+    /// Cuts at call number `at` (from 0), before it has any effect, or after its effect and before its answer.
+    pub fn at(at: i64, after: bool) -> Arc<Self> {
+        Arc::new(Self {
+            left: AtomicI64::new(at),
+            after,
+            made: AtomicI64::new(0),
+            pulled: AtomicBool::new(false),
+            notice: Notify::new(),
+        })
+    }
+
+    /// Never cuts.
+    pub fn safe() -> Arc<Self> {
+        Self::at(i64::MAX, false)
+    }
+
+    /// How many calls were made.
+    pub fn calls(&self) -> i64 {
+        self.made.load(Ordering::SeqCst)
+    }
+
+    /// Waits for the cut.
+    pub async fn pulled(&self) {
+        while !self.pulled.load(Ordering::SeqCst) {
+            self.notice.notified().await;
+        }
+    }
+
+    async fn pass<T>(&self, call: impl Future<Output = T>) -> T {
+        if self.pulled.load(Ordering::SeqCst) {
+            return std::future::pending().await;
+        }
+        self.made.fetch_add(1, Ordering::SeqCst);
+        if self.left.fetch_sub(1, Ordering::SeqCst) != 0 {
+            return call.await;
+        }
+        if self.after {
+            call.await;
+        }
+        self.pulled.store(true, Ordering::SeqCst);
+        self.notice.notify_one();
+        std::future::pending().await
+    }
+}
+
+/// A ledger behind a plug.
+pub struct PluggedLedger {
+    pub plug: Arc<Plug>,
+    pub inner: Arc<dyn Ledger>,
+}
+
+type Answer<'a, T> = BoxFuture<'a, Result<T, Error>>;
+
+impl Ledger for PluggedLedger {
+    fn apply(&self, command: Command) -> Answer<'_, Outcome> {
+        Box::pin(self.plug.pass(async move { self.inner.apply(command).await }))
+    }
+
+    fn payment(&self, id: &PaymentId) -> Answer<'_, Option<Payment>> {
+        let id = id.clone();
+        Box::pin(self.plug.pass(async move { self.inner.payment(&id).await }))
+    }
+
+    fn session(&self, id: &SessionId) -> Answer<'_, Option<Session>> {
+        let id = id.clone();
+        Box::pin(self.plug.pass(async move { self.inner.session(&id).await }))
+    }
+
+    fn stream(&self, session: &SessionId, id: &StreamId) -> Answer<'_, Option<Stream>> {
+        self.inner.stream(session, id)
+    }
+
+    fn journal(&self, session: &SessionId) -> Answer<'_, Vec<Entry>> {
+        self.inner.journal(session)
+    }
+
+    fn in_doubt(&self, after: Option<&PaymentId>, limit: usize) -> Answer<'_, Vec<(PaymentId, Payment)>> {
+        let after = after.cloned();
+        Box::pin(self.plug.pass(async move { self.inner.in_doubt(after.as_ref(), limit).await }))
+    }
+
+    fn sessions(&self, after: Option<&SessionId>, limit: usize) -> Answer<'_, Vec<(SessionId, Session)>> {
+        self.inner.sessions(after, limit)
+    }
+
+    fn watch(&self, sessions: Vec<SessionId>) -> Answer<'_, Vec<Option<Watched>>> {
+        self.inner.watch(sessions)
+    }
+
+    fn once(&self, key: &str, ttl: Duration) -> Answer<'_, bool> {
+        self.inner.once(key, ttl)
+    }
+
+    fn lease(&self, name: &str, holder: &str, ttl: Duration) -> Answer<'_, bool> {
+        let (name, holder) = (name.to_owned(), holder.to_owned());
+        Box::pin(self.plug.pass(async move { self.inner.lease(&name, &holder, ttl).await }))
+    }
+
+    fn release(&self, name: &str, holder: &str) -> Answer<'_, ()> {
+        let (name, holder) = (name.to_owned(), holder.to_owned());
+        Box::pin(self.plug.pass(async move { self.inner.release(&name, &holder).await }))
+    }
+
+    fn ready(&self) -> Answer<'_, ()> {
+        self.inner.ready()
+    }
+}
+
+/// A chain behind a plug.
+pub struct PluggedChain {
+    pub plug: Arc<Plug>,
+    pub inner: Arc<dyn Chain>,
+}
+
+impl Chain for PluggedChain {
+    fn info(&self) -> &ChainInfo {
+        self.inner.info()
+    }
+
+    fn signers(&self) -> Vec<String> {
+        self.inner.signers()
+    }
+
+    fn identify(&self, requirements: &PaymentRequirements, payload: &Value) -> Result<Identified, Refusal> {
+        self.inner.identify(requirements, payload)
+    }
+
+    fn verify<'a>(
+        &'a self,
+        requirements: &'a PaymentRequirements,
+        payload: &'a Value,
+        now: u64,
+    ) -> BoxFuture<'a, Result<Result<Identified, Refusal>, ChainError>> {
+        Box::pin(self.plug.pass(self.inner.verify(requirements, payload, now)))
+    }
+
+    fn turn(&self) -> BoxFuture<'_, Result<Box<dyn Turn>, ChainError>> {
+        Box::pin(self.plug.pass(self.inner.turn()))
+    }
+
+    fn prepare<'a>(
+        &'a self,
+        payment: &'a Payment,
+        turn: &'a dyn Turn,
+    ) -> BoxFuture<'a, Result<Attempt, ChainError>> {
+        Box::pin(self.plug.pass(self.inner.prepare(payment, turn)))
+    }
+
+    fn broadcast<'a>(&'a self, attempt: &'a Attempt) -> BoxFuture<'a, Result<(), ChainError>> {
+        Box::pin(self.plug.pass(self.inner.broadcast(attempt)))
+    }
+
+    fn observe<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, Result<Observation, ChainError>> {
+        Box::pin(self.plug.pass(self.inner.observe(payment)))
+    }
+}
