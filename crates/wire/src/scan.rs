@@ -170,7 +170,9 @@ impl FrameScanner {
             }
             match Header::parse(rest, self.sender) {
                 Ok(None) => break Stop::Drained,
-                Ok(Some(header)) if header.kind == Kind::Close && until == Until::Close => break Stop::Boundary,
+                Ok(Some(header)) if header.kind == Kind::Close && until == Until::Close => {
+                    break Stop::Boundary;
+                }
                 Ok(Some(header)) => match self.begin(&header) {
                     Ok(()) => passed += header.size,
                     Err(violation) => break Stop::Violation(violation),

@@ -90,7 +90,8 @@ impl Clock {
             };
         }
         let [up, down] = lanes;
-        let stalled = |lane: &Lane| lane.outlet.blocked_since().is_some_and(|since| since + limits.stall <= now);
+        let stalled =
+            |lane: &Lane| lane.outlet.blocked_since().is_some_and(|since| since + limits.stall <= now);
         if stalled(down) {
             return Due::Stalled(Side::Agent);
         }

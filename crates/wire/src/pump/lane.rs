@@ -261,6 +261,8 @@ impl Lane {
     /// What was passed on, and the sender's close code wherever it was seen.
     pub(super) fn traffic(&self) -> Traffic {
         let seen = *self.scanner.traffic();
-        self.stopped.as_deref().map_or(seen, |stopped| Traffic { close_code: seen.close_code, ..stopped.traffic })
+        self.stopped
+            .as_deref()
+            .map_or(seen, |stopped| Traffic { close_code: seen.close_code, ..stopped.traffic })
     }
 }

@@ -54,7 +54,11 @@ impl Outlet {
         drained
     }
 
-    fn drain_slow<W: AsyncWrite + Unpin>(&mut self, cx: &mut Context<'_>, to: &mut W) -> Poll<io::Result<()>> {
+    fn drain_slow<W: AsyncWrite + Unpin>(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: &mut W,
+    ) -> Poll<io::Result<()>> {
         while let Some(rest) = self.spill.get(self.sent..).filter(|rest| !rest.is_empty()) {
             let taken = ready!(poll_write(cx, to, rest))?;
             self.sent += taken;
@@ -159,7 +163,11 @@ impl Outlet {
 
 /// A write that takes at least one byte.
 #[inline]
-fn poll_write<W: AsyncWrite + Unpin>(cx: &mut Context<'_>, to: &mut W, bytes: &[u8]) -> Poll<io::Result<usize>> {
+fn poll_write<W: AsyncWrite + Unpin>(
+    cx: &mut Context<'_>,
+    to: &mut W,
+    bytes: &[u8],
+) -> Poll<io::Result<usize>> {
     match ready!(Pin::new(to).poll_write(cx, bytes)) {
         Ok(0) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
         taken => Poll::Ready(taken),
