@@ -48,10 +48,8 @@ pub fn now() -> u64 {
 
 /// 32 bytes that nobody used before.
 pub fn fresh_nonce() -> [u8; 32] {
-    let (a, b) = (uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
     let mut nonce = [0; 32];
-    nonce[..16].copy_from_slice(a.as_bytes());
-    nonce[16..].copy_from_slice(b.as_bytes());
+    getrandom::fill(&mut nonce).unwrap();
     nonce
 }
 

@@ -15,3 +15,4 @@ pub mod agent;
 pub mod facilitator;
 pub mod http;
 pub mod settings;
+pub mod ws;

@@ -6,7 +6,7 @@ mod footguns;
 mod limits;
 
 pub(crate) use chain::{Chain, EvmChain};
-pub(crate) use feed::Feed;
+pub(crate) use feed::{Exhausted, Feed, UpstreamAuth};
 pub(crate) use footguns::warnings;
 pub(crate) use limits::Limits;
 
@@ -107,8 +107,18 @@ const fn default_ttl() -> HumanDuration {
     HumanDuration(std::time::Duration::from_secs(24 * 3600))
 }
 
+/// Reads and checks a file.
+pub(crate) fn read(path: &std::path::Path) -> Result<Loaded<File>, tollwire_ops::Error> {
+    let file = tollwire_ops::config::load(path)?;
+    validate(&file)?;
+    Ok(file)
+}
+
+/// What `store` may say.
+pub(crate) const STORE_RULE: &str = "write file:PATH, memory:, redis://HOST:PORT/DB or rediss://HOST:PORT/DB";
+
 /// Rules that span several keys. Those of one key are its type's.
-pub(crate) fn validate(file: &Loaded<File>) -> Result<(), tollwire_ops::Error> {
+fn validate(file: &Loaded<File>) -> Result<(), tollwire_ops::Error> {
     let value = &file.value;
     let plain = value.public_url.query().is_none() && value.public_url.fragment().is_none();
     if !matches!(value.public_url.scheme(), "http" | "https") || !plain {
@@ -116,6 +126,15 @@ pub(crate) fn validate(file: &Loaded<File>) -> Result<(), tollwire_ops::Error> {
     }
     if value.fee_bps > 10_000 {
         return Err(file.error("fee_bps", "at most 10000, which is everything"));
+    }
+    let store = value.store.resolve()?;
+    let known = store.split_once(':').is_some_and(|(kind, rest)| match kind {
+        "memory" => rest.is_empty(),
+        "file" | "redis" | "rediss" => !rest.is_empty(),
+        _ => false,
+    });
+    if !known {
+        return Err(file.error("store", STORE_RULE));
     }
     if value.chain.is_empty() {
         return Err(file.error("chain", "add at least one [[chain]]; kind = \"dev\" needs nothing else"));

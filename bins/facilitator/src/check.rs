@@ -1,0 +1,25 @@
+//! `facilitator check`.
+
+use crate::failure::Failure;
+use crate::{config, say, wiring};
+use std::path::Path;
+
+/// Reads the file and its secrets as `serve` would; binds and contacts nothing.
+pub(crate) fn run(path: &Path) -> Result<(), Failure> {
+    let file = config::read(path)?;
+    wiring::keys(&file)?;
+    wiring::settlement_keys(&file)?;
+    wiring::feeds(&file)?;
+    let warnings = config::warnings(&file);
+    for warning in &warnings {
+        say::warning(warning);
+    }
+    say::line(format!(
+        "{}: ok, {} chain(s), {} feed(s), {} warning(s)",
+        path.display(),
+        file.value.chain.len(),
+        file.value.feed.len(),
+        warnings.len()
+    ));
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! From a configuration file to running parts.
+
+mod chains;
+mod feeds;
+mod keys;
+mod store;
+
+pub(crate) use chains::settlement_keys;
+pub(crate) use feeds::feeds;
+pub(crate) use keys::keys;
+
+use crate::config::{File, Limits};
+use crate::failure::Failure;
+use std::sync::Arc;
+use std::time::Duration;
+use tollwire_gate::{Gate, GateConfig, Parts, Sweeper};
+use tollwire_ledger::{Clock, Ledger, SystemClock};
+use tollwire_ops::config::Loaded;
+use tollwire_proxy::{Proxy, ProxyConfig};
+use tollwire_session::Issuer;
+use tollwire_settlement::facilitator::Allowlist;
+use tollwire_settlement::{Chain, LocalFacilitator, Reconciler, Settler, SettlerConfig};
+
+/// How often balances whose life is over are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(600);
+
+/// The running parts. Dropping it stops the background work.
+pub(crate) struct Node {
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) proxy: Arc<Proxy>,
+    pub(crate) settler: Arc<Settler>,
+    _reconciler: Reconciler,
+    _sweeper: Sweeper,
+}
+
+/// What a node is made of, whether from a file or by hand.
+pub(crate) struct Blueprint {
+    pub(crate) config: GateConfig,
+    pub(crate) ledger: Arc<dyn Ledger>,
+    /// This process's name towards others on the same store; `None` if it is alone with it.
+    pub(crate) alone: bool,
+    pub(crate) chains: Vec<Arc<dyn Chain>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) keys: keys::Keys,
+    pub(crate) allowlist: Allowlist,
+    pub(crate) proxy: ProxyConfig,
+}
+
+/// Builds all parts of a file, without its feeds.
+pub(crate) async fn node(file: &Loaded<File>) -> Result<Node, Failure> {
+    let value = &file.value;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let store = store::open(file, &clock).await?;
+    let chains = chains::connect(file, &store, &clock).await?;
+    let mut config = GateConfig::new(value.public_url.clone());
+    config.token_ttl = value.token.ttl.0;
+    config.balance_ttl = value.balance_ttl.0;
+    config.settle_wait = value.limits.settlement_wait.0;
+    let allowlist = match value.facilitator.pay_to.as_slice() {
+        [] => Allowlist::dev_only(),
+        some => Allowlist::of(some.to_vec()),
+    };
+    Blueprint {
+        config,
+        alone: store.alone,
+        ledger: store.ledger,
+        chains,
+        clock,
+        keys: keys(file)?,
+        allowlist,
+        proxy: proxy_config(&value.limits),
+    }
+    .build()
+}
+
+impl Blueprint {
+    /// Puts the parts together and starts the background work.
+    pub(crate) fn build(self) -> Result<Node, Failure> {
+        let settling = if self.alone { SettlerConfig::named("alone") } else { SettlerConfig::default() };
+        let settler =
+            Arc::new(Settler::new(Arc::clone(&self.ledger), self.chains, Arc::clone(&self.clock), settling));
+        let [tokens, streams] = self.keys.issuers;
+        let proxy = Proxy::new(
+            Arc::clone(&self.ledger),
+            Some(Arc::new(streams)),
+            Arc::clone(&self.clock),
+            self.proxy,
+        )
+        .map_err(Failure::start)?;
+        let proxy = Arc::new(proxy);
+        let facilitator = LocalFacilitator::new(Arc::clone(&settler), self.allowlist);
+        let gate = Gate::new(Parts {
+            config: self.config,
+            ledger: self.ledger,
+            settler: Arc::clone(&settler),
+            facilitator: Arc::new(facilitator),
+            proxy: Arc::clone(&proxy),
+            issuer: tokens,
+            keys: self.keys.previous,
+            clock: self.clock,
+        })
+        .map_err(Failure::start)?;
+        let gate = Arc::new(gate);
+        let reconciler = settler.spawn_reconciler();
+        let sweeper = gate.spawn_sweeper(SWEEP_EVERY);
+        Ok(Node { gate, proxy, settler, _reconciler: reconciler, _sweeper: sweeper })
+    }
+}
+
+fn proxy_config(limits: &Limits) -> ProxyConfig {
+    let mut config = ProxyConfig::default();
+    config.streams_max = limits.streams;
+    config.upstream_dial = limits.upstream_dial.0;
+    config
+}
+
+impl keys::Keys {
+    /// Signs new tokens by these keys from now on.
+    pub(crate) fn rotate(self, gate: &Gate) -> Result<(), Failure> {
+        let [tokens, _]: [Issuer; 2] = self.issuers;
+        gate.rotate(tokens, self.previous).map_err(Failure::start)
+    }
+}

@@ -1,0 +1,74 @@
+//! The rooms of ARCHITECTURE.md, as cargo sees them.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::process::Command;
+use tollwire_testkit::tools::workspace;
+
+/// The names of all crates that a package is built from (normal dependencies only).
+fn built_from(package: &str) -> Vec<String> {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "tree",
+            "--locked",
+            "--offline",
+            "--edges",
+            "normal",
+            "--prefix",
+            "none",
+            "--package",
+            package,
+        ])
+        .current_dir(workspace())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+}
+
+fn assert_free_of(package: &str, unwanted: &[&str]) {
+    let all = built_from(package);
+    assert!(all.len() > 1, "{package} has no dependencies at all?");
+    for name in unwanted {
+        let found = all.iter().any(|built| built == name || (name.ends_with('-') && built.starts_with(name)));
+        assert!(!found, "{package} is built from {name}");
+    }
+}
+
+#[test]
+fn the_pure_crates_know_no_runtime() {
+    for package in ["tollwire-x402", "tollwire-exact", "tollwire-session", "tollwire-ledger"] {
+        assert_free_of(package, &["tokio", "hyper", "getrandom", "rand"]);
+    }
+}
+
+#[test]
+fn a_provider_compiles_no_store_no_chain_and_no_proxy() {
+    for package in ["tollwire-middleware", "tollwire-middleware-axum", "tollwire-middleware-hyper"] {
+        assert_free_of(
+            package,
+            &["redis", "deadpool-redis", "redb", "alloy-", "k256", "tollwire-proxy", "tollwire-ledger"],
+        );
+    }
+}
+
+#[test]
+fn only_the_chain_crates_know_evm_types() {
+    for package in
+        ["tollwire-session", "tollwire-ledger", "tollwire-wire", "tollwire-proxy", "tollwire-ledger-redis"]
+    {
+        assert_free_of(package, &["alloy-", "k256"]);
+    }
+    assert_free_of("tollwire-gate", &["alloy-"]);
+}
+
+#[test]
+fn the_data_path_cannot_parse_payloads() {
+    assert_free_of("tollwire-wire", &["serde_json"]);
+}
+
+#[test]
+fn proxy_and_settlement_do_not_know_each_other() {
+    assert_free_of("tollwire-proxy", &["tollwire-settlement", "tollwire-gate"]);
+    assert_free_of("tollwire-settlement", &["tollwire-proxy", "tollwire-gate", "tollwire-session"]);
+}
