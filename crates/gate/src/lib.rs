@@ -1,1 +1,37 @@
 //! The one flow: quote, pay, open, admit, revoke; the feed registry; the facilitator API as a tower service.
+//!
+//! [`Gate`] is the flow as plain async functions over a ledger, a settler and a proxy. [`http::GateService`] and
+//! [`http::AdminService`] are its thin faces: tower services over any `http::Request`, one file a route.
+//!
+//! It holds no rule of money (the ledger does), none of chains (settlement does), and moves no frame (the proxy
+//! does). What is decided here: what is offered, which offer a payment takes, who may collect it again, and who is
+//! let through.
+
+pub mod feed;
+pub mod http;
+pub mod offers;
+pub mod payment;
+pub mod quote;
+pub mod siwx;
+pub mod totals;
+
+mod caps;
+mod config;
+mod error;
+mod gate;
+mod keys;
+mod pay;
+mod rfc3339;
+mod sweep;
+mod token;
+
+mod view;
+
+pub use config::{Caps, GateConfig, OFFER_GRACE};
+pub use error::{Error, Unpaid};
+pub use feed::{Feed, FeedError, FeedRegistry};
+pub use gate::{Gate, Parts, TOKEN_LEEWAY};
+pub use pay::Paid;
+pub use sweep::Sweeper;
+pub use token::Token;
+pub use view::SessionView;

@@ -1,0 +1,72 @@
+//! Feeds: what is sold, at which tariff, and the registry of both.
+
+mod registry;
+mod tariff;
+
+pub use registry::{EARLIER_TARIFFS_MAX, Entry, FEEDS_MAX, FeedRegistry, Origin};
+pub use tariff::{Offer, SCHEME, Tariff};
+
+use std::collections::BTreeMap;
+use tollwire_proxy::FeedRoute;
+use tollwire_x402::{FeedId, Network, Unit, Usdc};
+
+/// The most deposit sizes a feed offers.
+pub const DEPOSIT_SIZES_MAX: usize = 16;
+
+/// The longest description, in bytes.
+pub const DESCRIPTION_BYTES_MAX: usize = 256;
+
+/// One sellable WebSocket endpoint.
+#[derive(Debug, Clone)]
+pub struct Feed {
+    /// Where its streams go, and how. Carries the feed's id.
+    pub route: FeedRoute,
+    /// For people and catalogues; at most [`DESCRIPTION_BYTES_MAX`] bytes.
+    pub description: String,
+    /// Price of one unit; more than nothing.
+    pub price: Usdc,
+    /// What is counted.
+    pub unit: Unit,
+    /// Deposit sizes on offer, in units, largest first; 1 to [`DEPOSIT_SIZES_MAX`] of them.
+    pub deposit_units: Vec<u64>,
+    /// Where it can be paid; each has a configured chain.
+    pub networks: Vec<Network>,
+    /// Who is paid out, per network. May be left out on the dev chain.
+    pub provider_wallet: BTreeMap<Network, String>,
+}
+
+impl Feed {
+    /// Its id.
+    pub fn id(&self) -> &FeedId {
+        &self.route.feed
+    }
+}
+
+/// Why a feed cannot be sold as written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FeedError {
+    /// A field has a value that cannot work.
+    #[error("{field}: {rule}")]
+    Field {
+        /// Which.
+        field: &'static str,
+        /// What would be right.
+        rule: String,
+    },
+    /// The id is taken.
+    #[error("a feed of this id exists; change it with PATCH")]
+    Exists,
+    /// No feed of that id.
+    #[error("no such feed")]
+    Unknown,
+    /// The registry is full.
+    #[error("at most {0} feeds")]
+    TooMany(usize),
+}
+
+impl FeedError {
+    pub(crate) fn field(field: &'static str, rule: impl Into<String>) -> Self {
+        Self::Field { field, rule: rule.into() }
+    }
+}

@@ -1,0 +1,109 @@
+//! The gate itself: what it is made of, and its keys.
+
+use crate::caps::{Limiter, Pass};
+use crate::config::GateConfig;
+use crate::error::Error;
+use crate::feed::FeedRegistry;
+use crate::keys::Keys;
+use std::net::IpAddr;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use tollwire_ledger::{Clock, Ledger};
+use tollwire_proxy::Proxy;
+use tollwire_session::{Issuer, KeySet, Verifier};
+use tollwire_settlement::Settler;
+use tollwire_x402::Facilitator;
+
+/// How far the clocks of replicas may differ when they read each other's tokens.
+pub const TOKEN_LEEWAY: Duration = Duration::from_secs(30);
+
+/// What a gate is built from.
+pub struct Parts {
+    /// Settings.
+    pub config: GateConfig,
+    /// Payments and balances.
+    pub ledger: Arc<dyn Ledger>,
+    /// Settles payments for sessions; its chains are those feeds can be sold on.
+    pub settler: Arc<Settler>,
+    /// Answers `/verify`, `/settle` and `/supported` for plain x402 servers.
+    pub facilitator: Arc<dyn Facilitator>,
+    /// Opens streams.
+    pub proxy: Arc<Proxy>,
+    /// Signs session tokens.
+    pub issuer: Issuer,
+    /// Public keys of tokens still in use that the issuer's key did not sign.
+    pub keys: KeySet,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The one flow: quote, pay, admit; and what an operator sees of it. Knows no HTTP server and no framework.
+pub struct Gate {
+    pub(crate) config: GateConfig,
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) settler: Arc<Settler>,
+    pub(crate) facilitator: Arc<dyn Facilitator>,
+    pub(crate) proxy: Arc<Proxy>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) verifier: Verifier,
+    feeds: FeedRegistry,
+    keys: RwLock<Arc<Keys>>,
+    limiter: Arc<Limiter>,
+}
+
+impl Gate {
+    /// A gate without feeds.
+    pub fn new(parts: Parts) -> Result<Self, Error> {
+        let (name, audience) = (parts.issuer.issuer().to_owned(), parts.issuer.audience().to_owned());
+        let (keys, public) = Keys::new(parts.issuer, parts.keys, None)?;
+        let chains = parts.settler.chains().iter().map(|chain| chain.info().clone()).collect();
+        Ok(Self {
+            feeds: FeedRegistry::new(chains, parts.config.offer_timeout),
+            limiter: Limiter::new(parts.config.caps),
+            verifier: Verifier::new(public, name, audience, TOKEN_LEEWAY),
+            keys: RwLock::new(Arc::new(keys)),
+            config: parts.config,
+            ledger: parts.ledger,
+            settler: parts.settler,
+            facilitator: parts.facilitator,
+            proxy: parts.proxy,
+            clock: parts.clock,
+        })
+    }
+
+    /// The feeds it sells.
+    pub fn feeds(&self) -> &FeedRegistry {
+        &self.feeds
+    }
+
+    /// Its settings.
+    pub fn config(&self) -> &GateConfig {
+        &self.config
+    }
+
+    /// Signs with another key from now on. `keys` are the public keys that stay good beside it; quotes and sign-in
+    /// challenges of the last keys are still recognised.
+    pub fn rotate(&self, issuer: Issuer, keys: KeySet) -> Result<(), Error> {
+        self.proxy.set_issuer(Some(Arc::new(issuer.clone())));
+        let (next, public) = Keys::new(issuer, keys, Some(&self.keys()))?;
+        self.verifier.replace_keys(public);
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+        Ok(())
+    }
+
+    pub(crate) fn keys(&self) -> Arc<Keys> {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A pass for work that costs more than a look-up.
+    pub(crate) fn pass(&self, address: Option<IpAddr>) -> Result<Pass, Error> {
+        self.limiter.pass(address).ok_or(Error::Busy)
+    }
+}
+
+/// Fresh random bytes.
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], Error> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|_| Error::Random)?;
+    Ok(bytes)
+}

@@ -1,0 +1,143 @@
+//! A feed as JSON, as the configuration file writes it: dollars as text, durations with a unit.
+
+use crate::error::Error;
+use crate::feed::{Feed, FeedError};
+use crate::gate::{Gate, random};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tollwire_proxy::{FeedRoute, UpstreamAuth, WhenExhausted};
+use tollwire_x402::{FeedId, Network, Unit, Usdc};
+use url::Url;
+
+/// The longest `max_stream`.
+const MAX_STREAM_MAX: Duration = Duration::from_hours(30 * 24);
+
+/// What `POST` takes whole and `PATCH` in part.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct FeedJson {
+    pub(super) id: Option<FeedId>,
+    description: Option<String>,
+    upstream: Option<Url>,
+    upstream_headers: Option<BTreeMap<String, String>>,
+    upstream_auth: Option<String>,
+    price: Option<String>,
+    unit: Option<Unit>,
+    deposit_units: Option<Vec<u64>>,
+    networks: Option<Vec<Network>>,
+    provider_wallet: Option<BTreeMap<Network, String>>,
+    exhausted: Option<String>,
+    max_stream: Option<String>,
+}
+
+impl FeedJson {
+    pub(super) fn read(body: &[u8]) -> Result<Self, Error> {
+        serde_json::from_slice(body)
+            .map_err(|error| Error::Feed(FeedError::Field { field: "body", rule: error.to_string() }))
+    }
+
+    /// A new feed: what is left out has the configuration's defaults; upstream and price cannot be.
+    pub(super) fn into_feed(self, gate: &Gate) -> Result<Feed, Error> {
+        let id = match &self.id {
+            Some(id) => id.clone(),
+            None => generated_id()?,
+        };
+        let upstream = self.upstream.clone().ok_or_else(|| FeedError::field("upstream", "required"))?;
+        if self.price.is_none() {
+            return Err(FeedError::field("price", "required").into());
+        }
+        let mut feed = Feed {
+            route: FeedRoute::new(id, upstream),
+            description: String::new(),
+            price: Usdc::ZERO,
+            unit: Unit::Stream,
+            deposit_units: vec![100, 10, 1],
+            networks: gate.settler.chains().iter().map(|chain| chain.info().network).collect(),
+            provider_wallet: BTreeMap::new(),
+        };
+        self.apply(gate, &mut feed)?;
+        Ok(feed)
+    }
+
+    /// Changes what is given.
+    pub(super) fn apply(self, gate: &Gate, feed: &mut Feed) -> Result<(), FeedError> {
+        if let Some(upstream) = self.upstream {
+            feed.route.upstream = checked_upstream(upstream, &gate.config().upstream_hosts)?;
+        }
+        if let Some(headers) = self.upstream_headers {
+            feed.route.upstream_headers = checked_headers(headers)?;
+        }
+        if let Some(auth) = self.upstream_auth {
+            feed.route.upstream_auth = match auth.as_str() {
+                "none" => UpstreamAuth::None,
+                "stream-token" => UpstreamAuth::StreamToken,
+                _ => return Err(FeedError::field("upstream_auth", "write none or stream-token")),
+            };
+        }
+        if let Some(price) = self.price {
+            feed.price = price.parse().map_err(|error| FeedError::field("price", format!("{error}")))?;
+        }
+        if let Some(exhausted) = self.exhausted {
+            feed.route.exhausted = match exhausted.as_str() {
+                "refuse" => WhenExhausted::Refuse,
+                "close" => WhenExhausted::Close,
+                _ => return Err(FeedError::field("exhausted", "write refuse or close")),
+            };
+        }
+        if let Some(text) = self.max_stream {
+            let parsed =
+                duration(&text).filter(|time| (Duration::from_secs(1)..=MAX_STREAM_MAX).contains(time));
+            let rule = "write 1s to 30d, such as 24h";
+            feed.route.max_stream = parsed.ok_or_else(|| FeedError::field("max_stream", rule))?;
+        }
+        feed.description = self.description.unwrap_or_else(|| std::mem::take(&mut feed.description));
+        feed.unit = self.unit.unwrap_or(feed.unit);
+        feed.deposit_units = self.deposit_units.unwrap_or_else(|| std::mem::take(&mut feed.deposit_units));
+        feed.networks = self.networks.unwrap_or_else(|| std::mem::take(&mut feed.networks));
+        feed.provider_wallet =
+            self.provider_wallet.unwrap_or_else(|| std::mem::take(&mut feed.provider_wallet));
+        Ok(())
+    }
+}
+
+/// Where a feed registered at run time may point; the form of the URL is checked with the whole feed.
+fn checked_upstream(upstream: Url, hosts: &[String]) -> Result<Url, FeedError> {
+    let allowed = |host: &str| hosts.is_empty() || hosts.iter().any(|allowed| allowed == host);
+    if upstream.host_str().is_some_and(allowed) {
+        Ok(upstream)
+    } else {
+        Err(FeedError::field("upstream", "write a URL on a host that upstream_hosts allows"))
+    }
+}
+
+fn checked_headers(headers: BTreeMap<String, String>) -> Result<http::HeaderMap, FeedError> {
+    let mut checked = http::HeaderMap::new();
+    for (name, value) in headers {
+        // The value is a secret: no error quotes it.
+        let rule = || FeedError::field("upstream_headers", "write header names and visible ASCII values");
+        let name: http::HeaderName = name.parse().map_err(|_| rule())?;
+        let mut value: http::HeaderValue = value.parse().map_err(|_| rule())?;
+        value.set_sensitive(true);
+        checked.insert(name, value);
+    }
+    Ok(checked)
+}
+
+/// `90s`, `15m`, `24h`, `7d`.
+fn duration(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let number: u64 = Some(number).filter(|n| n.bytes().all(|b| b.is_ascii_digit()))?.parse().ok()?;
+    let secs = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    number.checked_mul(secs).map(Duration::from_secs)
+}
+
+fn generated_id() -> Result<FeedId, Error> {
+    Ok(format!("feed-{}", hex::encode(random::<8>()?)).parse()?)
+}

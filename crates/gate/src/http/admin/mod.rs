@@ -1,0 +1,186 @@
+//! The operator's service: health and metrics for anyone on its listener, the rest for the holder of the token.
+
+mod feed_json;
+mod feeds;
+mod health;
+mod ledger;
+mod sessions;
+
+use super::answer::{Answer, Problem};
+use super::credentials::bearer;
+use super::problem::problem;
+use super::route::Unrouted;
+use super::service::unrouted_answer;
+use crate::error::Error;
+use crate::gate::Gate;
+use http::header::WWW_AUTHENTICATE;
+use http::{Method, Request, StatusCode};
+use http_body::Body;
+use sha2::{Digest, Sha256};
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use subtle::ConstantTimeEq;
+use tollwire_x402::{FeedId, SessionId};
+use tower_service::Service;
+
+/// The admin token; only its hash is kept.
+#[derive(Clone)]
+pub struct AdminToken([u8; 32]);
+
+impl AdminToken {
+    /// From the configured secret.
+    pub fn new(secret: &str) -> Self {
+        Self(Sha256::digest(secret).into())
+    }
+
+    /// Compares in constant time, whatever the lengths.
+    fn admits(&self, presented: &str) -> bool {
+        let presented: [u8; 32] = Sha256::digest(presented).into();
+        bool::from(self.0.ct_eq(&presented))
+    }
+}
+
+impl std::fmt::Debug for AdminToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AdminToken(..)")
+    }
+}
+
+/// Renders all metrics as Prometheus text.
+pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// What the operator talks to. Belongs on a listener of its own.
+#[derive(Clone)]
+pub struct AdminService {
+    gate: Arc<Gate>,
+    token: AdminToken,
+    metrics: RenderMetrics,
+}
+
+impl AdminService {
+    /// The admin face of a gate.
+    pub fn new(gate: Arc<Gate>, token: AdminToken, metrics: RenderMetrics) -> Self {
+        Self { gate, token, metrics }
+    }
+}
+
+impl<B> Service<Request<B>> for AdminService
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    type Response = Answer;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Answer, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let service = self.clone();
+        Box::pin(async move { Ok(serve(&service, request).await) })
+    }
+}
+
+/// An admin route.
+enum Route {
+    Metrics,
+    Healthz,
+    Readyz,
+    Feeds,
+    Feed(FeedId),
+    Sessions,
+    Revoke(SessionId),
+    Ledger,
+}
+
+impl Route {
+    fn at(path: &str) -> Option<Self> {
+        Some(match path {
+            "/metrics" => Self::Metrics,
+            "/healthz" => Self::Healthz,
+            "/readyz" => Self::Readyz,
+            "/admin/feeds" => Self::Feeds,
+            "/admin/sessions" => Self::Sessions,
+            "/admin/ledger" => Self::Ledger,
+            _ => match path.strip_prefix("/admin/")?.split_once('/')? {
+                ("feeds", feed) => Self::Feed(feed.parse().ok()?),
+                ("sessions", rest) => Self::Revoke(rest.strip_suffix("/revoke")?.parse().ok()?),
+                _ => return None,
+            },
+        })
+    }
+
+    fn methods(&self) -> &'static str {
+        match self {
+            Self::Metrics | Self::Healthz | Self::Readyz | Self::Sessions | Self::Ledger => "GET, HEAD",
+            Self::Feeds => "GET, HEAD, POST",
+            Self::Feed(_) => "GET, HEAD, PATCH, DELETE",
+            Self::Revoke(_) => "POST",
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        matches!(self, Self::Metrics | Self::Healthz | Self::Readyz)
+    }
+}
+
+async fn serve<B>(service: &AdminService, request: Request<B>) -> Answer
+where
+    B: Body + Send,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let Some(route) = Route::at(request.uri().path()) else { return unrouted_answer(Unrouted::NotFound) };
+    if !route.is_open() {
+        match bearer(request.headers()) {
+            Ok(Some(token)) if service.token.admits(token) => {}
+            Ok(_) => return unauthorized(),
+            Err(error) => return problem(&error).into_answer(),
+        }
+    }
+    let methods = route.methods();
+    if !methods.split(", ").any(|known| known == request.method().as_str()) {
+        return unrouted_answer(Unrouted::Method(methods));
+    }
+    let answered = answer(service, route, request).await;
+    answered.unwrap_or_else(|error| problem(&error).into_answer())
+}
+
+async fn answer<B>(service: &AdminService, route: Route, request: Request<B>) -> Result<Answer, Error>
+where
+    B: Body + Send,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let gate = &service.gate;
+    match route {
+        Route::Metrics => Ok(health::metrics(&service.metrics)),
+        Route::Healthz => Ok(health::alive()),
+        Route::Readyz => Ok(health::ready(gate).await),
+        Route::Feeds if request.method() == Method::POST => feeds::add(gate, request.into_body()).await,
+        Route::Feeds => Ok(feeds::list(gate)),
+        Route::Feed(id) => match *request.method() {
+            Method::PATCH => feeds::change(gate, &id, request.into_body()).await,
+            Method::DELETE => feeds::remove(gate, &id),
+            _ => feeds::show(gate, &id),
+        },
+        Route::Sessions => {
+            let (parts, _body) = request.into_parts();
+            sessions::list(gate, &parts).await
+        }
+        Route::Revoke(id) => sessions::revoke(gate, &id).await,
+        Route::Ledger => ledger::report(gate).await,
+    }
+}
+
+fn unauthorized() -> Answer {
+    Problem::new(StatusCode::UNAUTHORIZED, "admin-token", "send the admin token as Authorization: Bearer")
+        .header(WWW_AUTHENTICATE, "Bearer")
+        .into_answer()
+}

@@ -1,0 +1,27 @@
+//! The HTTP faces of the gate: [`GateService`] for agents and providers, [`AdminService`] for the operator.
+//!
+//! Both are tower services over any request body. They read a request, call the [`Gate`], and put the outcome into
+//! words; nothing is decided here. The caller's address is expected as a [`std::net::IpAddr`] extension of the
+//! request, put there by whoever accepted the connection; without it only the common caps apply.
+
+mod admin;
+mod answer;
+mod bill;
+mod body;
+mod cors;
+mod credentials;
+mod facilitator;
+mod feeds;
+mod jwks;
+mod online;
+mod openapi;
+mod problem;
+mod route;
+mod service;
+mod session;
+mod ws;
+
+pub use admin::{AdminService, AdminToken, RenderMetrics};
+pub use answer::Answer;
+pub use body::{BODY_BYTES_MAX, BODY_WAIT};
+pub use service::GateService;

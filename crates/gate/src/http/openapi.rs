@@ -1,0 +1,194 @@
+//! `GET /openapi.json`: the public service described for machines. A test calls every operation in it.
+
+use super::answer::{Answer, json};
+use crate::gate::Gate;
+use http::StatusCode;
+use serde_json::{Value, json};
+use tollwire_x402::header;
+
+pub(super) fn get(gate: &Gate) -> Answer {
+    json(StatusCode::OK, &document(&gate.config().url("")))
+}
+
+fn document(server: &str) -> Value {
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Tollwire facilitator",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Live WebSocket feeds for agents that pay by themselves, in USDC, over x402.",
+        },
+        "servers": [{ "url": server }],
+        "paths": {
+            "/feeds": { "get": operation("listFeeds", "What is sold", &json!({ "200": ok("Feeds", "Feeds") })) },
+            "/feeds/{feed}/session": { "parameters": [feed_parameter()], "get": buy() },
+            "/feeds/{feed}/ws": { "parameters": [feed_parameter()], "get": stream() },
+            "/session": { "get": online() },
+            "/verify": { "post": call("verifyPayment", "Would this payment settle now?", "VerifyResponse") },
+            "/settle": { "post": call("settlePayment", "Settle this payment, once", "SettleResponse") },
+            "/supported": {
+                "get": operation("listSupported", "What can be paid here", &json!({ "200": ok("Kinds", "Supported") }))
+            },
+            "/.well-known/jwks.json": {
+                "get": operation("getKeys", "Public keys of tokens (RFC 7517)", &json!({ "200": { "description": "Keys" } }))
+            },
+            "/openapi.json": {
+                "get": operation("getDescription", "This document", &json!({ "200": { "description": "OpenAPI" } }))
+            },
+        },
+        "components": { "schemas": schemas(), "securitySchemes": { "session": { "type": "http", "scheme": "bearer" } } },
+    })
+}
+
+fn operation(id: &str, summary: &str, responses: &Value) -> Value {
+    json!({ "operationId": id, "summary": summary, "responses": responses })
+}
+
+fn ok(description: &str, schema: &str) -> Value {
+    json!({ "description": description, "content": { "application/json": { "schema": reference(schema) } } })
+}
+
+fn problem(description: &str) -> Value {
+    json!({ "description": description, "content": { "application/problem+json": { "schema": reference("Problem") } } })
+}
+
+fn reference(schema: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{schema}") })
+}
+
+fn feed_parameter() -> Value {
+    json!({ "name": "feed", "in": "path", "required": true, "schema": { "type": "string", "maxLength": 64 } })
+}
+
+fn header_parameter(name: &str, description: &str) -> Value {
+    json!({ "name": name, "in": "header", "description": description, "schema": { "type": "string" } })
+}
+
+fn query_parameter(name: &str, description: &str) -> Value {
+    json!({ "name": name, "in": "query", "description": description, "schema": { "type": "string" } })
+}
+
+fn payment_parameters() -> Vec<Value> {
+    vec![
+        header_parameter(header::PAYMENT_SIGNATURE, "x402 v2 payment, base64 JSON"),
+        header_parameter(header::X_PAYMENT, "x402 v1 payment, base64 JSON; not beside the v2 one"),
+        header_parameter(
+            header::TOLLWIRE_CLAIM,
+            "16 to 256 characters of your choice; collects the answer again",
+        ),
+        header_parameter(header::SIGN_IN_WITH_X, "answer to a sign-in challenge, base64 JSON"),
+    ]
+}
+
+fn buy() -> Value {
+    json!({
+        "operationId": "buySession",
+        "summary": "The bill; with a payment, the session it buys",
+        "parameters": payment_parameters(),
+        "responses": {
+            "200": ok("Paid: the session and its token", "Session"),
+            "400": problem("A header is malformed"),
+            "401": problem("The payment was made before: prove that it is yours; carries a sign-in challenge"),
+            "402": {
+                "description": "The offers: x402 v2 in PAYMENT-REQUIRED, v1 in the body",
+                "headers": { "PAYMENT-REQUIRED": { "schema": { "type": "string" } } },
+            },
+            "404": problem("No such feed"),
+            "409": problem("The payment was made for another purchase"),
+            "429": problem("Too many requests in flight"),
+            "503": problem("Settlement pending, or the ledger cannot answer: send the same payment again"),
+        },
+    })
+}
+
+fn stream() -> Value {
+    let mut parameters = payment_parameters();
+    parameters
+        .push(query_parameter("token", "session token, where Authorization cannot be set; not beside it"));
+    parameters.push(query_parameter("stream", "as tollwire-stream"));
+    parameters.push(query_parameter("control", "v1: exhaustion is always a close frame, 4008"));
+    parameters
+        .push(header_parameter(header::TOLLWIRE_STREAM, "16 to 64 characters: makes the open idempotent"));
+    json!({
+        "operationId": "openStream",
+        "summary": "Upgrade to the feed's WebSocket, for a token or for a payment on the spot",
+        "security": [{ "session": [] }, {}],
+        "parameters": parameters,
+        "responses": {
+            "101": { "description": "Open" },
+            "400": problem("Malformed; a token in both places; not a WebSocket handshake"),
+            "401": problem("The token is not ours, or its session is unknown or revoked"),
+            "402": { "description": "Neither token nor payment: the offers" },
+            "403": problem("Expired, for another feed, or no unit left; the latter carries PAYMENT-REQUIRED"),
+            "404": problem("No such feed"),
+            "409": problem("This stream id was used before"),
+            "502": problem("Upstream refused; nothing was charged"),
+            "503": problem("Draining, or the ledger cannot answer"),
+        },
+    })
+}
+
+fn online() -> Value {
+    json!({
+        "operationId": "checkSession",
+        "summary": "How a token's session stands now",
+        "security": [{ "session": [] }],
+        "responses": {
+            "200": ok("The session", "SessionView"),
+            "401": problem("No token, one that is not ours, or an unknown session"),
+            "403": problem("The token has expired"),
+        },
+    })
+}
+
+fn call(id: &str, summary: &str, schema: &str) -> Value {
+    json!({
+        "operationId": id,
+        "summary": summary,
+        "requestBody": {
+            "required": true,
+            "content": { "application/json": { "schema": reference("FacilitatorRequest") } },
+        },
+        "responses": {
+            "200": ok("The answer, also when it is no", schema),
+            "400": problem("The request cannot be read"),
+            "503": problem("The chain or the ledger cannot answer"),
+        },
+    })
+}
+
+fn schemas() -> Value {
+    let text = json!({ "type": "string" });
+    let count = json!({ "type": "integer", "minimum": 0 });
+    let object = json!({ "type": "object" });
+    json!({
+        "Feeds": { "type": "object", "properties": { "feeds": { "type": "array", "items": object } } },
+        "Session": { "type": "object", "required": ["token", "token_type", "expires_at", "ws_url", "session"], "properties": {
+            "token": text, "token_type": text, "ws_url": text,
+            "expires_at": { "type": "string", "format": "date-time" },
+            "session": { "type": "object", "properties": {
+                "jti": text, "feed": text, "unit": text, "units_remaining": count, "deposited": text, "chain": text,
+            } },
+        } },
+        "SessionView": { "type": "object", "properties": {
+            "active": { "type": "boolean" }, "jti": text, "feed": text, "units_remaining": count,
+            "live_streams": count, "expires_at": { "type": "string", "format": "date-time" },
+        } },
+        "FacilitatorRequest": { "type": "object", "required": ["paymentPayload", "paymentRequirements"], "properties": {
+            "x402Version": count, "paymentPayload": object, "paymentRequirements": object,
+        } },
+        "VerifyResponse": { "type": "object", "required": ["isValid"], "properties": {
+            "isValid": { "type": "boolean" }, "invalidReason": text, "invalidMessage": text, "payer": text,
+        } },
+        "SettleResponse": { "type": "object", "required": ["success", "transaction", "network"], "properties": {
+            "success": { "type": "boolean" }, "errorReason": text, "errorMessage": text, "payer": text,
+            "transaction": text, "network": text, "amount": text,
+        } },
+        "Supported": { "type": "object", "properties": {
+            "kinds": { "type": "array", "items": object }, "extensions": { "type": "array", "items": text }, "signers": object,
+        } },
+        "Problem": { "type": "object", "properties": {
+            "type": text, "title": text, "status": count, "detail": text,
+        } },
+    })
+}

@@ -1,0 +1,75 @@
+//! Which status and which problem each refusal is.
+
+use super::answer::Problem;
+use crate::error::Error;
+use crate::feed::FeedError;
+use http::StatusCode;
+use http::header::WWW_AUTHENTICATE;
+use tollwire_proxy::OpenError;
+use tollwire_session::Error as TokenError;
+
+/// The problem for a refusal. The ones a payment can cure become bills elsewhere ([`super::bill`]).
+pub(crate) fn problem(error: &Error) -> Problem {
+    let (status, kind) = status(error);
+    if status.is_server_error() {
+        tracing::warn!(kind, %error, "request failed");
+    }
+    let problem = Problem::new(status, kind, public_detail(error)).retry_after(error.retry_after());
+    match error {
+        Error::TokenMissing => problem.header(WWW_AUTHENTICATE, "Bearer"),
+        Error::ProofRequired | Error::SignIn(_) => problem.header(WWW_AUTHENTICATE, "SIGN-IN-WITH-X"),
+        Error::Open(open) if status != StatusCode::UNAUTHORIZED => problem.headers(open.headers()),
+        _ if status == StatusCode::UNAUTHORIZED => {
+            problem.header(WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
+        }
+        _ => problem,
+    }
+}
+
+fn status(error: &Error) -> (StatusCode, &'static str) {
+    match error {
+        Error::Malformed { .. } => (StatusCode::BAD_REQUEST, "malformed"),
+        Error::UnknownFeed | Error::Feed(FeedError::Unknown) => (StatusCode::NOT_FOUND, "unknown-feed"),
+        Error::PaymentRequired => (StatusCode::PAYMENT_REQUIRED, "payment-required"),
+        Error::Refused(_) => (StatusCode::PAYMENT_REQUIRED, "payment-refused"),
+        Error::Foreign => (StatusCode::CONFLICT, "payment-for-another-purchase"),
+        Error::ProofRequired => (StatusCode::UNAUTHORIZED, "proof-required"),
+        Error::SignIn(_) => (StatusCode::UNAUTHORIZED, "sign-in-refused"),
+        Error::Undecided(_) => (StatusCode::SERVICE_UNAVAILABLE, "settlement-pending"),
+        Error::Token(error) => token(error),
+        Error::TokenMissing => (StatusCode::UNAUTHORIZED, "token-missing"),
+        Error::SessionUnknown => (StatusCode::UNAUTHORIZED, "session-unknown"),
+        Error::SessionRevoked => (StatusCode::UNAUTHORIZED, "session-revoked"),
+        Error::BalanceExpired => (StatusCode::FORBIDDEN, "balance-expired"),
+        Error::Open(error) => (error.status(), error.kind()),
+        Error::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "store-unavailable"),
+        Error::Busy => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests"),
+        Error::Random => (StatusCode::SERVICE_UNAVAILABLE, "internal"),
+        Error::Feed(FeedError::Exists) => (StatusCode::CONFLICT, "feed-exists"),
+        Error::Feed(_) => (StatusCode::UNPROCESSABLE_ENTITY, "feed-invalid"),
+    }
+}
+
+fn token(error: &TokenError) -> (StatusCode, &'static str) {
+    match error.http_status() {
+        403 if *error == TokenError::WrongFeed => (StatusCode::FORBIDDEN, "token-for-another-feed"),
+        403 if *error == TokenError::Expired => (StatusCode::FORBIDDEN, "token-expired"),
+        403 => (StatusCode::FORBIDDEN, "token-not-yet-valid"),
+        401 => (StatusCode::UNAUTHORIZED, "token-invalid"),
+        _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+    }
+}
+
+/// What went wrong inside is for the log; outside it reads the same whatever store or node it was.
+fn public_detail(error: &Error) -> String {
+    match error {
+        Error::Store(_) | Error::Open(OpenError::Store(_)) => {
+            "the ledger cannot answer now; nothing was given and nothing was taken".into()
+        }
+        Error::Open(OpenError::Upstream(_)) => {
+            "the feed's upstream did not open a stream; nothing was charged".into()
+        }
+        Error::Random => "temporarily unable to issue anything".into(),
+        other => other.to_string(),
+    }
+}

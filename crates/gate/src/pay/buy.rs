@@ -1,0 +1,100 @@
+//! A payment nobody has recorded: which offer it takes, and its settlement.
+
+use super::{Attempted, Paid};
+use crate::error::Error;
+use crate::feed::{Offer, Tariff};
+use crate::gate::{Gate, random};
+use crate::payment::Claim;
+use crate::quote::Quote;
+use std::sync::Arc;
+use tollwire_ledger::model::Intent;
+use tollwire_settlement::Refusal;
+use tollwire_x402::{Network, SessionId, reason};
+
+impl Gate {
+    /// Settles a new payment and opens its session.
+    ///
+    /// Whoever comes here found the payment unrecorded, so before any broadcast of ours: if another request for it
+    /// is faster, both get the same answer, without further proof.
+    pub(super) async fn buy(&self, attempted: &Attempted<'_>) -> Result<Paid, Error> {
+        let presented = attempted.presented;
+        let (tariff, offer) = self.match_offer(attempted)?;
+        let intent = self.intent(attempted, &tariff, &offer)?;
+        let id = attempted.identified.id.clone();
+        let settled = self.settler.settle(&offer.requirements, intent, id, self.config.settle_wait).await;
+        self.conclude(presented, settled)
+    }
+
+    /// The offer this payment takes: the unique one of its network and signed amount, of the tariff its quote
+    /// names. Without a quote, of all tariffs still payable the one that gives most for the amount.
+    fn match_offer(&self, attempted: &Attempted<'_>) -> Result<(Arc<Tariff>, Offer), Error> {
+        let presented = attempted.presented;
+        let entry = self.feeds().get(attempted.feed).ok_or(Error::UnknownFeed)?;
+        let quoted = presented.proofs.quote.as_ref().and_then(|quote| self.keys().open_quote(quote));
+        if quoted.as_ref().is_some_and(|quoted| quoted.feed != *attempted.feed) {
+            return Err(Error::Foreign);
+        }
+        let amount = attempted.identified.amount;
+        let refuse = |reason, message: &str| {
+            let refusal = Refusal::new(reason, message).by(attempted.identified.payer.clone());
+            Err(presented.refused(refusal))
+        };
+        if presented.accepted.as_ref().is_some_and(|accepted| accepted.amount != amount) {
+            return refuse(reason::EVM_VALUE_MISMATCH, "the signed amount is not that of the accepted offer");
+        }
+        let Some(network) = presented.network else {
+            return refuse(reason::INVALID_NETWORK, "pay on a network that was offered");
+        };
+        let now = self.clock.now();
+        let of_quote = |tariff: &&Arc<Tariff>| match &quoted {
+            Some(quoted) => tariff.version == quoted.tariff,
+            None => true,
+        };
+        let found = entry
+            .payable(now)
+            .filter(of_quote)
+            .filter_map(|tariff| Some((tariff, tariff.find(network, amount)?)))
+            .max_by_key(|(_, offer)| offer.units);
+        match found {
+            Some((tariff, offer)) => Ok((Arc::clone(tariff), offer.clone())),
+            None if entry.payable(now).any(|tariff| sells_on(tariff, network)) => {
+                refuse(reason::EVM_VALUE_MISMATCH, "the amount is none of those offered; take a fresh offer")
+            }
+            None => refuse(reason::INVALID_NETWORK, "this feed is not sold on that network"),
+        }
+    }
+
+    fn intent(&self, attempted: &Attempted<'_>, tariff: &Tariff, offer: &Offer) -> Result<Intent, Error> {
+        let (presented, identified) = (attempted.presented, &attempted.identified);
+        let balance_ttl_ms = u64::try_from(self.config.balance_ttl.as_millis()).unwrap_or(u64::MAX);
+        Ok(Intent {
+            session: new_session_id()?,
+            feed: attempted.feed.clone(),
+            unit: tariff.unit,
+            units: offer.units,
+            amount: identified.amount,
+            tariff: tariff.version,
+            network: offer.network,
+            chain: offer.chain.clone(),
+            asset: offer.requirements.asset.clone(),
+            payer: identified.payer.clone(),
+            pay_to: offer.requirements.pay_to.clone(),
+            quote: presented.proofs.quote.as_ref().map(Quote::hash),
+            claim: presented.proofs.claim.as_ref().map(Claim::hash),
+            valid_before: identified.valid_before,
+            payload: presented.payload.to_string(),
+            balance_ttl_ms,
+            plain: false,
+        })
+    }
+}
+
+fn sells_on(tariff: &Tariff, network: Network) -> bool {
+    tariff.offers.iter().any(|offer| offer.network == network)
+}
+
+/// A random version 4 UUID.
+fn new_session_id() -> Result<SessionId, Error> {
+    let uuid = uuid::Builder::from_random_bytes(random()?).into_uuid();
+    uuid.to_string().parse().map_err(Error::from)
+}

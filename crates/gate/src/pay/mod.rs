@@ -1,0 +1,197 @@
+//! Paying: a payment as presented becomes a session, once.
+//!
+//! ```text
+//! identify (form, terms, signature; no I/O) ─┬─ unknown ─▶ buy:     match the size, settle, issue
+//!                                            └─ recorded ─▶ collect: check terms and possession, await, issue
+//! ```
+
+mod buy;
+mod collect;
+
+use crate::error::{Error, Unpaid};
+use crate::feed::SCHEME;
+use crate::gate::Gate;
+use crate::payment::{Dialect, Presented};
+use crate::token::Token;
+use std::sync::Arc;
+use tollwire_ledger::model::{Fate, Payment, Session};
+use tollwire_settlement::{Chain, Identified, Refusal, SettleError, Settled};
+use tollwire_x402::facilitator::SettleResponse;
+use tollwire_x402::v2::PaymentRequirements;
+use tollwire_x402::{FeedId, SessionId, Usdc, reason};
+
+/// What a payment bought.
+#[derive(Debug, Clone)]
+pub struct Paid {
+    /// How it was paid, and so how it is answered.
+    pub dialect: Dialect,
+    /// The session's `jti`.
+    pub jti: SessionId,
+    /// How it stands.
+    pub session: Session,
+    /// Its token.
+    pub token: Token,
+    /// The settlement, in the payment's dialect.
+    pub settlement: SettleResponse,
+}
+
+/// A payment under way: what was presented, and what is known of it without asking anyone.
+pub(crate) struct Attempted<'a> {
+    pub(crate) feed: &'a FeedId,
+    pub(crate) presented: &'a Presented,
+    pub(crate) terms: PaymentRequirements,
+    pub(crate) identified: Identified,
+}
+
+impl Gate {
+    /// Takes a payment for a session on a feed, or answers one taken before.
+    ///
+    /// Holds the caller for at most [`GateConfig::settle_wait`](crate::GateConfig::settle_wait). However often,
+    /// concurrently and through whichever node one payment is presented, it is settled once and buys one session.
+    pub async fn pay(&self, feed: &FeedId, presented: &Presented) -> Result<Paid, Error> {
+        let paid = self.pay_unmetered(feed, presented).await;
+        let outcome = match &paid {
+            Ok(_) => "paid",
+            Err(Error::Refused(_)) => "refused",
+            Err(Error::Foreign) => "foreign",
+            Err(Error::ProofRequired | Error::SignIn(_)) => "unproven",
+            Err(Error::Undecided(_)) => "undecided",
+            Err(_) => "failed",
+        };
+        // Labels come from the registry alone: a stranger's path must not grow the metrics.
+        let label = self.feeds().get(feed).map_or("", |_| feed.as_str()).to_owned();
+        metrics::counter!("tollwire_payments_total", "feed" => label, "outcome" => outcome).increment(1);
+        paid
+    }
+
+    async fn pay_unmetered(&self, feed: &FeedId, presented: &Presented) -> Result<Paid, Error> {
+        let attempted = self.identify(feed, presented)?;
+        match self.ledger.payment(&attempted.identified.id).await? {
+            Some(recorded) => self.collect(&attempted, recorded).await,
+            None => self.buy(&attempted).await,
+        }
+    }
+
+    /// Who pays what, where; everything that can be checked without I/O.
+    fn identify<'a>(&self, feed: &'a FeedId, presented: &'a Presented) -> Result<Attempted<'a>, Error> {
+        let refused = |reason, message: &str| presented.refused(Refusal::new(reason, message));
+        if presented.scheme != SCHEME {
+            return Err(refused(reason::UNSUPPORTED_SCHEME, "pay by the scheme exact"));
+        }
+        let chain = self.chain_of(presented)?;
+        let info = chain.info();
+        let signed = signed_amount(presented);
+        let terms = PaymentRequirements {
+            scheme: SCHEME.to_owned(),
+            network: info.network.to_string(),
+            amount: signed.unwrap_or_default(),
+            asset: info.asset.clone(),
+            pay_to: info.deposit_wallet.clone(),
+            max_timeout_seconds: self.config.offer_timeout.as_secs(),
+            extra: Some(info.offer_extra.clone()),
+        };
+        if let Some(accepted) = &presented.accepted {
+            let same = |a: &str, b: &str| match info.network {
+                tollwire_x402::Network::Eip155(_) => a.eq_ignore_ascii_case(b),
+                tollwire_x402::Network::Solana(_) => a == b,
+            };
+            if !same(&accepted.asset, &terms.asset) {
+                return Err(refused(
+                    reason::INVALID_PAYMENT_REQUIREMENTS,
+                    "pay in an asset that was offered",
+                ));
+            }
+            if !same(&accepted.pay_to, &terms.pay_to) {
+                return Err(refused(reason::EVM_RECIPIENT_MISMATCH, "pay to the address that was offered"));
+            }
+        }
+        let identified =
+            chain.identify(&terms, &presented.payload).map_err(|refusal| presented.refused(refusal))?;
+        Ok(Attempted { feed, presented, terms, identified })
+    }
+
+    fn chain_of(&self, presented: &Presented) -> Result<&Arc<dyn Chain>, Error> {
+        presented.network.and_then(|network| self.settler.chain(network)).ok_or_else(|| {
+            presented.refused(Refusal::new(reason::INVALID_NETWORK, "pay on a network that was offered"))
+        })
+    }
+
+    /// Turns the outcome of a settlement into what the payer gets. Nothing but `Credited` yields a session, and
+    /// nothing in doubt yields a new bill.
+    pub(crate) fn conclude(
+        &self,
+        presented: &Presented,
+        settled: Result<Settled, SettleError>,
+    ) -> Result<Paid, Error> {
+        match settled {
+            Ok(Settled::Credited { payment, session: Some(session), .. }) => {
+                self.paid(presented, &payment, *session)
+            }
+            Ok(Settled::Credited { session: None, .. } | Settled::Foreign) => Err(Error::Foreign),
+            Ok(Settled::Refused(refusal)) => Err(presented.refused(refusal)),
+            Ok(Settled::Pending { tx }) => {
+                let message = "the transaction is not final yet; send the same payment again";
+                Err(presented.undecided(reason::SETTLEMENT_PENDING, message, tx))
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a settlement could not be answered");
+                let message = "settlement could not be completed now; send the same payment again";
+                Err(presented.undecided(reason::UNEXPECTED_SETTLE_ERROR, message, None))
+            }
+        }
+    }
+
+    fn paid(&self, presented: &Presented, payment: &Payment, session: Session) -> Result<Paid, Error> {
+        let intent = &payment.intent;
+        let Fate::Credited(landing) = &payment.fate else { return Err(Error::Foreign) };
+        let settlement = SettleResponse {
+            success: true,
+            error_reason: None,
+            error_message: None,
+            payer: Some(intent.payer.clone()),
+            transaction: landing.tx.clone(),
+            network: presented.dialect.network(intent.network),
+            amount: (presented.dialect == Dialect::V2).then(|| intent.amount.atomic().to_string()),
+            extensions: None,
+        };
+        let token = self.token(&intent.session, &session, self.clock.now())?;
+        Ok(Paid { dialect: presented.dialect, jti: intent.session.clone(), session, token, settlement })
+    }
+}
+
+/// The amount the payer signed, as far as its text shows it; the chain's own checks decide.
+fn signed_amount(presented: &Presented) -> Option<Usdc> {
+    let signed = presented.payload.pointer("/authorization/value").and_then(serde_json::Value::as_str);
+    signed
+        .and_then(|text| Usdc::parse_atomic(text).ok())
+        .or(presented.accepted.as_ref().map(|accepted| accepted.amount))
+}
+
+impl Presented {
+    pub(crate) fn refused(&self, refusal: Refusal) -> Error {
+        // The two dialects have different words for a wrong amount.
+        let reason = match (self.dialect, refusal.reason) {
+            (Dialect::V1, reason::EVM_VALUE_MISMATCH) => reason::EVM_VALUE_V1,
+            (_, reason) => reason,
+        };
+        Error::Refused(Box::new(Unpaid {
+            dialect: self.dialect,
+            reason,
+            message: refusal.message,
+            payer: refusal.payer,
+            tx: None,
+            network: self.network_text.clone(),
+        }))
+    }
+
+    fn undecided(&self, reason: &'static str, message: &str, tx: Option<String>) -> Error {
+        Error::Undecided(Box::new(Unpaid {
+            dialect: self.dialect,
+            reason,
+            message: message.to_owned(),
+            payer: None,
+            tx,
+            network: self.network_text.clone(),
+        }))
+    }
+}

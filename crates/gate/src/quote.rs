@@ -1,0 +1,167 @@
+//! Quotes: 128-bit secrets that travel in an offer and come back with its payment, but never reach the chain.
+//!
+//! A settled payment is public; its quote is not. Who presents a payment *with* its quote is the one who asked for
+//! the offer. Quotes are authenticated and carry what they are for, so nothing is stored until a payment is.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, Mac};
+use sha2::{Digest, Sha256};
+use tollwire_ledger::Timestamp;
+use tollwire_ledger::model::ProofHash;
+use tollwire_x402::FeedId;
+
+/// The longest quote we read, in characters.
+pub const QUOTE_CHARS_MAX: usize = 256;
+
+/// Format 1, for a new session.
+const NEW_SESSION: u8 = 1;
+/// Format and target, tariff version, issue time, secret.
+const HEAD: usize = 1 + 8 + 8 + 16;
+const MAC: usize = 16;
+
+/// A quote's text. Secret: proves possession of the payment made with it.
+#[derive(Clone)]
+pub struct Quote(String);
+
+/// What an authentic quote says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quoted {
+    /// The feed it was made for.
+    pub feed: FeedId,
+    /// The tariff its offer came from.
+    pub tariff: u64,
+    /// When it was made.
+    pub issued: Timestamp,
+}
+
+/// Makes and recognises quotes.
+pub struct QuoteKey([u8; 32]);
+
+impl QuoteKey {
+    /// From 256 bits that all replicas share.
+    pub fn new(key: [u8; 32]) -> Self {
+        Self(key)
+    }
+
+    /// A quote for a new session on a feed. `secret` is 128 fresh random bits.
+    pub fn mint(&self, feed: &FeedId, tariff: u64, now: Timestamp, secret: [u8; 16]) -> Quote {
+        let mut bytes = Vec::with_capacity(HEAD + MAC + feed.as_str().len());
+        bytes.push(NEW_SESSION);
+        bytes.extend(tariff.to_be_bytes());
+        bytes.extend(now.millis().to_be_bytes());
+        bytes.extend(secret);
+        bytes.extend(feed.as_str().bytes());
+        bytes.extend(self.mac(&bytes));
+        Quote(URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    /// What a quote says, if it is one of ours.
+    pub fn open(&self, quote: &Quote) -> Option<Quoted> {
+        let bytes = URL_SAFE_NO_PAD.decode(&quote.0).ok()?;
+        let (said, mac) = bytes.split_at_checked(bytes.len().checked_sub(MAC)?)?;
+        if !bool::from(subtle::ConstantTimeEq::ct_eq(self.mac(said).as_slice(), mac)) {
+            return None;
+        }
+        let (head, feed) = said.split_at_checked(HEAD)?;
+        let (kind, numbers) = head.split_first()?;
+        let number = |at: usize| {
+            let slice = numbers.get(at..at.checked_add(8)?)?;
+            Some(u64::from_be_bytes(slice.try_into().ok()?))
+        };
+        let feed = std::str::from_utf8(feed).ok()?.parse().ok()?;
+        (*kind == NEW_SESSION).then_some(Quoted {
+            feed,
+            tariff: number(0)?,
+            issued: Timestamp::from_millis(number(8)?),
+        })
+    }
+
+    fn mac(&self, said: &[u8]) -> [u8; MAC] {
+        keyed_hash(&self.0, said)
+    }
+}
+
+/// The first 128 bits of HMAC-SHA256.
+pub(crate) fn keyed_hash(key: &[u8; 32], said: &[u8]) -> [u8; MAC] {
+    // HMAC takes keys of every length, so this never fails; an all-zero tag would match nothing we made.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return [0; MAC] };
+    mac.update(said);
+    let full = mac.finalize().into_bytes();
+    std::array::from_fn(|at| full[at])
+}
+
+impl Quote {
+    /// A quote as a client echoed it, authentic or not.
+    pub fn presented(text: &str) -> Option<Self> {
+        let fits = (16..=QUOTE_CHARS_MAX).contains(&text.len());
+        (fits && text.bytes().all(|b| b.is_ascii_graphic())).then(|| Self(text.to_owned()))
+    }
+
+    /// For the offer that carries it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// What the ledger keeps of it.
+    pub fn hash(&self) -> ProofHash {
+        proof_hash(&self.0)
+    }
+}
+
+impl std::fmt::Debug for Quote {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Quote(..)")
+    }
+}
+
+impl std::fmt::Debug for QuoteKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("QuoteKey(..)")
+    }
+}
+
+/// SHA-256 of a secret.
+pub(crate) fn proof_hash(secret: &str) -> ProofHash {
+    Sha256::digest(secret).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn feed() -> FeedId {
+        "ticks".parse().unwrap()
+    }
+
+    #[test]
+    fn a_quote_says_what_it_was_made_for() {
+        let key = QuoteKey::new([7; 32]);
+        let quote = key.mint(&feed(), 42, Timestamp::from_millis(1_000), [9; 16]);
+        let said = key.open(&quote).unwrap();
+        assert_eq!(said, Quoted { feed: feed(), tariff: 42, issued: Timestamp::from_millis(1_000) });
+        assert!(Quote::presented(quote.expose()).is_some());
+    }
+
+    #[test]
+    fn a_quote_cannot_be_bent_or_forged() {
+        let key = QuoteKey::new([7; 32]);
+        let quote = key.mint(&feed(), 42, Timestamp::from_millis(1_000), [9; 16]);
+        assert_eq!(QuoteKey::new([8; 32]).open(&quote), None);
+        let bytes = URL_SAFE_NO_PAD.decode(quote.expose()).unwrap();
+        for at in 0..bytes.len() {
+            let mut bent = bytes.clone();
+            bent[at] ^= 1;
+            assert_eq!(key.open(&Quote(URL_SAFE_NO_PAD.encode(bent))), None, "byte {at}");
+        }
+        for cut in 0..bytes.len() {
+            assert_eq!(key.open(&Quote(URL_SAFE_NO_PAD.encode(&bytes[..cut]))), None);
+        }
+    }
+
+    #[test]
+    fn its_debug_form_is_empty() {
+        let quote = QuoteKey::new([7; 32]).mint(&feed(), 1, Timestamp::default(), [9; 16]);
+        assert!(!format!("{quote:?}").contains(quote.expose()));
+    }
+}

@@ -1,0 +1,74 @@
+//! Session tokens from ledger sessions.
+
+use crate::error::Error;
+use crate::gate::Gate;
+use crate::rfc3339;
+use tollwire_ledger::Timestamp;
+use tollwire_ledger::model::Session;
+use tollwire_session::Claims;
+use tollwire_x402::SessionId;
+
+/// The only generation so far: no session has a token that another of its tokens retires.
+const GENERATION: u64 = 1;
+
+/// A session token and when it stops admitting.
+#[derive(Clone)]
+pub struct Token {
+    text: String,
+    expires: u64,
+}
+
+impl Token {
+    /// The token, for its owner alone.
+    pub fn expose(&self) -> &str {
+        &self.text
+    }
+
+    /// `exp` as RFC 3339.
+    pub fn expires_at(&self) -> String {
+        rfc3339::seconds(self.expires)
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Token").field("expires", &self.expires).finish_non_exhaustive()
+    }
+}
+
+impl Gate {
+    /// A token for a session with a living balance.
+    ///
+    /// `exp` counts from the session's opening, so that every answer to one payment says the same; once that has
+    /// passed, it counts from now. It never outlives the balance.
+    pub(crate) fn token(&self, jti: &SessionId, session: &Session, now: Timestamp) -> Result<Token, Error> {
+        if session.revoked {
+            return Err(Error::SessionRevoked);
+        }
+        if now >= session.balance_until {
+            return Err(Error::BalanceExpired);
+        }
+        let first = session.opened.after(self.config.token_ttl);
+        let expires = if first > now { first } else { now.after(self.config.token_ttl) };
+        let expires = expires.min(session.balance_until).secs().max(now.secs().saturating_add(1));
+        let keys = self.keys();
+        let claims = Claims {
+            iss: keys.issuer.issuer().to_owned(),
+            aud: keys.issuer.audience().to_owned(),
+            sub: session.payer.clone(),
+            jti: jti.clone(),
+            feed: session.feed.clone(),
+            deposited: session.deposited.to_string(),
+            streams_remaining: session.remaining(),
+            unit: session.unit,
+            network: session.network,
+            chain: session.chain.clone(),
+            iat: now.secs(),
+            nbf: now.secs(),
+            exp: expires,
+            generation: GENERATION,
+            jkt: None,
+        };
+        Ok(Token { text: keys.issuer.issue(&claims)?, expires })
+    }
+}
