@@ -1,27 +1,10 @@
 //! Where the installed parts are. One folder for every build of this workspace: `target/testkit`, or
 //! `TOLLWIRE_TESTKIT_DIR`.
 //!
-//! `node/` and `python/` beside this crate's sources pin what is installed from npm and PyPI; [`usdc_artifact`]
-//! names the one package of which only three files are kept.
+//! `node/` and `python/` beside this crate's sources pin what `cargo xtask setup` installs from npm and PyPI.
 
 use crate::Error;
 use std::path::{Path, PathBuf};
-
-/// The npm package that carries Circle's compiled USDC contracts. 40 MB and many dependencies: only the tarball
-/// is downloaded, and only [`USDC_ARTIFACTS`] are kept. Never committed.
-pub const USDC_PACKAGE: &str = "@stargatefinance/stg-evm-v2@2.0.6";
-
-/// The `integrity` that `npm pack --json` must report for [`USDC_PACKAGE`].
-pub const USDC_INTEGRITY: &str =
-    "sha512-62PAwn7u+r0F1DGE6AmQxI/HDwajzayVyE3CylEswb9JRtY+taESA1Wqn6zKixJGAa0AitieUSNSVIiiGTfluw==";
-
-/// The three files of [`USDC_PACKAGE`] that are kept, by their path in its tarball; they are stored flat in
-/// `usdc/`, by file name.
-pub const USDC_ARTIFACTS: [&str; 3] = [
-    "package/artifacts/src/usdc/impl/v1/FiatTokenProxy.sol/FiatTokenProxy.json",
-    "package/artifacts/src/usdc/impl/v2/FiatTokenV2_2.sol/FiatTokenV2_2.json",
-    "package/artifacts/src/usdc/impl/util/SignatureChecker.sol/SignatureChecker.json",
-];
 
 /// The folder everything is installed in.
 pub fn home() -> PathBuf {
