@@ -57,8 +57,10 @@ impl Facilitator {
         Self::start_in(folder, settings, log).await
     }
 
-    /// Starts a second one that shares the first one's signing key (and, by its settings, its store).
-    pub async fn start_beside(other: &Self, settings: Settings) -> Self {
+    /// Starts a second node of the same service: the same name, the same signing key, and by its settings the same
+    /// store.
+    pub async fn start_beside(other: &Self, mut settings: Settings) -> Self {
+        settings.public_url = Some(other.url(""));
         let folder = tempfile::tempdir().unwrap();
         std::fs::copy(other.folder.path().join("session-key.pem"), folder.path().join("session-key.pem"))
             .unwrap();

@@ -39,6 +39,8 @@ pub struct Settings {
     pub feeds: Vec<Feed>,
     /// More lines at the top level.
     pub top: String,
+    /// The URL agents use, if not this process's own (several nodes behind one name).
+    pub public_url: Option<String>,
     /// The `[limits]` table's lines.
     pub limits: String,
 }
@@ -62,7 +64,7 @@ impl Feed {
 impl Settings {
     /// The dev chain and the embedded ledger.
     pub fn dev(feeds: Vec<Feed>) -> Self {
-        Self { store: Store::Embedded, chain: Chain::Dev, feeds, top: String::new(), limits: String::new() }
+        Self { store: Store::Embedded, chain: Chain::Dev, feeds, top: String::new(), public_url: None, limits: String::new() }
     }
 
     /// The TOML text.
@@ -71,9 +73,11 @@ impl Settings {
             Store::Embedded => "file:./facilitator.db",
             Store::Redis(url) => url,
         };
+        let own = format!("http://127.0.0.1:{public}");
+        let url = self.public_url.as_ref().unwrap_or(&own);
         let mut text = format!(
-            "listen = \"127.0.0.1:{public}\"\npublic_url = \"http://127.0.0.1:{public}\"\nstore = \"{store}\"\n{}\n\
-             [token]\nissuer = \"http://127.0.0.1:{public}\"\nsigning_key = \"file:./session-key.pem\"\n\
+            "listen = \"127.0.0.1:{public}\"\npublic_url = \"{url}\"\nstore = \"{store}\"\n{}\n\
+             [token]\nissuer = \"{url}\"\nsigning_key = \"file:./session-key.pem\"\n\
              [admin]\nlisten = \"127.0.0.1:{admin}\"\ntoken = \"env:TOLLWIRE_ADMIN_TOKEN\"\n[limits]\n{}\n",
             self.top, self.limits
         );
