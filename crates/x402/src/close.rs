@@ -92,3 +92,51 @@ impl CloseCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [CloseCode; 18] = [
+        CloseCode::Normal,
+        CloseCode::GoingAway,
+        CloseCode::ProtocolError,
+        CloseCode::UnsupportedData,
+        CloseCode::InvalidPayload,
+        CloseCode::PolicyViolation,
+        CloseCode::TooBig,
+        CloseCode::Internal,
+        CloseCode::TryAgainLater,
+        CloseCode::Unauthorized,
+        CloseCode::Forbidden,
+        CloseCode::SessionNotFound,
+        CloseCode::Exhausted,
+        CloseCode::Replaced,
+        CloseCode::AlreadyConnected,
+        CloseCode::HeartbeatLost,
+        CloseCode::SlowConsumer,
+        CloseCode::RateLimited,
+    ];
+
+    #[test]
+    fn the_paper_s_exhaustion_close() {
+        assert_eq!(CloseCode::Exhausted.code(), 4008);
+        assert_eq!(
+            CloseCode::Exhausted.reason(),
+            "Session balance exhausted. Re-authorize via x402 to continue."
+        );
+    }
+
+    #[test]
+    fn codes_differ_may_be_sent_and_their_reasons_fit_a_close_frame() {
+        let mut codes: Vec<u16> = ALL.iter().map(|code| code.code()).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), ALL.len());
+        for code in ALL {
+            assert!(code.reason().len() <= 123, "{code:?}");
+            // RFC 6455 7.4.1: 1004 to 1006 and 1015 never stand in a frame.
+            assert!(!matches!(code.code(), 1004..=1006 | 1015) && code.code() >= 1000, "{code:?}");
+        }
+    }
+}

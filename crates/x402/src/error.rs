@@ -29,6 +29,12 @@ pub enum Error {
         /// What it should have been.
         expected: &'static str,
     },
+    /// A message is not JSON text (UTF-8, nested at most 128 deep).
+    #[error("{message} is not JSON")]
+    Json {
+        /// The message's name.
+        message: &'static str,
+    },
     /// A JSON message lacks a field, or a field has the wrong form.
     #[error("malformed {message}: {detail}")]
     Message {

@@ -3,7 +3,7 @@
 //! One trait for every facilitator: ours in process, ours over HTTP, a third party's.
 
 use crate::v2::Extra;
-use crate::{Network, v1, v2};
+use crate::{Network, json, v1, v2};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -53,7 +53,9 @@ pub struct VerifyResponse {
 }
 
 /// The answer of `/settle`, and the content of `PAYMENT-RESPONSE`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+///
+/// Read leniently: older facilitators write `null` where there is no transaction.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SettleResponse {
     /// Whether the money moved.
@@ -68,8 +70,10 @@ pub struct SettleResponse {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payer: Option<String>,
     /// Transaction hash; empty when there is none, never absent.
+    #[serde(default, deserialize_with = "null_as_default")]
     pub transaction: String,
     /// The network, in the request's dialect.
+    #[serde(default, deserialize_with = "null_as_default")]
     pub network: String,
     /// What was settled, in atomic units.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -85,10 +89,10 @@ pub struct Supported {
     /// One entry per (version, scheme, network).
     pub kinds: Vec<Kind>,
     /// Extensions implemented.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub extensions: Vec<String>,
     /// Signing addresses per CAIP family, such as `eip155:*`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub signers: BTreeMap<String, Vec<String>>,
 }
 
@@ -136,6 +140,27 @@ pub trait Facilitator: Send + Sync {
     fn supported(&self) -> BoxFuture<'_, Result<Supported, Failure>>;
 }
 
+/// Reads an explicit `null` like an absent field.
+fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+impl std::fmt::Debug for SettleResponse {
+    /// Without extensions: they may hold a session token.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SettleResponse")
+            .field("success", &self.success)
+            .field("error_reason", &self.error_reason)
+            .field("transaction", &self.transaction)
+            .field("network", &self.network)
+            .finish_non_exhaustive()
+    }
+}
+
 impl VerifyResponse {
     /// The payment would settle.
     pub fn valid(payer: Option<String>) -> Self {
@@ -158,22 +183,15 @@ impl RawRequest {
     ///
     /// `Ok(Err(version))` is a version we do not speak: a business answer, `invalid_x402_version`.
     pub fn parse(self) -> Result<Result<Request, u64>, crate::Error> {
-        fn part<T: serde::de::DeserializeOwned>(
-            message: &'static str,
-            value: Value,
-        ) -> Result<T, crate::Error> {
-            serde_json::from_value(value)
-                .map_err(|error| crate::Error::Message { message, detail: error.to_string() })
-        }
         let own = self.payment_payload.get("x402Version").and_then(Value::as_u64);
         match own.or(self.x402_version.map(u64::from)) {
             Some(1) => Ok(Ok(Request::V1(
-                part("paymentPayload", self.payment_payload)?,
-                part("paymentRequirements", self.payment_requirements)?,
+                json::from_value("paymentPayload", self.payment_payload)?,
+                json::from_value("paymentRequirements", self.payment_requirements)?,
             ))),
             Some(2) => Ok(Ok(Request::V2(
-                part("paymentPayload", self.payment_payload)?,
-                part("paymentRequirements", self.payment_requirements)?,
+                json::from_value("paymentPayload", self.payment_payload)?,
+                json::from_value("paymentRequirements", self.payment_requirements)?,
             ))),
             Some(other) => Ok(Err(other)),
             None => Err(crate::Error::Message {
@@ -221,3 +239,6 @@ impl Request {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

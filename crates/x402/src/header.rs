@@ -1,7 +1,7 @@
 //! Payment headers: standard base64 of UTF-8 JSON (transports-v2/http.md; base64url is refused, as the official
 //! decoders refuse it).
 
-use crate::Error;
+use crate::{Error, json};
 use base64::Engine as _;
 use base64::alphabet::STANDARD as ALPHABET;
 use base64::engine::DecodePaddingMode;
@@ -50,20 +50,54 @@ pub fn decode<T: DeserializeOwned>(header: &'static str, value: &[u8]) -> Result
     let json = LENIENT
         .decode(value)
         .map_err(|_| Error::Header { header, expected: "standard base64 (RFC 4648 section 4)" })?;
-    serde_json::from_slice(&json).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => Error::Message { message: header, detail: data_error(&error) },
+    json::read(header, &json).map_err(|error| match error {
+        Error::Message { .. } => error,
         _ => Error::Header { header, expected: "base64 of a JSON object" },
     })
 }
 
-/// The parser's message, cut before anything it quotes from the input.
-fn data_error(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    match text.split_once(": ") {
-        Some((kind @ ("invalid type" | "invalid value"), rest)) => {
-            let expected = rest.split_once(", expected ").map_or("another form", |(_, expected)| expected);
-            format!("{kind}, expected {expected}")
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    #[test]
+    fn oversize_is_refused_before_it_is_read() {
+        let value = vec![b'A'; HEADER_BYTES_MAX + 4];
+        let error = decode::<Value>(PAYMENT_SIGNATURE, &value).unwrap_err();
+        assert_eq!(error, Error::Header { header: PAYMENT_SIGNATURE, expected: "at most 16 KiB" });
+        let largest = STANDARD.encode(format!("\"{}\"", "x".repeat(HEADER_BYTES_MAX / 4 * 3 - 2)));
+        assert_eq!(largest.len(), HEADER_BYTES_MAX);
+        assert!(decode::<Value>(PAYMENT_SIGNATURE, largest.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn errors_name_the_header_and_quote_nothing() {
+        for text in ["s3cret!", "s3cretXX", &STANDARD.encode("s3cret"), &STANDARD.encode(r#"{"s3cret":1}"#)] {
+            let error = decode::<crate::v2::PaymentPayload>(PAYMENT_SIGNATURE, text.as_bytes()).unwrap_err();
+            let error = format!("{error} {error:?}");
+            assert!(error.contains("payment-signature") && !error.contains("s3cret"), "{error}");
         }
-        _ => text,
+    }
+
+    proptest! {
+        #[test]
+        fn text_round_trips(text: String, number: u64) {
+            let message = serde_json::json!({ "text": text, "number": number });
+            let header = encode(&message).unwrap();
+            prop_assert!(header.bytes().all(|b| b.is_ascii_graphic()));
+            if header.len() <= HEADER_BYTES_MAX {
+                prop_assert_eq!(decode::<Value>(PAYMENT_RESPONSE, header.as_bytes()), Ok(message));
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_an_answer_not_a_panic(bytes: Vec<u8>) {
+            // Raw, and wrapped so that the JSON reader sees them too.
+            let _ = decode::<crate::v2::PaymentPayload>(PAYMENT_SIGNATURE, &bytes);
+            let wrapped = STANDARD.encode(&bytes);
+            let _ = decode::<crate::v2::PaymentRequired>(PAYMENT_REQUIRED, wrapped.as_bytes());
+        }
     }
 }

@@ -23,6 +23,7 @@ mod error;
 pub mod facilitator;
 pub mod header;
 pub mod id;
+pub mod json;
 mod money;
 mod network;
 pub mod reason;

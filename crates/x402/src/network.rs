@@ -40,8 +40,9 @@ impl SolanaCluster {
     }
 }
 
-/// The v1 names that legacy x402 clients accept, with their EVM chain ids.
-const V1_EVM_NAMES: [(&str, u64); 14] = [
+/// The v1 names that legacy x402 clients accept (npm x402 1.2.0), with their EVM chain ids. A body with any other
+/// name makes them throw.
+const V1_EVM_NAMES: [(&str, u64); 15] = [
     ("base", 8453),
     ("base-sepolia", 84532),
     ("avalanche", 43114),
@@ -56,6 +57,7 @@ const V1_EVM_NAMES: [(&str, u64); 14] = [
     ("educhain", 41923),
     ("abstract", 2741),
     ("abstract-testnet", 11124),
+    ("skale-base-sepolia", 324_705_682),
 ];
 
 impl Network {
@@ -135,6 +137,27 @@ mod tests {
             assert_eq!(network.to_string(), caip2);
             assert_eq!(network.v1_name(), Some(v1));
             assert_eq!(Network::from_v1_name(v1), Ok(network));
+        }
+    }
+
+    #[test]
+    fn a_v1_body_names_only_what_legacy_clients_know() {
+        assert_eq!(Network::Solana(SolanaCluster::Testnet).v1_name(), None);
+        assert_eq!(Network::Eip155(1).v1_name(), None);
+        // Written by newer v1 software, so it is read.
+        assert!(Network::from_v1_name("solana-testnet").is_ok());
+        for (name, chain) in V1_EVM_NAMES {
+            assert_eq!(Network::from_v1_name(name), Ok(Network::Eip155(chain)));
+            assert_eq!(Network::Eip155(chain).v1_name(), Some(name));
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_chain_id_round_trips(chain: u64) {
+            // CAIP-2 references have no leading zero, so chain 0 does not exist.
+            let read = Network::Eip155(chain).to_string().parse();
+            proptest::prop_assert_eq!(read, if chain == 0 { Err(Error::Network) } else { Ok(Network::Eip155(chain)) });
         }
     }
 

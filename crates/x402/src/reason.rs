@@ -58,3 +58,56 @@ pub const SETTLEMENT_PENDING: &str = "settlement_pending";
 pub const UNEXPECTED_VERIFY_ERROR: &str = "unexpected_verify_error";
 /// Settlement failed for a reason of our own.
 pub const UNEXPECTED_SETTLE_ERROR: &str = "unexpected_settle_error";
+
+#[cfg(test)]
+mod tests {
+    /// The strings of `@x402/evm` 2.27.0 (`exact/facilitator/errors.ts`) that we have a use for, as published.
+    const OFFICIAL: [&str; 19] = [
+        "asset_not_deployed_contract",
+        "invalid_exact_evm_authorization_value",
+        "invalid_exact_evm_eip3009_not_supported",
+        "invalid_exact_evm_failed_to_parse_signature",
+        "invalid_exact_evm_insufficient_balance",
+        "invalid_exact_evm_missing_eip712_domain",
+        "invalid_exact_evm_network_mismatch",
+        "invalid_exact_evm_nonce_already_used",
+        "invalid_exact_evm_payload_authorization_valid_after",
+        "invalid_exact_evm_payload_authorization_valid_before",
+        "invalid_exact_evm_payload_authorization_value_mismatch",
+        "invalid_exact_evm_recipient_mismatch",
+        "invalid_exact_evm_scheme",
+        "invalid_exact_evm_signature",
+        "invalid_exact_evm_transaction_failed",
+        "invalid_exact_evm_transaction_simulation_failed",
+        "invalid_exact_evm_transfer_event_mismatch",
+        "settlement_pending",
+        "unsupported_payload_type",
+    ];
+
+    #[test]
+    fn ours_are_the_official_strings() {
+        use super::*;
+        let ours = [
+            ASSET_NOT_DEPLOYED,
+            EVM_VALUE_V1,
+            EVM_EIP3009_NOT_SUPPORTED,
+            EVM_FAILED_TO_PARSE_SIGNATURE,
+            EVM_INSUFFICIENT_BALANCE,
+            EVM_MISSING_EIP712_DOMAIN,
+            EVM_NETWORK_MISMATCH,
+            EVM_NONCE_ALREADY_USED,
+            EVM_VALID_AFTER,
+            EVM_VALID_BEFORE,
+            EVM_VALUE_MISMATCH,
+            EVM_RECIPIENT_MISMATCH,
+            EVM_SCHEME,
+            EVM_SIGNATURE,
+            EVM_TRANSACTION_FAILED,
+            EVM_SIMULATION_FAILED,
+            EVM_TRANSFER_EVENT_MISMATCH,
+            SETTLEMENT_PENDING,
+            UNSUPPORTED_PAYLOAD_TYPE,
+        ];
+        assert_eq!(ours, OFFICIAL);
+    }
+}

@@ -14,7 +14,7 @@ pub const VERSION: u8 = 2;
 pub type Extra = Map<String, Value>;
 
 /// The 402 answer's content: what to pay, in any one of several ways.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentRequired {
     /// Always 2.
@@ -29,6 +29,16 @@ pub struct PaymentRequired {
     /// Extension name to `{info, schema}`; clients echo `info`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extensions: Option<Extra>,
+}
+
+impl std::fmt::Debug for PaymentRequired {
+    /// Without extensions: they hold a quote.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PaymentRequired")
+            .field("resource", &self.resource)
+            .field("accepts", &self.accepts)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What is sold.
@@ -101,5 +111,42 @@ impl std::fmt::Debug for PaymentPayload {
     /// Without the payload and extensions: they hold a signature and a quote.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PaymentPayload").field("accepted", &self.accepted).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn debug_shows_neither_signature_nor_quote() {
+        let offer = json!({
+            "scheme": "exact", "network": "eip155:8453", "amount": "1", "asset": "0x00", "payTo": "0x00",
+            "maxTimeoutSeconds": 60,
+        });
+        let extensions = json!({"tollwire-session": {"info": {"quote": "s3cret"}}});
+        let required: PaymentRequired = serde_json::from_value(json!({
+            "x402Version": 2, "resource": {"url": "https://x.example"}, "accepts": [offer.clone()],
+            "extensions": extensions.clone(),
+        }))
+        .unwrap();
+        let payment: PaymentPayload = serde_json::from_value(json!({
+            "x402Version": 2, "accepted": offer, "payload": {"signature": "0xs3cret"}, "extensions": extensions,
+        }))
+        .unwrap();
+        assert!(!format!("{required:?} {payment:?}").contains("s3cret"));
+        assert!(format!("{required:?} {payment:?}").contains("eip155:8453"));
+    }
+
+    #[test]
+    fn an_unknown_network_is_read_and_named_unknown() {
+        let offer: PaymentRequirements = serde_json::from_value(json!({
+            "scheme": "exact", "network": "bip122:000000000019d6689c085ae165831e93", "amount": "1", "asset": "x",
+            "payTo": "x", "maxTimeoutSeconds": 60, "extra": {"name": "USDC", "decimals": 6},
+        }))
+        .unwrap();
+        assert_eq!(offer.known_network(), None);
+        assert_eq!((offer.extra_str("name"), offer.extra_str("decimals")), (Some("USDC"), None));
     }
 }

@@ -170,3 +170,6 @@ fn speak(mut refusal: Refusal, dialect: Dialect) -> Refusal {
     }
     refusal
 }
+
+#[cfg(test)]
+mod tests;
