@@ -25,13 +25,17 @@ async fn the_bill_speaks_both_dialects() {
     let v2 = unpaid.decoded(header::PAYMENT_REQUIRED);
     assert_eq!(v2["x402Version"], 2);
     assert_eq!(v2["resource"]["url"], url);
-    let amounts: Vec<_> = v2["accepts"].as_array().unwrap().iter().map(|offer| offer["amount"].clone()).collect();
+    let amounts: Vec<_> =
+        v2["accepts"].as_array().unwrap().iter().map(|offer| offer["amount"].clone()).collect();
     assert_eq!(amounts, ["1000000", "100000", "10000"], "largest first");
     assert_eq!(v2["accepts"][0]["network"], "eip155:84532");
     assert_eq!(v2["accepts"][0]["extra"], json!({ "name": "USDC", "version": "2" }));
     let info = &v2["extensions"]["tollwire-session"]["info"];
     assert!(info["quote"].as_str().unwrap().len() >= 22, "128 bits at least");
-    assert_eq!(info["facilitator"].as_str().unwrap().trim_end_matches('/'), facilitator.url("").trim_end_matches('/'));
+    assert_eq!(
+        info["facilitator"].as_str().unwrap().trim_end_matches('/'),
+        facilitator.url("").trim_end_matches('/')
+    );
 
     let v1 = unpaid.json();
     assert_eq!(v1["x402Version"], 1);
@@ -61,7 +65,10 @@ async fn both_dialects_buy() {
     assert_eq!(body["session"]["units_remaining"], 100);
     assert_eq!(body["session"]["deposited"], "$1.00");
     assert_eq!((&body["session"]["feed"], &body["session"]["chain"]), (&json!("ticks"), &json!("dev")));
-    assert!(body["ws_url"].as_str().unwrap().starts_with("ws://") && !body["ws_url"].as_str().unwrap().contains("token"));
+    assert!(
+        body["ws_url"].as_str().unwrap().starts_with("ws://")
+            && !body["ws_url"].as_str().unwrap().contains("token")
+    );
     let token = body["token"].as_str().unwrap();
     assert!(!receipt.to_string().contains(token), "the token is in the body only");
 
@@ -115,11 +122,16 @@ async fn garbage_gets_a_clear_answer() {
     let facilitator = start().await;
     let url = facilitator.url("/feeds/ticks/session");
     let payment = Agent::new().payment(&url, 10_000).await;
-    let bomb = header::encode(&serde_json::from_str::<serde_json::Value>(&format!("{}{}", "[".repeat(100), "]".repeat(100))).unwrap()).unwrap();
+    let bomb = header::encode(
+        &serde_json::from_str::<serde_json::Value>(&format!("{}{}", "[".repeat(100), "]".repeat(100)))
+            .unwrap(),
+    )
+    .unwrap();
     let deep = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, "[".repeat(9_000));
     let url_safe = payment.value.replace('+', "-").replace('/', "_") + "-_";
     let long = "A".repeat(20_000);
-    for value in ["", "!", "e30=", "bm90IGpzb24=", "eyJ4NDAyVmVyc2lvbiI6Mn0=", &bomb, &deep, &url_safe, &long] {
+    for value in ["", "!", "e30=", "bm90IGpzb24=", "eyJ4NDAyVmVyc2lvbiI6Mn0=", &bomb, &deep, &url_safe, &long]
+    {
         let refused = get(&url, &[(header::PAYMENT_SIGNATURE, value)]).await;
         assert!(matches!(refused.status.as_u16(), 400 | 402 | 431), "{value:.40}: {refused:?}");
         assert!(refused.status != 400 || refused.json()["detail"].is_string(), "{refused:?}");
@@ -173,7 +185,14 @@ async fn it_is_a_plain_facilitator_too() {
     let refused = post(&facilitator.url("/verify"), &[], &foreign).await;
     assert_eq!((refused.status.as_u16(), &refused.json()["isValid"]), (200, &json!(false)));
     for body in ["", "{", "[]", "{}", "null", "{\"x402Version\":2}"] {
-        let malformed = try_send(Method::POST, &facilitator.url("/verify"), &[("content-type", "application/json")], body).await.unwrap();
+        let malformed = try_send(
+            Method::POST,
+            &facilitator.url("/verify"),
+            &[("content-type", "application/json")],
+            body,
+        )
+        .await
+        .unwrap();
         assert_eq!(malformed.status, 400, "{body}: {malformed:?}");
     }
 }

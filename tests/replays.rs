@@ -46,7 +46,8 @@ async fn with_its_claim_it_is_answered_in_either_dialect() {
     let again = get(&url, &[(payment.header, &payment.value), claim]).await;
     assert_eq!(again.json()["session"]["jti"], first.json()["session"]["jti"]);
     for wrong in [&[][..], &[("tollwire-claim", "another-secret-0123456789-abcdef")]] {
-        let headers: Vec<_> = [(payment.header, payment.value.as_str())].iter().chain(wrong).copied().collect();
+        let headers: Vec<_> =
+            [(payment.header, payment.value.as_str())].iter().chain(wrong).copied().collect();
         assert_challenge(&get(&url, &headers).await);
     }
 }
@@ -73,7 +74,8 @@ async fn without_proof_a_stranger_gets_a_challenge() {
     bare.as_object_mut().unwrap().remove("extensions");
     let v2 = payment.with_message(bare.clone());
     assert_challenge(&get(&url, &[(v2.header, &v2.value)]).await);
-    let message = json!({ "x402Version": 1, "scheme": "exact", "network": "base-sepolia", "payload": bare["payload"] });
+    let message =
+        json!({ "x402Version": 1, "scheme": "exact", "network": "base-sepolia", "payload": bare["payload"] });
     let v1 = header::encode(&message).unwrap();
     assert_challenge(&get(&url, &[(header::X_PAYMENT, &v1)]).await);
     // With a quote of one's own it is no better.
@@ -116,7 +118,9 @@ async fn fifty_at_once_over_two_nodes_buy_one_session() {
         })
         .collect();
     assert_eq!(jtis.len(), 1);
-    let transactions: HashSet<String> =
-        answers.iter().map(|answer| answer.decoded(header::PAYMENT_RESPONSE)["transaction"].to_string()).collect();
+    let transactions: HashSet<String> = answers
+        .iter()
+        .map(|answer| answer.decoded(header::PAYMENT_RESPONSE)["transaction"].to_string())
+        .collect();
     assert_eq!(transactions.len(), 1, "{transactions:?}");
 }

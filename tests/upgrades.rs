@@ -39,7 +39,8 @@ impl World {
     }
 
     async fn remaining(&self, token: &str) -> u64 {
-        let online = get(&self.facilitator.url("/session"), &[("authorization", &format!("Bearer {token}"))]).await;
+        let online =
+            get(&self.facilitator.url("/session"), &[("authorization", &format!("Bearer {token}"))]).await;
         online.json()["units_remaining"].as_u64().unwrap()
     }
 }
@@ -49,16 +50,24 @@ async fn a_token_opens_by_header_or_query_and_the_upstream_never_sees_it() {
     let world = world(Mode::Echo, |_| {}).await;
     let token = world.token(10).await;
     let bearer = format!("Bearer {token}");
-    let mut by_header = open(&world.ws("?depth=5"), &[("authorization", &bearer), ("cookie", "a=b")]).await.unwrap();
+    let mut by_header =
+        open(&world.ws("?depth=5"), &[("authorization", &bearer), ("cookie", "a=b")]).await.unwrap();
     by_header.echo(Message::text("hello")).await;
     let mut by_query = open(&world.ws(&format!("?token={token}&depth=6")), &[]).await.unwrap();
     by_query.echo(Message::binary(vec![0, 1, 2, 255])).await;
     assert_eq!(world.remaining(&token).await, 8);
     let seen = world.feed.requests();
-    assert_eq!(seen.iter().map(|request| request.target.as_str()).collect::<Vec<_>>(), ["/stream?depth=5", "/stream?depth=6"]);
+    assert_eq!(
+        seen.iter().map(|request| request.target.as_str()).collect::<Vec<_>>(),
+        ["/stream?depth=5", "/stream?depth=6"]
+    );
     for request in seen {
         let text = format!("{request:?}");
-        assert!(!text.contains(&token) && request.header("authorization").is_none() && request.header("cookie").is_none());
+        assert!(
+            !text.contains(&token)
+                && request.header("authorization").is_none()
+                && request.header("cookie").is_none()
+        );
     }
     by_header.close().await;
     by_query.close().await;
@@ -75,7 +84,8 @@ async fn refusals_come_in_the_documented_order() {
     let unpaid = open(&world.ws(""), &[]).await.err().unwrap();
     assert_eq!(unpaid.status, 402);
     assert!(unpaid.headers.contains_key(header::PAYMENT_REQUIRED));
-    let both = open(&world.ws(&format!("?token={token}")), &[("authorization", &bearer)]).await.err().unwrap();
+    let both =
+        open(&world.ws(&format!("?token={token}")), &[("authorization", &bearer)]).await.err().unwrap();
     assert_eq!(both.status, 400);
     let mut forged = token.clone();
     forged.replace_range(token.len() - 8.., "AAAAAAAA");
@@ -84,7 +94,8 @@ async fn refusals_come_in_the_documented_order() {
         let refused = open(&world.ws(&format!("?token={bad}")), &[]).await.err().unwrap();
         assert_eq!(refused.status, 401, "{bad}: {refused:?}");
     }
-    let foreign = open(&world.facilitator.ws_url(&format!("/feeds/other/ws?token={token}")), &[]).await.err().unwrap();
+    let foreign =
+        open(&world.facilitator.ws_url(&format!("/feeds/other/ws?token={token}")), &[]).await.err().unwrap();
     assert_eq!(foreign.status, 403);
     assert_eq!(world.remaining(&token).await, 1, "no refusal cost anything");
 
@@ -109,7 +120,8 @@ async fn ten_units_and_forty_opens_make_exactly_ten_streams() {
             assert_eq!(refusal.err().unwrap().status, 403);
         }
         assert_eq!(world.remaining(&token).await, 0);
-        let online = get(&world.facilitator.url("/session"), &[("authorization", &format!("Bearer {token}"))]).await;
+        let online =
+            get(&world.facilitator.url("/session"), &[("authorization", &format!("Bearer {token}"))]).await;
         assert_eq!(online.json()["live_streams"], 10, "{online:?}");
         let control = open(&format!("{url}&control=v1"), &[]).await;
         let ended = control.unwrap().ended_within(Duration::from_secs(10)).await;
@@ -130,12 +142,11 @@ async fn an_exhausted_feed_may_close_instead_of_refusing() {
 
 #[tokio::test]
 async fn a_unit_lasts_max_stream_and_then_the_stream_takes_the_next() {
-    let world =
-        world(Mode::Ticks(Duration::from_millis(100)), |settings| {
-            settings.feeds[0].more = "max_stream = \"2s\"";
-            settings.feeds[0].deposit_units = "[2]";
-        })
-        .await;
+    let world = world(Mode::Ticks(Duration::from_millis(100)), |settings| {
+        settings.feeds[0].more = "max_stream = \"2s\"";
+        settings.feeds[0].deposit_units = "[2]";
+    })
+    .await;
     let token = world.token(2).await;
     let begun = Instant::now();
     let mut stream = open(&world.ws(&format!("?token={token}")), &[]).await.unwrap();
@@ -148,10 +159,17 @@ async fn a_unit_lasts_max_stream_and_then_the_stream_takes_the_next() {
 
 #[tokio::test]
 async fn an_upstream_that_fails_costs_nothing() {
-    let world = world(Mode::RefuseUpgrade(503), |settings| settings.limits = "upstream_dial = \"1s\"".into()).await;
+    let world =
+        world(Mode::RefuseUpgrade(503), |settings| settings.limits = "upstream_dial = \"1s\"".into()).await;
     let token = world.token(10).await;
     let url = world.ws(&format!("?token={token}"));
-    for mode in [Mode::RefuseUpgrade(503), Mode::RefuseUpgrade(200), Mode::WrongAcceptKey, Mode::NeverAnswer, Mode::HangUp] {
+    for mode in [
+        Mode::RefuseUpgrade(503),
+        Mode::RefuseUpgrade(200),
+        Mode::WrongAcceptKey,
+        Mode::NeverAnswer,
+        Mode::HangUp,
+    ] {
         world.feed.set_mode(mode.clone());
         let refused = open(&url, &[]).await.err().unwrap();
         assert_eq!(refused.status, 502, "{mode:?}: {refused:?}");
@@ -193,7 +211,8 @@ async fn revocation_ends_live_streams() {
     let token = world.token(10).await;
     let url = world.ws(&format!("?token={token}"));
     let mut stream = open(&url, &[]).await.unwrap();
-    let online = get(&world.facilitator.url("/session"), &[("authorization", &format!("Bearer {token}"))]).await;
+    let online =
+        get(&world.facilitator.url("/session"), &[("authorization", &format!("Bearer {token}"))]).await;
     let jti = online.json()["jti"].as_str().unwrap().to_owned();
     let revoke = world.facilitator.admin_url(&format!("/admin/sessions/{jti}/revoke"));
     let nobody = try_send(http::Method::POST, &revoke, &[], "").await.unwrap();
@@ -210,7 +229,8 @@ async fn revocation_ends_live_streams() {
 async fn a_payment_on_the_upgrade_pays_and_opens_in_one_go() {
     let world = world(Mode::Echo, |_| {}).await;
     let payment = Agent::new().payment(&world.facilitator.url("/feeds/ticks/session"), 10_000).await;
-    let (mut stream, answer) = open_with_answer(&world.ws(""), &[(payment.header, &payment.value)]).await.unwrap();
+    let (mut stream, answer) =
+        open_with_answer(&world.ws(""), &[(payment.header, &payment.value)]).await.unwrap();
     stream.echo(Message::text("paid")).await;
     let receipt: serde_json::Value =
         header::decode(header::PAYMENT_RESPONSE, answer[header::PAYMENT_RESPONSE].as_bytes()).unwrap();

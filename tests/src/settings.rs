@@ -64,7 +64,14 @@ impl Feed {
 impl Settings {
     /// The dev chain and the embedded ledger.
     pub fn dev(feeds: Vec<Feed>) -> Self {
-        Self { store: Store::Embedded, chain: Chain::Dev, feeds, top: String::new(), public_url: None, limits: String::new() }
+        Self {
+            store: Store::Embedded,
+            chain: Chain::Dev,
+            feeds,
+            top: String::new(),
+            public_url: None,
+            limits: String::new(),
+        }
     }
 
     /// The TOML text.
