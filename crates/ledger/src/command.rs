@@ -95,8 +95,8 @@ pub enum Command {
     },
     /// Give back what was captured for a stream whose upstream ended at once without data.
     ///
-    /// Done, Replayed, Conflict (later than [`REVERSE_WINDOW`](crate::core::REVERSE_WINDOW) after its capture, or more than
-    /// one unit posted), Fenced, Unknown.
+    /// Done, Replayed, Conflict (later than [`REVERSE_WINDOW`](crate::core::REVERSE_WINDOW) after its capture, not exactly
+    /// one unit posted, or opened again since: the earlier connection was served), Fenced, Unknown.
     Reverse {
         /// Whose balance.
         session: SessionId,

@@ -192,7 +192,7 @@ pub struct Stream {
     pub fence: u64,
     /// When it was first held.
     pub first_held: Timestamp,
-    /// When its first unit was captured.
+    /// When its first unit was captured, as long as that may be reversed: a re-opening ends it.
     pub posted_at: Option<Timestamp>,
     /// Whether its units were given back because the upstream failed at once.
     pub reversed: bool,

@@ -90,7 +90,8 @@ impl Desk<'_> {
                     // Voided, lapsed or reversed: it costs nothing so far, so it may begin again.
                     Ok((fresh(fence), false))
                 } else if self.now.since(stream.first_held) <= REOPEN_WINDOW {
-                    Ok((Stream { fence, ..stream }, true))
+                    // What its earlier connection was served stays paid: no reversal from here on.
+                    Ok((Stream { fence, posted_at: None, ..stream }, true))
                 } else {
                     Err(Outcome::Conflict)
                 }

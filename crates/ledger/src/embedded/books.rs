@@ -150,7 +150,11 @@ impl<'txn> Books<'txn> {
 
     fn prune(&mut self, now: Timestamp) -> Result<(), Failure> {
         let mut expired = Vec::new();
-        for row in self.once_until.range(..=(now.millis(), "")).map_err(Failure::store)?.take(PRUNED_PER_CALL)
+        for row in self
+            .once_until
+            .range(..(now.millis().saturating_add(1), ""))
+            .map_err(Failure::store)?
+            .take(PRUNED_PER_CALL)
         {
             let (key, _) = row.map_err(Failure::store)?;
             let (until, key) = key.value();

@@ -1,0 +1,148 @@
+//! Shared by the store tests of this crate and of `tollwire-ledger-redis`: a clock to drive, names, random commands,
+//! and the comparison of two stores.
+
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
+
+pub mod plan;
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+use std::time::Duration;
+use tollwire_ledger::model::{Attempt, Intent, Landing};
+use tollwire_ledger::{Clock, Command, Ledger, Outcome, Timestamp};
+use tollwire_x402::{Network, PaymentId, SessionId, StreamId, Unit, Usdc};
+
+/// Where tests begin: some time in 2026, so that times have the digits they have in use.
+pub const START: u64 = 1_780_000_000_000;
+
+/// A clock that stands until told.
+#[derive(Debug)]
+pub struct ManualClock(AtomicU64);
+
+impl ManualClock {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self(AtomicU64::new(START)))
+    }
+
+    pub fn advance(&self, millis: u64) {
+        self.0.fetch_add(millis, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Runs a future on this thread.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+pub fn session(n: u64) -> SessionId {
+    format!("{n:08x}-9dc0-4acd-b245-5ffdce74fad2").parse().unwrap()
+}
+
+pub fn stream(n: u64) -> StreamId {
+    format!("stream-{n:016}").parse().unwrap()
+}
+
+pub fn payment(n: u64) -> PaymentId {
+    format!("eip155:84532/0xusdc/0xpayer/{n:08x}").parse().unwrap()
+}
+
+pub fn usdc(atomic: u64) -> Usdc {
+    Usdc::from_atomic(atomic).unwrap()
+}
+
+pub fn intent(session_n: u64, units: u64) -> Intent {
+    Intent {
+        session: session(session_n),
+        feed: "ticks".parse().unwrap(),
+        unit: Unit::Stream,
+        units,
+        amount: usdc(10_000),
+        tariff: 1,
+        network: Network::BASE_SEPOLIA,
+        chain: "dev".into(),
+        asset: "0xUSDC".into(),
+        payer: "0xPayer".into(),
+        pay_to: "0xPayee".into(),
+        quote: Some([3; 32]),
+        claim: None,
+        valid_before: 1_780_000_060,
+        payload: "{\"signature\":\"0x…\"}".into(),
+        balance_ttl_ms: 200_000,
+        plain: false,
+    }
+}
+
+pub fn record(payment_n: u64, intent: Intent) -> Command {
+    Command::Record { payment: payment(payment_n), intent: Box::new(intent) }
+}
+
+pub fn attach(payment_n: u64, session_n: u64, tx: u64) -> Command {
+    let attempt = Attempt {
+        tx: format!("0x{tx:02x}"),
+        raw: vec![0, 255, 10, 13],
+        signer: "0xS".into(),
+        nonce: Some(tx),
+        at: Timestamp::from_millis(START),
+    };
+    Command::Attach { payment: payment(payment_n), session: session(session_n), attempt }
+}
+
+pub fn credit(payment_n: u64, session_n: u64) -> Command {
+    let landing = Landing { tx: "0x01".into(), block: 77, gas: usdc(900) };
+    Command::Credit { payment: payment(payment_n), session: session(session_n), landing }
+}
+
+pub fn hold(session_n: u64, stream_n: u64) -> Command {
+    let lease = Duration::from_secs(30);
+    Command::Hold { session: session(session_n), stream: stream(stream_n), fence: None, to: 1, lease }
+}
+
+pub fn post(session_n: u64, stream_n: u64, fence: u64) -> Command {
+    let live_for = Duration::from_secs(3_600);
+    Command::Post { session: session(session_n), stream: stream(stream_n), fence, to: 1, live_for }
+}
+
+/// Records and credits payment `n` for session `n`.
+pub async fn buy(ledger: &dyn Ledger, n: u64, units: u64) {
+    let intent = Intent { balance_ttl_ms: 86_400_000, ..intent(n, units) };
+    assert!(matches!(ledger.apply(record(n, intent)).await.unwrap(), Outcome::Done(_)));
+    assert!(matches!(ledger.apply(credit(n, n)).await.unwrap(), Outcome::Done(_)));
+}
+
+/// Opens a stream: hold, then post. True if it was admitted.
+pub async fn open(ledger: &dyn Ledger, session_n: u64, stream_n: u64) -> bool {
+    match ledger.apply(hold(session_n, stream_n)).await.unwrap() {
+        Outcome::Held { fence, .. } => {
+            let posted = ledger.apply(post(session_n, stream_n, fence)).await.unwrap();
+            assert!(matches!(posted, Outcome::Done(_)), "{posted:?}");
+            true
+        }
+        Outcome::Exhausted { .. } => false,
+        other => panic!("{other:?}"),
+    }
+}

@@ -1,0 +1,115 @@
+//! `kill -9` of a process that uses the embedded store, at random moments: what was answered is still there.
+//!
+//! The child is this test binary run again with [`CHILD`] set: it opens streams from several threads and prints each
+//! admitted one after its answer. The parent kills it, opens the file and compares.
+
+mod common;
+
+use common::{block_on, buy, open, session, stream};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+use tollwire_ledger::core::check_invariants;
+use tollwire_ledger::embedded::EmbeddedLedger;
+use tollwire_ledger::{Ledger, SystemClock};
+
+const CHILD: &str = "TOLLWIRE_LEDGER_CRASH_CHILD";
+const KILLS: u64 = 40;
+const HANDS: u64 = 4;
+
+fn ledger(path: &Path) -> EmbeddedLedger {
+    EmbeddedLedger::open(path, Arc::new(SystemClock)).unwrap()
+}
+
+/// The child: never ends by itself.
+fn work(path: &Path, round: u64) {
+    let ledger = ledger(path);
+    println!("ready");
+    std::thread::scope(|scope| {
+        for hand in 0..HANDS {
+            let ledger = &ledger;
+            scope.spawn(move || {
+                for n in 0.. {
+                    let id = round * 10_000_000 + hand * 1_000_000 + n;
+                    // A payment of its own for every tenth stream, so that money is in flight too.
+                    if n % 10 == 0 {
+                        block_on(buy(ledger, 1_000 + id, 3));
+                        say(&format!("bought {id}"));
+                    }
+                    if block_on(open(ledger, 1, id)) {
+                        say(&format!("opened {id}"));
+                    }
+                }
+            });
+        }
+    });
+}
+
+fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}").unwrap();
+    out.flush().unwrap();
+}
+
+#[test]
+fn what_was_answered_survives_kill_9() {
+    if let Ok(told) = std::env::var(CHILD) {
+        let (path, round) = told.rsplit_once(' ').unwrap();
+        return work(Path::new(path), round.parse().unwrap());
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger.db");
+    block_on(buy(&ledger(&path), 1, 1_000_000_000));
+    let (mut opened, mut bought) = (0, 0);
+    for round in 1..=KILLS {
+        let lines = run_and_kill(&path, round);
+        let ledger = ledger(&path);
+        for line in &lines {
+            let (what, id) = line.split_once(' ').unwrap();
+            let id: u64 = id.parse().unwrap();
+            if what == "opened" {
+                let found = block_on(ledger.stream(&session(1), &stream(id))).unwrap();
+                assert_eq!(found.map(|row| row.posted), Some(1), "round {round}: {line}");
+                opened += 1;
+            } else {
+                let found = block_on(ledger.session(&session(1_000 + id))).unwrap();
+                assert_eq!(found.map(|row| row.bought), Some(3), "round {round}: {line}");
+                bought += 1;
+            }
+        }
+        let row = block_on(ledger.session(&session(1))).unwrap().unwrap();
+        assert_eq!(check_invariants(&row), Ok(()));
+        assert!(row.captured >= opened, "{} captured, {opened} answered", row.captured);
+        // One journal line for every unit: the rows of one command are there together or not at all.
+        let lines = block_on(ledger.journal(&session(1))).unwrap();
+        assert_eq!(lines.len() as u64, row.captured + 1, "round {round}");
+        for (id, payment) in block_on(ledger.in_doubt(None, 1_000)).unwrap() {
+            let session = block_on(ledger.session(&payment.intent.session)).unwrap();
+            assert_eq!(session, None, "{id} is in doubt, yet its session has units");
+        }
+    }
+    assert!(opened > KILLS && bought > 0, "the child did no work: {opened} opened, {bought} bought");
+}
+
+fn run_and_kill(path: &Path, round: u64) -> Vec<String> {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--nocapture", "what_was_answered_survives_kill_9"])
+        .env(CHILD, format!("{} {round}", path.display()))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let started = lines.by_ref().map(Result::unwrap).any(|line| line.ends_with("ready"));
+    assert!(started, "the child did not start");
+    let reader = std::thread::spawn(move || lines.map_while(Result::ok).collect::<Vec<_>>());
+    // The moment of the kill is what varies; any is right.
+    std::thread::sleep(Duration::from_millis(1 + round * 37 % 60));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let mut lines = reader.join().unwrap();
+    // The last line may have been cut.
+    lines.pop();
+    lines
+}

@@ -1,0 +1,164 @@
+//! The embedded store as a file: opening, sharing, losing, copying it.
+
+mod common;
+
+use common::plan::show;
+use common::{ManualClock, block_on, buy, hold, open, session};
+use std::sync::Arc;
+use std::time::Duration;
+use tollwire_ledger::embedded::EmbeddedLedger;
+use tollwire_ledger::{Clock, Error, Ledger, Outcome, SystemClock};
+
+fn clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock)
+}
+
+fn unfit(opened: Result<EmbeddedLedger, Error>) -> String {
+    match opened {
+        Err(Error::Unfit(why)) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_missing_directory_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let why = unfit(EmbeddedLedger::open(directory.path().join("no/such/ledger.db"), clock()));
+    assert!(why.contains("no/such does not exist; create it first"), "{why}");
+}
+
+#[test]
+fn a_second_opener_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger.db");
+    let first = EmbeddedLedger::open(&path, clock()).unwrap();
+    let why = unfit(EmbeddedLedger::open(&path, clock()));
+    assert!(why.contains("another process has this file open"), "{why}");
+    drop(first);
+    EmbeddedLedger::open(&path, clock()).unwrap();
+}
+
+#[test]
+fn a_file_that_is_something_else_is_refused_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("notes.txt");
+    let notes = b"remember the milk ".repeat(1_000);
+    std::fs::write(&path, &notes).unwrap();
+    let refused = EmbeddedLedger::open(&path, clock()).unwrap_err();
+    assert!(refused.to_string().contains("notes.txt"), "{refused}");
+    assert_eq!(std::fs::read(&path).unwrap(), notes);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_file_is_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger.db");
+    let _ledger = EmbeddedLedger::open(&path, clock()).unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_file_deleted_under_us_is_a_lost_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger.db");
+    let ledger = EmbeddedLedger::open(&path, clock()).unwrap();
+    block_on(buy(&ledger, 1, 5));
+    block_on(ledger.ready()).unwrap();
+    let aside = directory.path().join("aside.db");
+    std::fs::rename(&path, &aside).unwrap();
+    assert_eq!(block_on(ledger.apply(hold(1, 1))), Err(Error::Lost));
+    assert_eq!(block_on(ledger.ready()), Err(Error::Lost));
+    assert_eq!(block_on(ledger.watch(vec![session(1)])), Err(Error::Lost));
+    std::fs::write(&path, b"").unwrap();
+    assert_eq!(block_on(ledger.apply(hold(1, 1))), Err(Error::Lost), "another file is not ours");
+    std::fs::rename(&aside, &path).unwrap();
+    assert!(matches!(block_on(ledger.apply(hold(1, 1))), Ok(Outcome::Held { .. })));
+}
+
+#[test]
+fn a_backup_of_a_store_in_use_opens_like_the_original() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = ManualClock::new();
+    let now = || Arc::clone(&clock) as Arc<dyn Clock>;
+    let ledger = EmbeddedLedger::open(directory.path().join("ledger.db"), now()).unwrap();
+    block_on(buy(&ledger, 1, 5));
+    assert!(block_on(open(&ledger, 1, 1)));
+    assert!(block_on(ledger.once("nonce", Duration::from_secs(60))).unwrap());
+    let copy = directory.path().join("copy.db");
+    ledger.backup(&copy).unwrap();
+    let before = block_on(show(&ledger));
+    assert!(block_on(open(&ledger, 1, 2)), "the original goes on");
+    assert!(matches!(ledger.backup(&copy), Err(Error::Unfit(_))), "a backup overwrites nothing");
+    let restored = EmbeddedLedger::open(&copy, now()).unwrap();
+    assert_eq!(block_on(show(&restored)), before);
+    assert!(!block_on(restored.once("nonce", Duration::from_secs(60))).unwrap());
+    assert!(block_on(open(&restored, 1, 3)));
+}
+
+#[test]
+fn single_use_keys_are_used_once_and_pruned() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = ManualClock::new();
+    let path = directory.path().join("ledger.db");
+    let ledger = EmbeddedLedger::open(&path, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
+    for n in 0..200 {
+        assert!(block_on(ledger.once(&format!("key {n}"), Duration::from_secs(10))).unwrap());
+        assert!(!block_on(ledger.once(&format!("key {n}"), Duration::from_secs(10))).unwrap());
+    }
+    clock.advance(10_000);
+    for n in 200..300 {
+        assert!(block_on(ledger.once(&format!("key {n}"), Duration::from_secs(10))).unwrap());
+    }
+    assert!(block_on(ledger.once("key 0", Duration::from_secs(10))).unwrap());
+    drop(ledger);
+    let db = redb::Database::open(&path).unwrap();
+    let read = redb::ReadableDatabase::begin_read(&db).unwrap();
+    let table: redb::ReadOnlyTable<&str, u64> = read.open_table(redb::TableDefinition::new("once")).unwrap();
+    assert_eq!(redb::ReadableTableMetadata::len(&table).unwrap(), 101, "what is over is gone");
+}
+
+#[test]
+fn a_record_of_a_newer_version_is_not_guessed_at() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger.db");
+    drop(EmbeddedLedger::open(&path, clock()).unwrap());
+    let write = |table: &str, key: &str, value: &[u8]| {
+        let db = redb::Database::open(&path).unwrap();
+        let txn = db.begin_write().unwrap();
+        let rows: redb::TableDefinition<'_, &str, &[u8]> = redb::TableDefinition::new(table);
+        txn.open_table(rows).unwrap().insert(key, value).unwrap();
+        txn.commit().unwrap();
+    };
+    write("sessions", session(1).as_str(), &[2, 0, 0]);
+    let ledger = EmbeddedLedger::open(&path, clock()).unwrap();
+    assert!(matches!(block_on(ledger.session(&session(1))), Err(Error::Corrupt(_))));
+    assert!(matches!(block_on(ledger.apply(hold(1, 1))), Err(Error::Corrupt(_))));
+    block_on(buy(&ledger, 2, 1));
+    assert!(block_on(open(&ledger, 2, 1)), "other sessions are served");
+    drop(ledger);
+
+    let db = redb::Database::open(&path).unwrap();
+    let txn = db.begin_write().unwrap();
+    let meta: redb::TableDefinition<'_, &str, u64> = redb::TableDefinition::new("meta");
+    txn.open_table(meta).unwrap().insert("schema", 2).unwrap();
+    txn.commit().unwrap();
+    drop(db);
+    let why = unfit(EmbeddedLedger::open(&path, clock()));
+    assert!(why.contains("schema 2"), "{why}");
+}
+
+#[test]
+fn dropping_the_ledger_finishes_what_is_queued() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger.db");
+    let ledger = EmbeddedLedger::open(&path, clock()).unwrap();
+    block_on(buy(&ledger, 1, 100));
+    for n in 0..100 {
+        drop(ledger.apply(hold(1, n)));
+    }
+    drop(ledger);
+    let ledger = EmbeddedLedger::open(&path, clock()).unwrap();
+    assert_eq!(block_on(ledger.session(&session(1))).unwrap().unwrap().held(), 100);
+}
