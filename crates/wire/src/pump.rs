@@ -174,6 +174,7 @@ where
             from_upstream: self.down.traffic(),
             agent_got: self.ending.agent_got().filter(|_| agent_reads),
             first_upstream_data: self.first_upstream_data,
+            ended_after: self.ending.since().map_or_else(|| started.elapsed(), |since| since - started),
             lasted: started.elapsed(),
         }
     }

@@ -93,6 +93,8 @@ pub struct Report {
     pub agent_got: Option<u16>,
     /// How long after the start the first data frame came from the upstream.
     pub first_upstream_data: Option<Duration>,
+    /// How long after the start its end began: the moment of [`Report::end`], before last words.
+    pub ended_after: Duration,
     /// How long the stream lasted, from start to the end of both sockets.
     pub lasted: Duration,
 }

@@ -12,6 +12,8 @@ use crate::{Close, CloseFrame, End, Side, Until, Violation};
 #[derive(Debug, Default)]
 pub(super) struct Ending {
     cause: Option<End>,
+    /// When it did.
+    since: Option<Instant>,
     /// A Close of ours that waits for its place between the upstream's frames.
     pending: Option<Box<Pending>>,
     /// The code of the Close frame the agent was given.
@@ -32,6 +34,11 @@ impl Ending {
     /// What ended the stream first.
     pub(super) const fn cause(&self) -> Option<End> {
         self.cause
+    }
+
+    /// When the stream's end began.
+    pub(super) const fn since(&self) -> Option<Instant> {
+        self.since
     }
 
     /// The code of the Close frame the agent was given.
@@ -137,6 +144,7 @@ where
     pub(super) fn on_request(&mut self, close: Close) {
         if self.ending.cause.is_none() {
             self.ending.cause = Some(End::Requested);
+            self.ending.since = Some(Instant::now());
             self.schedule(Until::Message, close);
         }
     }
@@ -177,6 +185,7 @@ where
     /// Notes what ended the stream, and that its last words have begun.
     fn begin(&mut self, cause: End) {
         self.ending.cause.get_or_insert(cause);
+        self.ending.since.get_or_insert_with(Instant::now);
         self.limit_wait();
     }
 
