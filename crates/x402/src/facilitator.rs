@@ -28,6 +28,10 @@ pub struct RawRequest {
 
 /// A request in one of the two dialects, parsed.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one per HTTP request, moved once: a box would cost more than it saves"
+)]
 pub enum Request {
     /// x402 v1.
     V1(v1::PaymentPayload, v1::PaymentRequirements),
