@@ -17,6 +17,9 @@ const LEEWAY: Duration = Duration::from_secs(30);
 /// How many openings are remembered per generation unless told otherwise; about 200 bytes each.
 const OPENINGS_MAX: usize = 262_144;
 
+/// How often keys are fetched unless told otherwise.
+const REFRESH: Duration = Duration::from_mins(5);
+
 /// How long the first fetch of keys may take, with its repetitions.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -45,7 +48,7 @@ impl VerifierBuilder {
             leeway: LEEWAY,
             openings_max: OPENINGS_MAX,
             patience: PATIENCE,
-            pace: Pace::default(),
+            pace: Pace::every(REFRESH),
             now: Arc::new(system_now),
         }
     }
@@ -75,11 +78,10 @@ impl VerifierBuilder {
         self
     }
 
-    /// How often keys are fetched from a URL: 5 minutes by default, at least 1 s. A token with an unknown key hastens
+    /// How often keys are fetched from a URL: 5 minutes by default, at least 100 ms. A token with an unknown key hastens
     /// it, to at most once in 10 s.
     pub fn refresh_every(mut self, interval: Duration) -> Self {
-        self.pace.interval = interval.max(Duration::from_secs(1));
-        self.pace.gap_min = self.pace.gap_min.min(self.pace.interval);
+        self.pace = Pace::every(interval.max(Duration::from_millis(100)));
         self
     }
 

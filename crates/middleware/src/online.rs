@@ -24,7 +24,7 @@ pub struct OnlineCheck {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct SessionStatus {
-    /// Whether the token would open a stream now.
+    /// Whether the session can still be used: neither refused, revoked nor past its balance's life.
     pub active: bool,
     /// The session.
     pub jti: Option<SessionId>,

@@ -24,12 +24,13 @@ pub(crate) struct Pace {
     pub(crate) timeout: Duration,
 }
 
-impl Default for Pace {
-    fn default() -> Self {
+impl Pace {
+    /// This often when all is well; no other wait is longer.
+    pub(crate) fn every(interval: Duration) -> Self {
         Self {
-            interval: Duration::from_mins(5),
-            gap_min: Duration::from_secs(10),
-            backoff: Duration::from_secs(1),
+            interval,
+            gap_min: Duration::from_secs(10).min(interval),
+            backoff: Duration::from_secs(1).min(interval),
             timeout: Duration::from_secs(10),
         }
     }
@@ -125,6 +126,28 @@ async fn run(source: Source, tokens: Arc<Tokens>, nudge: Arc<Notify>) {
                 failures = failures.saturating_add(1);
                 tracing::warn!(%error, cause = ?error.source(), failures, "keys cannot be fetched; the known ones stay in use");
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_task_ends_with_its_owner() {
+        let uri = Uri::from_static("http://127.0.0.1:9/");
+        let source =
+            Source { client: Client::new().unwrap(), uri, pace: Pace::every(Duration::from_mins(5)) };
+        let tokens = Tokens::new(KeySet::default(), String::new(), String::new(), Duration::ZERO);
+        let tokens = Arc::new(tokens);
+        let seen_by_task = Arc::downgrade(&tokens);
+        let refresh = Refresh::spawn(source, tokens);
+        tokio::task::yield_now().await;
+        assert_eq!(seen_by_task.strong_count(), 1, "the task alone holds it");
+        drop(refresh);
+        while seen_by_task.strong_count() > 0 {
+            tokio::task::yield_now().await;
         }
     }
 }
