@@ -177,9 +177,13 @@ proptest! {
             });
             let got = rig.upstream.exactly(bytes.len()).await;
             assert_eq!(got, bytes);
-            rig.upstream.send(&Frame::close(1000, "").unmasked()).await;
-            let mut agent = writer.await.unwrap();
-            assert_eq!(agent.frame().await.unwrap().opcode, CLOSE);
+            let close = Frame::close(1000, "").unmasked();
+            let answer = async {
+                let mut agent = writer.await.unwrap();
+                agent.frame().await
+            };
+            let ((), answer) = tokio::join!(rig.upstream.send(&close), answer);
+            assert_eq!(answer.unwrap().opcode, CLOSE);
             let report = rig.pump.await.unwrap();
             assert_eq!(report.end, End::Closed(Side::Agent));
             assert_eq!(report.from_agent.data_frames, wide(frames.len()));

@@ -57,13 +57,13 @@ impl Frame {
         let mut bytes =
             vec![if self.fin { 0x80 } else { 0 } | if self.rsv1 { 0x40 } else { 0 } | self.opcode];
         match self.payload.len() {
-            len @ 0..=125 => bytes.push(u8::try_from(len).unwrap() | mask_bit),
-            len @ 126..=0xFFFF => {
-                bytes.push(126 | mask_bit);
+            len @ 0..0x7E => bytes.push(u8::try_from(len).unwrap() | mask_bit),
+            len @ 0x7E..=0xFFFF => {
+                bytes.push(0x7E | mask_bit);
                 bytes.extend(u16::try_from(len).unwrap().to_be_bytes());
             }
             len => {
-                bytes.push(127 | mask_bit);
+                bytes.push(0x7F | mask_bit);
                 bytes.extend(u64::try_from(len).unwrap().to_be_bytes());
             }
         }
