@@ -63,9 +63,14 @@ pub async fn try_send(
         .map_err(|_| "no answer in 60 s".to_owned())?
 }
 
+/// GET; an error means there was no answer.
+pub async fn try_get(url: &str, headers: &[(&str, &str)]) -> Result<Answer, String> {
+    try_send(Method::GET, url, headers, Bytes::new()).await
+}
+
 /// GET; there must be an answer.
 pub async fn get(url: &str, headers: &[(&str, &str)]) -> Answer {
-    try_send(Method::GET, url, headers, Bytes::new()).await.unwrap()
+    try_get(url, headers).await.unwrap()
 }
 
 /// POST of JSON; there must be an answer.

@@ -45,6 +45,12 @@ pub struct Settings {
     pub limits: String,
 }
 
+/// Anvil's first well-known account: the facilitator's settlement key in these tests.
+pub const ANVIL_KEY: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
+
+/// Its address, and so the deposit wallet.
+pub const ANVIL_ADDRESS: &str = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
+
 /// Anvil's second well-known account; it earns in these tests.
 pub const PROVIDER: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 

@@ -35,23 +35,39 @@ pub async fn open(url: &str, headers: &[(&str, &str)]) -> Result<Socket, Refused
 
 /// Opens a `ws://` URL; also gives the 101's headers.
 pub async fn open_with_answer(url: &str, headers: &[(&str, &str)]) -> Result<(Socket, HeaderMap), Refused> {
+    attempt(url, headers).await.unwrap_or_else(|error| panic!("{url}: {error}"))
+}
+
+/// Opens a `ws://` URL; the outer error means there was no answer.
+pub async fn try_open(url: &str, headers: &[(&str, &str)]) -> Result<Result<Socket, Refused>, String> {
+    attempt(url, headers).await.map(|answered| answered.map(|(socket, _)| socket))
+}
+
+async fn attempt(
+    url: &str,
+    headers: &[(&str, &str)],
+) -> Result<Result<(Socket, HeaderMap), Refused>, String> {
     let mut request = url.into_client_request().unwrap();
     for (name, value) in headers {
         let name: http::HeaderName = name.parse().unwrap();
         request.headers_mut().append(name, value.parse().unwrap());
     }
     let port = request.uri().port_u16().unwrap();
-    let tcp = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-    let opening = tokio_tungstenite::client_async(request, tcp);
-    match tokio::time::timeout(PATIENCE, opening).await.expect("the upgrade was not answered in time") {
-        Ok((stream, answer)) => Ok((Socket(stream), answer.headers().clone())),
-        Err(Error::Http(answer)) => {
-            let body = answer.body().clone().unwrap_or_default();
-            let body = String::from_utf8_lossy(&body).into_owned();
-            Err(Refused { status: answer.status(), headers: answer.headers().clone(), body })
+    let opening = async {
+        let tcp = TcpStream::connect(("127.0.0.1", port)).await.map_err(|error| error.to_string())?;
+        match tokio_tungstenite::client_async(request, tcp).await {
+            Ok((stream, answer)) => Ok(Ok((Socket(stream), answer.headers().clone()))),
+            Err(Error::Http(answer)) => {
+                let body = answer.body().clone().unwrap_or_default();
+                let body = String::from_utf8_lossy(&body).into_owned();
+                Ok(Err(Refused { status: answer.status(), headers: answer.headers().clone(), body }))
+            }
+            Err(error) => Err(error.to_string()),
         }
-        Err(error) => panic!("{url}: {error}"),
-    }
+    };
+    tokio::time::timeout(PATIENCE, opening)
+        .await
+        .map_err(|_| "the upgrade was not answered in time".to_owned())?
 }
 
 impl Socket {
@@ -92,6 +108,11 @@ impl Socket {
             }
         };
         tokio::time::timeout(time, reading).await.expect("the stream did not end in time")
+    }
+
+    /// Reads for a while, then drops the connection.
+    pub async fn read_for(&mut self, time: Duration) {
+        drop(tokio::time::timeout(time, async { while let Some(Ok(_)) = self.0.next().await {} }).await);
     }
 
     /// Closes and waits for the end.
