@@ -66,7 +66,7 @@ async fn admit(gate: &Gate, parts: &Parts, feed: &FeedId) -> Result<(Admission, 
         }
         (None, Some(presented)) => {
             // Nobody pays for an upgrade that cannot happen.
-            tollwire_proxy::check_upgrade(parts)?;
+            tollwire_proxy::check_handshake(parts).map_err(OpenError::from)?;
             let _pass = gate.pass(parts.extensions.get::<IpAddr>().copied())?;
             let paid = gate.pay(feed, &presented).await?;
             (paid.jti.clone(), paid.session.payer.clone(), Some(paid))

@@ -1,0 +1,157 @@
+//! The operator's service.
+
+use crate::support::{ADMIN_TOKEN, Reply, World, offer_of, request, v2};
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+async fn ask(world: &World, method: Method, path: &str, body: Value) -> Reply {
+    let mut request = request(method, path);
+    request.headers_mut().insert("authorization", format!("Bearer {ADMIN_TOKEN}").parse().unwrap());
+    if body != Value::Null {
+        *request.body_mut() = body.to_string().into();
+    }
+    world.admin(request).await
+}
+
+#[tokio::test]
+async fn health_and_metrics_are_open_and_nothing_else_is() {
+    let world = World::new();
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        assert_eq!(world.admin(request(Method::GET, path)).await.status, StatusCode::OK, "{path}");
+    }
+    assert_eq!(world.admin(request(Method::GET, "/metrics")).await.text, "tollwire_up 1\n");
+    let jti = "7d444840-9dc0-4acd-b245-5ffdce74fad2";
+    let revoke = format!("/admin/sessions/{jti}/revoke");
+    for (method, path) in [
+        (Method::GET, "/admin/feeds"),
+        (Method::POST, "/admin/feeds"),
+        (Method::PATCH, "/admin/feeds/ticks"),
+        (Method::DELETE, "/admin/feeds/ticks"),
+        (Method::GET, "/admin/sessions"),
+        (Method::POST, &revoke),
+        (Method::GET, "/admin/ledger"),
+    ] {
+        let without = world.admin(request(method.clone(), path)).await;
+        assert_eq!(without.status, StatusCode::UNAUTHORIZED, "{path}");
+        for wrong in ["x", &format!("{ADMIN_TOKEN}x"), &ADMIN_TOKEN[1..]] {
+            let mut request = request(method.clone(), path);
+            request.headers_mut().insert("authorization", format!("Bearer {wrong}").parse().unwrap());
+            assert_eq!(world.admin(request).await.status, StatusCode::UNAUTHORIZED, "{path}");
+        }
+    }
+    assert_eq!(world.gate.feeds().list().len(), 2, "nothing was done");
+}
+
+#[tokio::test]
+async fn feeds_come_change_and_go() {
+    let world = World::new();
+    let feed = json!({
+        "id": "trades", "upstream": "wss://up.example/stream?key=SECRET1", "price": "0.05",
+        "upstream_headers": {"x-api-key": "SECRET2"}, "max_stream": "2h", "deposit_units": [20, 2],
+    });
+    let added = ask(&world, Method::POST, "/admin/feeds", feed.clone()).await;
+    assert_eq!(added.status, StatusCode::CREATED, "{added:?}");
+    assert_eq!(added.header("location"), "/admin/feeds/trades");
+    assert_eq!(added.json()["upstream_headers"], json!(["x-api-key"]));
+    assert!(!added.text.contains("SECRET2"), "{}", added.text);
+    assert_eq!(ask(&world, Method::POST, "/admin/feeds", feed).await.status, StatusCode::CONFLICT);
+    assert_eq!(world.bill("trades").await.accepts[0].amount.atomic(), 1_000_000);
+
+    let changed = ask(&world, Method::PATCH, "/admin/feeds/trades", json!({"price": "0.10"})).await;
+    assert_eq!(changed.status, StatusCode::OK, "{changed:?}");
+    assert_ne!(changed.json()["tariff"], added.json()["tariff"]);
+    assert_eq!(changed.json()["max_stream_seconds"], 7200, "what is not named stays");
+    assert_eq!(world.bill("trades").await.accepts[0].amount.atomic(), 2_000_000);
+
+    let shown = ask(&world, Method::GET, "/admin/feeds/trades", Value::Null).await;
+    assert_eq!(shown.json()["tariff"], changed.json()["tariff"]);
+    let gone = ask(&world, Method::DELETE, "/admin/feeds/trades", Value::Null).await;
+    assert_eq!(gone.status, StatusCode::NO_CONTENT);
+    for method in [Method::GET, Method::DELETE, Method::PATCH] {
+        let reply = ask(&world, method, "/admin/feeds/trades", json!({})).await;
+        assert_eq!(reply.status, StatusCode::NOT_FOUND);
+    }
+}
+
+#[tokio::test]
+async fn a_feed_that_cannot_work_is_refused_by_field() {
+    let world = World::with(|config| config.upstream_hosts = vec!["up.example".into()]);
+    for (field, feed) in [
+        ("upstream", json!({"price": "1"})),
+        ("price", json!({"upstream": "ws://up.example/"})),
+        ("price", json!({"upstream": "ws://up.example/", "price": "1e3"})),
+        ("upstream", json!({"upstream": "http://up.example/", "price": "1"})),
+        ("upstream", json!({"upstream": "ws://user:pw@up.example/", "price": "1"})),
+        ("upstream", json!({"upstream": "ws://169.254.169.254/latest", "price": "1"})),
+        ("upstream", json!({"upstream": "ws://localhost/", "price": "1"})),
+        ("max_stream", json!({"upstream": "ws://up.example/", "price": "1", "max_stream": "forever"})),
+        ("exhausted", json!({"upstream": "ws://up.example/", "price": "1", "exhausted": "maybe"})),
+        ("upstream_auth", json!({"upstream": "ws://up.example/", "price": "1", "upstream_auth": "token"})),
+        ("body", json!({"upstream": "ws://up.example/", "price": "1", "unknown": 1})),
+    ] {
+        let reply = ask(&world, Method::POST, "/admin/feeds", feed.clone()).await;
+        assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY, "{feed}: {reply:?}");
+        let detail = reply.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.starts_with(field), "{feed}: {detail}");
+    }
+    let reply =
+        ask(&world, Method::POST, "/admin/feeds", json!({"upstream": "ws://up.example/", "price": "1"}))
+            .await;
+    assert_eq!(reply.status, StatusCode::CREATED);
+    assert!(reply.json()["id"].as_str().unwrap().starts_with("feed-"));
+    let reply =
+        ask(&world, Method::PATCH, "/admin/feeds/ticks", json!({"upstream": "ws://evil.example/"})).await;
+    assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY, "{reply:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn sessions_are_paged_and_revoked_and_the_books_balance() {
+    let world = World::new();
+    let required = world.bill("ticks").await;
+    let offer = offer_of(&required, 100_000);
+    for nonce in 1..=5 {
+        let payment = v2(&required, &offer, &world.wallet(7).sign(&offer, nonce));
+        assert_eq!(world.pay("ticks", &payment, &[]).await.status, StatusCode::OK);
+    }
+    let mut seen = Vec::new();
+    let mut path = "/admin/sessions?limit=2".to_owned();
+    loop {
+        let page = ask(&world, Method::GET, &path, Value::Null).await.json();
+        seen.extend(page["sessions"].as_array().unwrap().clone());
+        let Some(next) = page["next"].as_str() else { break };
+        path = format!("/admin/sessions?limit=2&after={next}");
+    }
+    assert_eq!(seen.len(), 5);
+    assert!(seen.iter().all(|session| session["bought"] == 10 && session["remaining"] == 10));
+    for bad in ["limit=0", "limit=501", "limit=x", "after=x", "limit=1&limit=2"] {
+        let reply = ask(&world, Method::GET, &format!("/admin/sessions?{bad}"), Value::Null).await;
+        assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{bad}");
+    }
+    let jti = seen[0]["jti"].as_str().unwrap();
+    let revoke = format!("/admin/sessions/{jti}/revoke");
+    assert_eq!(ask(&world, Method::POST, &revoke, Value::Null).await.status, StatusCode::NO_CONTENT);
+    let unknown = "/admin/sessions/7d444840-9dc0-4acd-b245-5ffdce74fad2/revoke";
+    assert_eq!(ask(&world, Method::POST, unknown, Value::Null).await.status, StatusCode::NOT_FOUND);
+
+    let books = ask(&world, Method::GET, "/admin/ledger", Value::Null).await.json();
+    assert_eq!((&books["balanced"], &books["payments_in_doubt"]), (&json!(true), &json!(0)));
+    assert_eq!(books["total"], books["feeds"]["ticks"]);
+    assert_eq!(books["total"]["units"]["bought"], 50);
+    assert_eq!(books["total"]["usdc"]["deposited"], "500000");
+    assert_eq!(books["total"]["usdc"]["unspent"], "500000");
+    assert_eq!(books["total"]["usdc"]["gas_uncovered"], "35000");
+    world.clock.advance(Duration::from_secs(31 * 24 * 3600));
+    assert_eq!(world.gate.sweep().await.unwrap(), 5);
+    let books = ask(&world, Method::GET, "/admin/ledger", Value::Null).await.json();
+    assert_eq!((&books["balanced"], &books["total"]["units"]["expired"]), (&json!(true), &json!(50)));
+    assert_eq!(books["total"]["usdc"]["refunded"], "500000", "owed back, as configured");
+}
+
+#[tokio::test]
+async fn wrong_admin_methods_are_named() {
+    let world = World::new();
+    let reply = ask(&world, Method::DELETE, "/admin/ledger", Value::Null).await;
+    assert_eq!((reply.status, reply.header("allow")), (StatusCode::METHOD_NOT_ALLOWED, "GET, HEAD"));
+    assert_eq!(ask(&world, Method::GET, "/admin/nothing", Value::Null).await.status, StatusCode::NOT_FOUND);
+}
