@@ -1,8 +1,8 @@
 //! Why a stream was not opened, or a feed or proxy cannot be.
 
 use crate::UpstreamError;
-use http::header::{HeaderMap, HeaderValue, SEC_WEBSOCKET_VERSION, UPGRADE};
 use http::StatusCode;
+use http::header::{HeaderMap, HeaderValue, SEC_WEBSOCKET_VERSION, UPGRADE};
 use std::time::Duration;
 
 /// Why a stream was not opened. Nothing was charged, whatever the reason.

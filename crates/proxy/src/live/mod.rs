@@ -1,4 +1,10 @@
-//! The streams that live on this node.
+//! The streams that live on this node: who they are, and what ends them from outside.
+
+mod registry;
+mod watch;
+
+pub(crate) use registry::{Registry, Resident};
+pub(crate) use watch::watch;
 
 use std::collections::BTreeMap;
 use tollwire_x402::FeedId;

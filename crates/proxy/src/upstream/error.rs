@@ -24,7 +24,7 @@ pub enum UpstreamError {
     /// It answered with another status than 101.
     #[error("it refused with status {0}")]
     Refused(u16),
-    /// Its answer is not HTTP, or longer than 16 KiB.
+    /// Its answer is not HTTP, or longer than [`HEAD_BYTES_MAX`](super::HEAD_BYTES_MAX).
     #[error("its answer is not an HTTP response")]
     Malformed,
     /// It answered 101, but not to our handshake; the text says which header is wrong.

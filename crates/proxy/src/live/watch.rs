@@ -1,0 +1,63 @@
+//! What other nodes and operators did to the sessions that live here: asked once a second, in batches.
+
+use crate::shared::Shared;
+use std::sync::{Arc, Weak};
+use tokio::time::{MissedTickBehavior, interval};
+use tollwire_ledger::{Error, Watched};
+use tollwire_x402::SessionId;
+use tollwire_x402::close::CloseCode;
+
+/// Sessions asked about in one command.
+const BATCH: usize = 512;
+
+/// Watches until the proxy is gone.
+pub(crate) async fn watch(shared: Weak<Shared>) {
+    let Some(every) = shared.upgrade().map(|shared| shared.config.watch_interval) else { return };
+    let mut ticks = interval(every.max(std::time::Duration::from_millis(10)));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut failing = false;
+    loop {
+        ticks.tick().await;
+        let Some(shared) = shared.upgrade() else { return };
+        match look(&shared).await {
+            Ok(()) => failing = false,
+            // Live streams are paid for and go on; what happened meanwhile is seen when the store is back.
+            Err(error) if !failing => {
+                failing = true;
+                tracing::warn!(%error, "cannot watch live sessions");
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+async fn look(shared: &Arc<Shared>) -> Result<(), Error> {
+    for batch in shared.registry.sessions().chunks(BATCH) {
+        let ids = batch.iter().map(|(session, _)| session.clone()).collect();
+        let answers = shared.store.watch(ids).await?;
+        for ((session, seen), watched) in batch.iter().zip(answers) {
+            if let Some(watched) = watched {
+                heed(shared, session, *seen, watched).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn heed(shared: &Shared, session: &SessionId, seen: u64, watched: Watched) -> Result<(), Error> {
+    if watched.revoked {
+        tracing::info!(%session, "session revoked: closing its streams");
+        shared.registry.close_session(session, CloseCode::Unauthorized);
+        return Ok(());
+    }
+    if watched.revision == seen {
+        return Ok(());
+    }
+    for (stream, _) in shared.registry.streams(session) {
+        if let Some(row) = shared.store.stream(session, &stream).await? {
+            shared.registry.replace(session, &stream, row.fence);
+        }
+    }
+    shared.registry.seen(session, watched.revision);
+    Ok(())
+}

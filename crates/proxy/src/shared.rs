@@ -1,0 +1,80 @@
+//! What all streams of one proxy share.
+
+use crate::failures::Failures;
+use crate::live::Registry;
+use crate::store::Store;
+use crate::upstream::Dialler;
+use crate::{ConfigError, OpenError, ProxyConfig};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::task::TaskTracker;
+use tollwire_ledger::{Clock, Ledger};
+use tollwire_session::Issuer;
+
+pub(crate) struct Shared {
+    pub(crate) config: ProxyConfig,
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) dialler: Dialler,
+    pub(crate) failures: Failures,
+    pub(crate) registry: Registry,
+    /// Every task of the proxy but the watch, so that draining can wait for them.
+    pub(crate) tasks: TaskTracker,
+    issuer: RwLock<Option<Arc<Issuer>>>,
+    seats: Arc<Semaphore>,
+    draining: AtomicBool,
+    watched: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        ledger: Arc<dyn Ledger>,
+        issuer: Option<Arc<Issuer>>,
+        clock: Arc<dyn Clock>,
+        config: ProxyConfig,
+    ) -> Result<Self, ConfigError> {
+        Ok(Self {
+            store: Store::new(ledger),
+            clock,
+            dialler: Dialler::new(&config.extra_roots_pem, config.upstream_dial)?,
+            failures: Failures::new(config.failed_dials_max),
+            registry: Registry::default(),
+            tasks: TaskTracker::new(),
+            issuer: RwLock::new(issuer),
+            seats: Arc::new(Semaphore::new(config.streams_max.min(Semaphore::MAX_PERMITS))),
+            draining: AtomicBool::new(false),
+            watched: AtomicBool::new(false),
+            config,
+        })
+    }
+
+    pub(crate) fn issuer(&self) -> Option<Arc<Issuer>> {
+        self.issuer.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_issuer(&self, issuer: Option<Arc<Issuer>>) {
+        *self.issuer.write().unwrap_or_else(PoisonError::into_inner) = issuer;
+    }
+
+    /// Room for one more connection, kept as long as the permit.
+    pub(crate) fn seat(&self) -> Result<OwnedSemaphorePermit, OpenError> {
+        if self.is_draining() {
+            return Err(OpenError::Draining);
+        }
+        Arc::clone(&self.seats).try_acquire_owned().map_err(|_| OpenError::Busy)
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn start_draining(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    /// True for the first caller: who watches the live sessions.
+    pub(crate) fn claim_watch(&self) -> bool {
+        !self.watched.swap(true, Ordering::AcqRel)
+    }
+}
