@@ -1,1 +1,5 @@
-//! Example providers and agents.
+#![doc = include_str!("../README.md")]
+
+pub mod handshake;
+pub mod settings;
+pub mod ticks;

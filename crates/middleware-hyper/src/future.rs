@@ -1,4 +1,4 @@
-//! The answer to come: the service's, or the refusal that is there already.
+//! The answer to come: the service's, or one of ours.
 
 use crate::AnswerBody;
 use bytes::Bytes;
@@ -8,10 +8,11 @@ use std::fmt;
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use tollwire_middleware::pre_auth::Answer;
 
 pin_project! {
-    /// The future of [`Gated`](crate::Gated).
-    pub struct GatedFuture<F> {
+    /// The future of [`Gated`](crate::Gated) and [`PreAuthed`](crate::PreAuthed).
+    pub struct AnswerFuture<F> {
         #[pin]
         kind: Kind<F>,
     }
@@ -20,22 +21,27 @@ pin_project! {
 pin_project! {
     #[project = KindProjection]
     enum Kind<F> {
-        Admitted { #[pin] future: F },
-        Refused { #[pin] answer: Ready<Response<Bytes>> },
+        Inner { #[pin] future: F },
+        Ready { #[pin] answer: Ready<Response<Bytes>> },
+        Own { answer: Answer },
     }
 }
 
-impl<F> GatedFuture<F> {
-    pub(crate) fn admitted(future: F) -> Self {
-        Self { kind: Kind::Admitted { future } }
+impl<F> AnswerFuture<F> {
+    pub(crate) fn inner(future: F) -> Self {
+        Self { kind: Kind::Inner { future } }
     }
 
-    pub(crate) fn refused(response: Response<Bytes>) -> Self {
-        Self { kind: Kind::Refused { answer: ready(response) } }
+    pub(crate) fn ready(answer: Response<Bytes>) -> Self {
+        Self { kind: Kind::Ready { answer: ready(answer) } }
+    }
+
+    pub(crate) fn own(answer: Answer) -> Self {
+        Self { kind: Kind::Own { answer } }
     }
 }
 
-impl<F, A, E> Future for GatedFuture<F>
+impl<F, A, E> Future for AnswerFuture<F>
 where
     F: Future<Output = Result<Response<A>, E>>,
 {
@@ -43,14 +49,15 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().kind.project() {
-            KindProjection::Admitted { future } => future.poll(context).map_ok(AnswerBody::inner),
-            KindProjection::Refused { answer } => answer.poll(context).map(AnswerBody::own).map(Ok),
+            KindProjection::Inner { future } => future.poll(context).map_ok(AnswerBody::inner),
+            KindProjection::Ready { answer } => answer.poll(context).map(AnswerBody::own).map(Ok),
+            KindProjection::Own { answer } => answer.as_mut().poll(context).map(AnswerBody::own).map(Ok),
         }
     }
 }
 
-impl<F> fmt::Debug for GatedFuture<F> {
+impl<F> fmt::Debug for AnswerFuture<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("GatedFuture")
+        f.write_str("AnswerFuture")
     }
 }

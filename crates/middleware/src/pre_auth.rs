@@ -10,6 +10,6 @@ mod purchase;
 mod service;
 
 pub use future::ResponseFuture;
-pub use layer::PreAuthLayer;
+pub use layer::{Answer, PreAuthLayer};
 pub use purchase::Purchase;
 pub use service::PreAuth;

@@ -93,7 +93,7 @@ fn from_a_file() {
     let feed = "ticks".parse().unwrap();
     assert!(verifier.verify_session_token(&facilitator.stream_token("ticks", 1), &feed).is_ok());
     assert!(matches!(Verifier::builder(URL).jwks_file("/nonexistent"), Err(Error::File { .. })));
-    file.write_all(&[b' '; 70_000]).unwrap();
+    file.write_all(&b" ".repeat(70_000)).unwrap();
     assert!(matches!(Verifier::builder(URL).jwks_file(file.path()), Err(Error::Keys(_))), "bounded");
 }
 

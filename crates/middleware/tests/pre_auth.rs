@@ -25,10 +25,13 @@ const SOLD: &str = r#"{"token":"a.b.c","token_type":"Bearer","expires_at":"2027-
     "ws_url":"wss://pay.example/feeds/ticks/ws","session":{"jti":"7d444840-9dc0-4acd-b245-5ffdce74fad2",
     "feed":"ticks","unit":"stream","units_remaining":10,"deposited":"$10.00","chain":"base"}}"#;
 
+/// Status, headers, body.
+type Answer = (u16, Vec<(&'static str, &'static str)>, String);
+
 /// What the facilitator answers, and the request lines and headers it saw.
 #[derive(Clone)]
 struct Script {
-    answer: Arc<Mutex<(u16, Vec<(&'static str, &'static str)>, String)>>,
+    answer: Arc<Mutex<Answer>>,
     seen: Arc<Mutex<Vec<(Method, String, HeaderMap)>>>,
 }
 

@@ -1,5 +1,4 @@
 //! What a provider compiles in: no store, no chain client, no proxy.
-#![expect(clippy::unwrap_used, reason = "a test's helpers may fail loudly")]
 
 use std::process::Command;
 

@@ -1,15 +1,13 @@
 //! The answer to come, from either side.
 
+use super::layer::Answer;
 use crate::AnswerBody;
-use bytes::Bytes;
 use http::Response;
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-
-type Own = Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
 
 pin_project! {
     /// The future of [`PreAuth`](super::PreAuth).
@@ -22,13 +20,13 @@ pin_project! {
 pin_project! {
     #[project = KindProjection]
     enum Kind<F> {
-        Own { future: Own },
+        Own { future: Answer },
         Inner { #[pin] future: F },
     }
 }
 
 impl<F> ResponseFuture<F> {
-    pub(super) fn own(future: Own) -> Self {
+    pub(super) fn own(future: Answer) -> Self {
         Self { kind: Kind::Own { future } }
     }
 

@@ -4,10 +4,16 @@ use super::PreAuth;
 use super::forward::Forward;
 use super::purchase::{OnSession, Purchase};
 use crate::Error;
+use bytes::Bytes;
+use http::{Method, Request, Response};
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use tollwire_x402::FeedId;
 use tower_layer::Layer;
+
+/// The route's answer to come.
+pub type Answer = Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
 
 /// Serves the pre-auth route in front of a service. Cheap to clone; clones share one client.
 ///
@@ -55,12 +61,22 @@ impl PreAuthLayer {
         self.forward = Arc::new(self.forward.with_callback(callback));
         self
     }
+
+    /// The answer to a request for the route; `None` for every other request. For servers that are not built of tower
+    /// services.
+    pub fn answer<Q>(&self, request: &Request<Q>) -> Option<Answer> {
+        if request.method() != Method::GET || request.uri().path() != &*self.route {
+            return None;
+        }
+        let (forward, headers) = (self.forward.clone(), request.headers().clone());
+        Some(Box::pin(async move { forward.answer(&headers).await }))
+    }
 }
 
 impl<S> Layer<S> for PreAuthLayer {
     type Service = PreAuth<S>;
 
     fn layer(&self, inner: S) -> PreAuth<S> {
-        PreAuth::new(inner, self.route.clone(), self.forward.clone())
+        PreAuth::new(inner, self.clone())
     }
 }

@@ -1,10 +1,8 @@
 //! The tower service: the route, or the service behind it.
 
-use super::ResponseFuture;
-use super::forward::Forward;
+use super::{PreAuthLayer, ResponseFuture};
 use crate::AnswerBody;
-use http::{Method, Request, Response};
-use std::sync::Arc;
+use http::{Request, Response};
 use std::task::{Context, Poll};
 use tower_service::Service;
 
@@ -12,13 +10,12 @@ use tower_service::Service;
 #[derive(Clone, Debug)]
 pub struct PreAuth<S> {
     inner: S,
-    route: Arc<str>,
-    forward: Arc<Forward>,
+    layer: PreAuthLayer,
 }
 
 impl<S> PreAuth<S> {
-    pub(super) fn new(inner: S, route: Arc<str>, forward: Arc<Forward>) -> Self {
-        Self { inner, route, forward }
+    pub(super) fn new(inner: S, layer: PreAuthLayer) -> Self {
+        Self { inner, layer }
     }
 }
 
@@ -35,12 +32,9 @@ where
     }
 
     fn call(&mut self, request: Request<Q>) -> Self::Future {
-        if request.method() == Method::GET && request.uri().path() == &*self.route {
-            let forward = self.forward.clone();
-            let headers = request.into_parts().0.headers;
-            ResponseFuture::own(Box::pin(async move { forward.answer(&headers).await }))
-        } else {
-            ResponseFuture::inner(self.inner.call(request))
+        match self.layer.answer(&request) {
+            Some(answer) => ResponseFuture::own(answer),
+            None => ResponseFuture::inner(self.inner.call(request)),
         }
     }
 }

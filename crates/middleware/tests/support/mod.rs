@@ -35,9 +35,13 @@ pub(crate) struct Facilitator {
 
 impl Facilitator {
     pub(crate) fn new() -> Self {
+        Self::at(URL)
+    }
+
+    pub(crate) fn at(url: &str) -> Self {
         let key = SigningKey::generate(Algorithm::EdDsa).unwrap();
         let jwks = KeySet::default().with(&key).jwks_json().unwrap();
-        Self { issuer: Issuer::new(key, URL.into(), URL.into()), jwks }
+        Self { issuer: Issuer::new(key, url.into(), url.into()), jwks }
     }
 
     pub(crate) fn session_claims(feed: &str) -> Claims {
@@ -66,7 +70,7 @@ impl Facilitator {
 
     pub(crate) fn stream_token(&self, feed: &str, fence: u64) -> String {
         let claims = StreamClaims {
-            iss: URL.into(),
+            iss: self.issuer.issuer().into(),
             aud: feed.into(),
             sub: PAYER.into(),
             jti: "7d444840-9dc0-4acd-b245-5ffdce74fad2".parse().unwrap(),
@@ -149,12 +153,12 @@ pub(crate) enum Opened {
 }
 
 /// Opens a WebSocket as an agent does; if it stands, an echo must come back.
-pub(crate) async fn open(server: &Served, path: &str, authorization: &[&str]) -> Opened {
-    let mut request = format!("ws://{}{path}", server.address).into_client_request().unwrap();
+pub(crate) async fn open(server: SocketAddr, path: &str, authorization: &[&str]) -> Opened {
+    let mut request = format!("ws://{server}{path}").into_client_request().unwrap();
     for value in authorization {
         request.headers_mut().append("authorization", HeaderValue::from_str(value).unwrap());
     }
-    let stream = TcpStream::connect(server.address).await.unwrap();
+    let stream = TcpStream::connect(server).await.unwrap();
     match client_async(request, stream).await {
         Ok((mut socket, _)) => {
             let first = socket.next().await.unwrap().unwrap().into_text().unwrap().to_string();
@@ -190,45 +194,48 @@ pub(crate) async fn takes_stream_tokens_once(server: &Served, facilitator: &Faci
     let token = facilitator.stream_token("ticks", 1);
     let greeted = |path: &str| Opened::Greeted(format!("{PAYER} {path}"));
     let bearer = format!("Bearer {token}");
-    assert_eq!(open(server, "/ws?depth=5", &[&bearer]).await, greeted("/ws?depth=5"));
-    assert_eq!(open(server, "/ws", &[&bearer]).await, refused(401, "replayed"));
+    assert_eq!(open(server.address, "/ws?depth=5", &[&bearer]).await, greeted("/ws?depth=5"));
+    assert_eq!(open(server.address, "/ws", &[&bearer]).await, refused(401, "replayed"));
     let token = facilitator.stream_token("ticks", 2);
-    assert_eq!(open(server, &format!("/ws?a=1&token={token}&b=2"), &[]).await, greeted("/ws?a=1&b=2"));
+    assert_eq!(
+        open(server.address, &format!("/ws?a=1&token={token}&b=2"), &[]).await,
+        greeted("/ws?a=1&b=2")
+    );
     let token = facilitator.stream_token("ticks", 3);
-    let both = open(server, &format!("/ws?token={token}"), &[&format!("Bearer {token}")]).await;
+    let both = open(server.address, &format!("/ws?token={token}"), &[&format!("Bearer {token}")]).await;
     assert_eq!(both, refused(400, "ambiguous"));
-    assert_eq!(open(server, "/ws", &[]).await, refused(401, "missing"));
-    assert_eq!(open(server, "/ws", &["Bearer x"]).await, refused(401, "malformed"));
+    assert_eq!(open(server.address, "/ws", &[]).await, refused(401, "missing"));
+    assert_eq!(open(server.address, "/ws", &["Bearer x"]).await, refused(401, "malformed"));
     let session = format!("Bearer {}", facilitator.session_token("ticks"));
-    assert_eq!(open(server, "/ws", &[&session]).await, refused(401, "type"));
+    assert_eq!(open(server.address, "/ws", &[&session]).await, refused(401, "type"));
     let elsewhere = format!("Bearer {}", facilitator.stream_token("orders", 1));
-    assert_eq!(open(server, "/ws", &[&elsewhere]).await, refused(401, "audience"));
+    assert_eq!(open(server.address, "/ws", &[&elsewhere]).await, refused(401, "audience"));
     // Another facilitator's key under another name.
     let foreign = format!("Bearer {}", Facilitator::new().stream_token("ticks", 1));
-    assert_eq!(open(server, "/ws", &[&foreign]).await, refused(401, "unknown_key"));
+    assert_eq!(open(server.address, "/ws", &[&foreign]).await, refused(401, "unknown_key"));
     // What was refused above was not used up.
-    assert_eq!(open(server, &format!("/ws?token={token}"), &[]).await, greeted("/ws"));
+    assert_eq!(open(server.address, &format!("/ws?token={token}"), &[]).await, greeted("/ws"));
 }
 
 /// What every embedding must do with session tokens.
 pub(crate) async fn takes_session_tokens(server: &Served, facilitator: &Facilitator) {
     let bearer = format!("Bearer {}", facilitator.session_token("ticks"));
     for _ in 0..2 {
-        assert_eq!(open(server, "/ws", &[&bearer]).await, Opened::Greeted(format!("{PAYER} /ws")));
+        assert_eq!(open(server.address, "/ws", &[&bearer]).await, Opened::Greeted(format!("{PAYER} /ws")));
     }
     let elsewhere = format!("Bearer {}", facilitator.session_token("orders"));
-    assert_eq!(open(server, "/ws", &[&elsewhere]).await, refused(403, "wrong_feed"));
+    assert_eq!(open(server.address, "/ws", &[&elsewhere]).await, refused(403, "wrong_feed"));
     let past =
         Claims { iat: now() - 90, nbf: now() - 90, exp: now() - 60, ..Facilitator::session_claims("ticks") };
     let past = format!("Bearer {}", facilitator.issuer.issue(&past).unwrap());
-    assert_eq!(open(server, "/ws", &[&past]).await, refused(403, "expired"));
+    assert_eq!(open(server.address, "/ws", &[&past]).await, refused(403, "expired"));
     let jkt = Some(facilitator.issuer.key().kid().to_owned());
     let bound = Claims { jkt, ..Facilitator::session_claims("ticks") };
     let bound = format!("Bearer {}", facilitator.issuer.issue(&bound).unwrap());
-    assert_eq!(open(server, "/ws", &[&bound]).await, refused(401, "proof_required"));
+    assert_eq!(open(server.address, "/ws", &[&bound]).await, refused(401, "proof_required"));
     let stream = format!("Bearer {}", facilitator.stream_token("ticks", 1));
-    assert_eq!(open(server, "/ws", &[&stream]).await, refused(401, "type"));
+    assert_eq!(open(server.address, "/ws", &[&stream]).await, refused(401, "type"));
     let link = format!("<{URL}/feeds/ticks/session>; rel=\"payment\"");
     let unpaid = Opened::Refused(402, "payment_required".into(), Some(link));
-    assert_eq!(open(server, "/ws", &[]).await, unpaid);
+    assert_eq!(open(server.address, "/ws", &[]).await, unpaid);
 }

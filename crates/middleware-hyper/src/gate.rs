@@ -1,6 +1,6 @@
-//! The wrapper.
+//! Only paid requests get through.
 
-use crate::{AnswerBody, FeedGate, GatedFuture, Verifier};
+use crate::{AnswerBody, AnswerFuture, FeedGate, Verifier};
 use http::{Request, Response};
 use hyper::service::Service;
 use tollwire_x402::FeedId;
@@ -26,13 +26,13 @@ where
 {
     type Response = Response<AnswerBody<A>>;
     type Error = S::Error;
-    type Future = GatedFuture<S::Future>;
+    type Future = AnswerFuture<S::Future>;
 
     fn call(&self, request: Request<Q>) -> Self::Future {
         let (mut head, body) = request.into_parts();
         match self.gate.admit(&mut head) {
-            Ok(_) => GatedFuture::admitted(self.service.call(Request::from_parts(head, body))),
-            Err(refusal) => GatedFuture::refused(refusal.response()),
+            Ok(_) => AnswerFuture::inner(self.service.call(Request::from_parts(head, body))),
+            Err(refusal) => AnswerFuture::ready(refusal.response()),
         }
     }
 }
