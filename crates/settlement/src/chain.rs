@@ -65,6 +65,14 @@ pub enum ChainError {
     /// Another process holds this signer's turn: ask again soon.
     #[error("settlement account is busy")]
     Busy,
+    /// The chain would refuse the transaction as things stand (its simulation fails, gas costs more than we pay):
+    /// nothing was signed; ask again later.
+    #[error("the chain would refuse the transaction now: {0}")]
+    Refused(String),
+    /// The transaction's account nonce went to another one. It can no longer land: prepare a new attempt, which is
+    /// safe, because the token contract takes each authorization once.
+    #[error("transaction superseded: {0}")]
+    Superseded(String),
 }
 
 /// What became of a payment, as far as the chain can prove it.

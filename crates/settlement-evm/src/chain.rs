@@ -1,0 +1,125 @@
+//! The chain, as the settlement procedure sees it.
+
+use crate::EvmConfig;
+use crate::node::Node;
+use crate::send::Lane;
+use crate::turn::Turns;
+use serde_json::Value;
+use tollwire_exact::evm::{Address, Checked, Dialect, Domain, PrivateKey, check_static};
+use tollwire_ledger::model::{Attempt, Payment};
+use tollwire_settlement::chain::{BoxFuture, Turn};
+use tollwire_settlement::{Chain, ChainError, ChainInfo, Identified, Observation, Refusal};
+use tollwire_x402::reason;
+use tollwire_x402::v2::PaymentRequirements;
+
+/// An EVM chain with USDC, reached through one node.
+///
+/// ```no_run
+/// # async fn example(key: &str) -> Result<(), tollwire_settlement_evm::Error> {
+/// use tollwire_settlement_evm::{EvmChain, EvmConfig};
+/// use tollwire_x402::Network;
+///
+/// let config = EvmConfig::new(Network::BASE, "http://127.0.0.1:8545", key);
+/// let chain = EvmChain::connect(config).await?;
+/// # Ok(()) }
+/// ```
+pub struct EvmChain {
+    pub(crate) info: ChainInfo,
+    pub(crate) usdc: Domain,
+    pub(crate) key: PrivateKey,
+    pub(crate) signer: Address,
+    pub(crate) node: Node,
+    pub(crate) lane: Lane,
+    pub(crate) turns: Turns,
+    pub(crate) config: EvmConfig,
+}
+
+impl EvmChain {
+    /// What of the token is ours to check without asking anybody: its network, its contract, its EIP-712 names.
+    pub(crate) fn own_asset(&self, requirements: &PaymentRequirements) -> Result<(), Refusal> {
+        if requirements.known_network() != Some(self.info.network) {
+            let message = format!("this chain is {}", self.info.network);
+            return Err(Refusal::new(reason::INVALID_NETWORK, message));
+        }
+        if requirements.asset.parse() != Ok(self.usdc.contract) {
+            let message = format!("asset is not USDC, {}", self.usdc.contract);
+            return Err(Refusal::new(reason::INVALID_PAYMENT_REQUIREMENTS, message));
+        }
+        for (key, ours, reason) in [
+            ("name", &self.usdc.name, reason::EVM_TOKEN_NAME_MISMATCH),
+            ("version", &self.usdc.version, reason::EVM_TOKEN_VERSION_MISMATCH),
+        ] {
+            if requirements.extra_str(key).is_some_and(|theirs| theirs != ours) {
+                return Err(Refusal::new(reason, format!("extra.{key} is not the token's; write {ours}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn identified(checked: Checked) -> Identified {
+    Identified {
+        payer: checked.payer().to_string(),
+        id: checked.id,
+        amount: checked.payload.authorization.value,
+        valid_before: checked.payload.authorization.valid_before,
+        signature_checked: checked.signature_checked,
+    }
+}
+
+impl Chain for EvmChain {
+    fn info(&self) -> &ChainInfo {
+        &self.info
+    }
+
+    fn signers(&self) -> Vec<String> {
+        vec![self.signer.to_string()]
+    }
+
+    fn identify(&self, requirements: &PaymentRequirements, payload: &Value) -> Result<Identified, Refusal> {
+        let checked = check_static(requirements, payload, Dialect::V2)?;
+        self.own_asset(requirements).map_err(|refusal| refusal.by(checked.payer().to_string()))?;
+        Ok(identified(checked))
+    }
+
+    fn verify<'a>(
+        &'a self,
+        requirements: &'a PaymentRequirements,
+        payload: &'a Value,
+        now: u64,
+    ) -> BoxFuture<'a, Result<Result<Identified, Refusal>, ChainError>> {
+        Box::pin(self.verify_payment(requirements, payload, now))
+    }
+
+    fn turn(&self) -> BoxFuture<'_, Result<Box<dyn Turn>, ChainError>> {
+        Box::pin(async move {
+            let turn: Box<dyn Turn> = Box::new(self.turns.take().await?);
+            Ok(turn)
+        })
+    }
+
+    fn prepare<'a>(
+        &'a self,
+        payment: &'a Payment,
+        turn: &'a dyn Turn,
+    ) -> BoxFuture<'a, Result<Attempt, ChainError>> {
+        Box::pin(self.prepare_attempt(payment, turn))
+    }
+
+    fn broadcast<'a>(&'a self, attempt: &'a Attempt) -> BoxFuture<'a, Result<(), ChainError>> {
+        Box::pin(self.broadcast_attempt(attempt))
+    }
+
+    fn observe<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, Result<Observation, ChainError>> {
+        Box::pin(self.observe_payment(payment))
+    }
+}
+
+impl std::fmt::Debug for EvmChain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EvmChain")
+            .field("info", &self.info)
+            .field("signer", &self.signer)
+            .finish_non_exhaustive()
+    }
+}

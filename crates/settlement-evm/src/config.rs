@@ -1,0 +1,76 @@
+//! What an EVM chain is configured with; every bound with its default.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use tollwire_ledger::{Clock, Ledger, SystemClock};
+use tollwire_x402::{Network, Usdc};
+
+/// Configuration of one EVM chain.
+#[derive(Clone)]
+pub struct EvmConfig {
+    /// The network; one on which x402 names a USDC contract.
+    pub network: Network,
+    /// The node's JSON-RPC URL, `http` or `https`. May hold an access key: it is never logged.
+    pub rpc_url: String,
+    /// Private key of the account that sends settlements and pays for their gas: 64 hexadecimal digits.
+    pub settlement_key: String,
+    /// Our deposit wallet. Default: the settlement account.
+    pub pay_to: Option<String>,
+    /// Blocks from a transaction's own to the newest, both counted, before it counts. Default 1: its receipt.
+    pub confirmations: u64,
+    /// Blocks on top of one that shows an authorization expired, before it counts as dead: a reorganisation could
+    /// bring a block with an earlier time in its place. Default 10.
+    pub expiry_depth: u64,
+    /// What one whole coin of the chain's own currency (10^18 wei) costs, to book gas in USDC. Default $3000.
+    pub usdc_per_coin: Usdc,
+    /// Gas limit of a settlement; what needs more fails its simulation. Default 300,000 (a transfer from an
+    /// ordinary account takes about 105,000; contract wallets more).
+    pub gas_limit: u64,
+    /// The most we pay per gas, in wei. Default 50 gwei.
+    pub max_fee_per_gas: u128,
+    /// How long one request to the node may take. Default 10 s.
+    pub request_timeout: Duration,
+    /// How long to wait for the settlement account's turn before answering busy. Default 20 s.
+    pub turn_wait: Duration,
+    /// Blocks per log query; nodes refuse ranges they find too large. Default 2,000.
+    pub log_blocks: u64,
+    /// A ledger whose leases make processes that share this settlement account take turns. Default: none, this
+    /// process is alone with it.
+    pub lease: Option<Arc<dyn Ledger>>,
+    /// Where attempts take their time from. Default: the machine's clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl EvmConfig {
+    /// The defaults.
+    pub fn new(network: Network, rpc_url: impl Into<String>, settlement_key: impl Into<String>) -> Self {
+        Self {
+            network,
+            rpc_url: rpc_url.into(),
+            settlement_key: settlement_key.into(),
+            pay_to: None,
+            confirmations: 1,
+            expiry_depth: 10,
+            usdc_per_coin: Usdc::from_atomic(3_000_000_000).unwrap_or_default(),
+            gas_limit: 300_000,
+            max_fee_per_gas: 50_000_000_000,
+            request_timeout: Duration::from_secs(10),
+            turn_wait: Duration::from_secs(20),
+            log_blocks: 2_000,
+            lease: None,
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+impl fmt::Debug for EvmConfig {
+    /// Without URL and key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EvmConfig")
+            .field("network", &self.network)
+            .field("pay_to", &self.pay_to)
+            .field("confirmations", &self.confirmations)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,210 @@
+//! What became of a payment, by receipts and by the contract's own logs.
+//!
+//! Landed means: the authorization's own `AuthorizationUsed` log, followed by the `Transfer` of exactly the signed
+//! amount to the signed payee, deep enough. Dead needs as much proof: the nonce ended otherwise (a cancellation,
+//! another transfer), or a block deep enough is past `validBefore` with the nonce unused. All else is pending.
+
+use crate::EvmChain;
+use crate::contract::{ENDINGS, Usdc, address};
+use crate::node::{At, Block, Log, Receipt, hex0x};
+use crate::send::stored_payload;
+use alloy_primitives::{Address, B256, U256};
+use alloy_sol_types::SolEvent;
+use serde_json::json;
+use tollwire_exact::evm::Authorization;
+use tollwire_ledger::model::{Landing, Payment};
+use tollwire_settlement::{ChainError, Observation, Refusal};
+use tollwire_x402::{Usdc as Money, reason};
+
+/// How long before its record a payment's authorization may have been used, in seconds: between its verification
+/// and its record, by clocks that differ.
+const BEFORE_RECORD_SECS: u64 = 600;
+
+/// Wei in a whole coin.
+const WEI_PER_COIN: u64 = 1_000_000_000_000_000_000;
+
+/// How an authorization's nonce ended in one transaction.
+enum Ending {
+    /// It moved the signed amount to the signed payee.
+    Paid,
+    /// It moved something else, or to somebody else.
+    OtherTransfer,
+    /// The payer cancelled it.
+    Cancelled,
+}
+
+impl EvmChain {
+    pub(crate) async fn observe_payment(&self, payment: &Payment) -> Result<Observation, ChainError> {
+        let signed = stored_payload(payment)?.authorization;
+        let receipts = self.receipts(payment).await?;
+        let last = payment.attempts.last().map(|attempt| attempt.tx.clone());
+        for receipt in receipts.iter().filter(|receipt| receipt.succeeded) {
+            if let Some(ending) = self.ending(&signed, &receipt.logs) {
+                let found = (ending, receipt.tx.clone(), receipt.block);
+                return self.conclude(payment, found, &receipts, None).await;
+            }
+        }
+        let head = self.node.block(At::Latest).await?;
+        if !self.used(&signed, head.number).await? {
+            if self.expired(&signed, head).await? {
+                return Ok(Observation::Dead(refusal(
+                    payment,
+                    reason::EVM_VALID_BEFORE,
+                    "it expired unused",
+                )));
+            }
+            return Ok(Observation::Pending(last));
+        }
+        if let Some(found) = self.search(payment, &signed, head).await? {
+            return self.conclude(payment, found, &receipts, Some(head)).await;
+        }
+        tracing::warn!(payer = %signed.from, "authorization is used, but the node shows no log of it");
+        Ok(Observation::Pending(last))
+    }
+
+    /// Receipts of our own transactions for this payment, as far as they are mined.
+    async fn receipts(&self, payment: &Payment) -> Result<Vec<Receipt>, ChainError> {
+        let mut receipts = Vec::new();
+        for attempt in &payment.attempts {
+            receipts.extend(self.node.receipt(&attempt.tx).await?);
+        }
+        Ok(receipts)
+    }
+
+    /// Turns an ending into a fate, once it is deep enough.
+    async fn conclude(
+        &self,
+        payment: &Payment,
+        (ending, tx, block): (Ending, String, u64),
+        receipts: &[Receipt],
+        head: Option<Block>,
+    ) -> Result<Observation, ChainError> {
+        let above = self.config.confirmations.saturating_sub(1);
+        if above > 0 {
+            let head = match head {
+                Some(head) => head,
+                None => self.node.block(At::Latest).await?,
+            };
+            if head.number < block.saturating_add(above) {
+                return Ok(Observation::Pending(Some(tx)));
+            }
+        }
+        let dead = |reason, message: &str| Ok(Observation::Dead(refusal(payment, reason, message)));
+        match ending {
+            Ending::Paid => {
+                let gas = self.gas(receipts);
+                Ok(Observation::Landed(Landing { tx, block, gas }))
+            }
+            Ending::Cancelled => {
+                dead(reason::EVM_NONCE_ALREADY_USED, "the payer cancelled the authorization")
+            }
+            Ending::OtherTransfer if payment.attempts.iter().any(|attempt| attempt.tx == tx) => dead(
+                reason::EVM_TRANSFER_EVENT_MISMATCH,
+                "the transaction moved something else than was signed",
+            ),
+            Ending::OtherTransfer => {
+                dead(reason::EVM_NONCE_ALREADY_USED, "the nonce was used for another transfer")
+            }
+        }
+    }
+
+    /// How the authorization ended in one transaction's logs, if it did. The contract writes the transfer right
+    /// after the use; other transfers in the same transaction prove nothing.
+    fn ending(&self, signed: &Authorization, logs: &[Log]) -> Option<Ending> {
+        let contract = address(&self.usdc.contract);
+        let mut logs = logs.iter().filter(|log| log.address == contract);
+        let (payer, nonce) = (topic(address(&signed.from)), B256::from(signed.nonce));
+        let ends = |log: &&Log| {
+            log.topics.get(1..) == Some([payer, nonce].as_slice())
+                && log.topics.first().is_some_and(|kind| ENDINGS.contains(kind))
+        };
+        let end = logs.by_ref().find(ends)?;
+        if end.topics.first() == Some(&Usdc::AuthorizationCanceled::SIGNATURE_HASH) {
+            return Some(Ending::Cancelled);
+        }
+        let transfer = [Usdc::Transfer::SIGNATURE_HASH, payer, topic(address(&signed.to))];
+        let amount = U256::from(signed.value.atomic()).to_be_bytes::<32>();
+        let paid = logs.next().is_some_and(|log| log.topics == transfer && log.data == amount);
+        Some(if paid { Ending::Paid } else { Ending::OtherTransfer })
+    }
+
+    async fn used(&self, signed: &Authorization, block: u64) -> Result<bool, ChainError> {
+        let (authorizer, nonce) = (address(&signed.from), signed.nonce.into());
+        let question = Usdc::authorizationStateCall { authorizer, nonce };
+        self.node.read(address(&self.usdc.contract), &question, At::Number(block)).await
+    }
+
+    /// Whether a block deep enough proves that the authorization can never be used: its time is past `validBefore`,
+    /// so is every later one's, and up to it the nonce was unused.
+    async fn expired(&self, signed: &Authorization, head: Block) -> Result<bool, ChainError> {
+        if head.time < signed.valid_before {
+            return Ok(false);
+        }
+        let below = self.config.confirmations.saturating_sub(1).saturating_add(self.config.expiry_depth);
+        let Some(number) = head.number.checked_sub(below) else { return Ok(false) };
+        let block = self.node.block(At::Number(number)).await?;
+        Ok(block.time >= signed.valid_before && !self.used(signed, block.number).await?)
+    }
+
+    /// Looks for the transaction that used or cancelled the authorization.
+    async fn search(
+        &self,
+        payment: &Payment,
+        signed: &Authorization,
+        head: Block,
+    ) -> Result<Option<(Ending, String, u64)>, ChainError> {
+        let from_time = payment.recorded.secs().saturating_sub(BEFORE_RECORD_SECS);
+        let mut from = self.block_before(from_time, head).await?;
+        let contract = address(&self.usdc.contract);
+        let hex = |word: B256| hex0x(word.as_slice());
+        let topics =
+            json!([ENDINGS.map(hex), hex(topic(address(&signed.from))), hex(B256::from(signed.nonce))]);
+        while from <= head.number {
+            let to = from.saturating_add(self.config.log_blocks.saturating_sub(1)).min(head.number);
+            if let Some(log) = self.node.logs(contract, from, to, topics.clone()).await?.into_iter().next() {
+                let receipt = self.node.receipt(&log.tx).await?;
+                let logs = receipt.map(|receipt| receipt.logs).unwrap_or_default();
+                return Ok(self.ending(signed, &logs).map(|ending| (ending, log.tx, log.block)));
+            }
+            from = to.saturating_add(1);
+        }
+        Ok(None)
+    }
+
+    /// A block not after `time`, near the last such one; block 0 if there is none.
+    async fn block_before(&self, time: u64, head: Block) -> Result<u64, ChainError> {
+        let (mut low, mut high, mut step) = (head, head.number, 64_u64);
+        while low.time > time && low.number > 0 {
+            high = low.number;
+            low = self.node.block(At::Number(low.number.saturating_sub(step))).await?;
+            step = step.saturating_mul(4);
+        }
+        while high.saturating_sub(low.number) > 64 {
+            let middle = low.number.midpoint(high);
+            let block = self.node.block(At::Number(middle)).await?;
+            if block.time > time {
+                high = middle;
+            } else {
+                low = block;
+            }
+        }
+        Ok(low.number)
+    }
+
+    /// What our mined transactions for a payment cost, reverted ones included, rounded up.
+    fn gas(&self, receipts: &[Receipt]) -> Money {
+        let wei = receipts.iter().fold(U256::ZERO, |sum, receipt| sum.saturating_add(receipt.cost));
+        let rate = U256::from(self.config.usdc_per_coin.atomic());
+        let atomic = wei.saturating_mul(rate).div_ceil(U256::from(WEI_PER_COIN));
+        u64::try_from(atomic).ok().and_then(Money::from_atomic).unwrap_or(Money::MAX)
+    }
+}
+
+/// An address as an indexed log field.
+fn topic(address: Address) -> B256 {
+    address.into_word()
+}
+
+fn refusal(payment: &Payment, reason: &'static str, message: &str) -> Refusal {
+    Refusal::new(reason, message).by(payment.intent.payer.clone())
+}

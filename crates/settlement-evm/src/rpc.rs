@@ -1,0 +1,188 @@
+//! JSON-RPC over HTTP, as small as one node needs it.
+//!
+//! Not alloy's transport: that writes the node's URL (which may hold an access key) and every request (which holds
+//! the payer's signature) into its debug spans, and its errors quote both. Here neither leaves this module.
+
+use crate::Error;
+use base64::Engine as _;
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::{Value, json};
+use std::error::Error as StdError;
+use std::time::Duration;
+
+/// The largest answer that is read, in bytes.
+const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// How much of a node's error text is kept, in characters.
+const TEXT_CHARS_MAX: usize = 200;
+
+/// A connection pool to one node.
+pub(crate) struct Rpc {
+    http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    uri: Uri,
+    authorization: Option<HeaderValue>,
+    timeout: Duration,
+}
+
+/// Why a call gave no result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// No answer, or nothing that is JSON-RPC. The text names no URL.
+    Silent(String),
+    /// The node answered with an error.
+    Answer(Answer),
+}
+
+/// A JSON-RPC error object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) code: i64,
+    pub(crate) message: String,
+    /// What a reverted call returned.
+    pub(crate) data: Option<Vec<u8>>,
+}
+
+impl Rpc {
+    pub(crate) fn new(url: &str, timeout: Duration) -> Result<Self, Error> {
+        let wrong = |reason: &str| Error::Config { key: "rpc_url", reason: reason.to_owned() };
+        let mut url: url::Url =
+            url.parse().map_err(|_| wrong("not a URL; write such as https://node.example/key"))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(wrong("write an http or https URL; others are not spoken"));
+        }
+        let authorization = basic(&url);
+        let _cannot_fail_for_http = (url.set_username(""), url.set_password(None));
+        let uri =
+            url.as_str().parse().map_err(|_| wrong("not a URL; write such as https://node.example/key"))?;
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let connector = HttpsConnectorBuilder::new()
+            .with_provider_and_webpki_roots(provider)
+            .map_err(|_| wrong("this build has no TLS"))?
+            .https_or_http()
+            .enable_http1()
+            .build();
+        let http = Client::builder(TokioExecutor::new()).build(connector);
+        Ok(Self { http, uri, authorization, timeout })
+    }
+
+    /// One call. `method` and the node's own words are all that a failure tells.
+    pub(crate) async fn call(&self, method: &'static str, params: Value) -> Result<Value, Failure> {
+        let silent = |what: String| Failure::Silent(format!("{method}: {what}"));
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
+        let exchange = tokio::time::timeout(self.timeout, self.exchange(body));
+        let (status, body) = match exchange.await {
+            Ok(exchanged) => exchanged.map_err(silent)?,
+            Err(_elapsed) => return Err(silent(format!("no answer within {:?}", self.timeout))),
+        };
+        // Nodes send errors with any status; only what is not JSON-RPC is judged by it.
+        let answer: Option<Value> = serde_json::from_slice(&body).ok();
+        let Some(Value::Object(mut answer)) = answer else {
+            return Err(silent(format!("HTTP {status} without JSON-RPC")));
+        };
+        match (answer.remove("result"), answer.get("error")) {
+            (_, Some(error)) if !error.is_null() => Err(read_error(error, status)),
+            (Some(result), _) => Ok(result),
+            (None, _) => Err(silent(format!("HTTP {status} without a result"))),
+        }
+    }
+
+    async fn exchange(&self, body: String) -> Result<(StatusCode, Bytes), String> {
+        let mut request = Request::new(Full::from(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.uri.clone();
+        request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(authorization) = &self.authorization {
+            request.headers_mut().insert(header::AUTHORIZATION, authorization.clone());
+        }
+        let response = self.http.request(request).await.map_err(|error| root_cause(&error))?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
+        let body = body.map_err(|error| match error.downcast_ref::<LengthLimitError>() {
+            Some(_) => format!("an answer of more than {ANSWER_BYTES_MAX} bytes"),
+            None => root_cause(error.as_ref()),
+        })?;
+        Ok((status, body.to_bytes()))
+    }
+}
+
+/// `user:password@` of a URL, as HTTP says it.
+fn basic(url: &url::Url) -> Option<HeaderValue> {
+    if url.username().is_empty() && url.password().is_none() {
+        return None;
+    }
+    let pair = format!("{}:{}", url.username(), url.password().unwrap_or_default());
+    let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
+    let mut value = HeaderValue::from_str(&format!("Basic {encoded}")).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// The innermost error's text: outer ones may quote the URL.
+fn root_cause(error: &(dyn StdError + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+fn read_error(error: &Value, status: StatusCode) -> Failure {
+    let code = error.get("code").and_then(Value::as_i64).unwrap_or_default();
+    let message = error.get("message").and_then(Value::as_str).unwrap_or_default();
+    let message: String = message.chars().take(TEXT_CHARS_MAX).collect();
+    if status == StatusCode::TOO_MANY_REQUESTS || code == -32005 {
+        return Failure::Silent(format!("the node limits our requests: {message}"));
+    }
+    // Some nodes wrap the returned bytes once more: {"data": {"data": "0x.."}}.
+    let data = error.get("data");
+    let data = data.and_then(|data| data.as_str().or_else(|| data.get("data")?.as_str()));
+    let data = data.and_then(|data| hex::decode(data.strip_prefix("0x")?).ok());
+    Failure::Answer(Answer { code, message, data })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_leave_the_url_for_a_header() {
+        let rpc = Rpc::new("https://user:pass@node.example/path?key=1", Duration::from_secs(1)).unwrap();
+        assert_eq!(rpc.uri.to_string(), "https://node.example/path?key=1");
+        assert_eq!(rpc.authorization.unwrap(), "Basic dXNlcjpwYXNz");
+    }
+
+    #[test]
+    fn wrong_urls_are_refused_without_being_quoted() {
+        for url in ["", "node.example/secret", "ws://node.example/secret", "http://"] {
+            let error = Rpc::new(url, Duration::from_secs(1)).err().unwrap().to_string();
+            assert!(error.starts_with("rpc_url: ") && !error.contains("secret"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_dead_node_is_silent_and_its_url_unsaid() {
+        let rpc = Rpc::new("http://127.0.0.1:1/secret-key", Duration::from_secs(5)).unwrap();
+        let Failure::Silent(text) = rpc.call("eth_chainId", json!([])).await.unwrap_err() else {
+            panic!("nobody listens there")
+        };
+        assert!(text.starts_with("eth_chainId: ") && !text.contains("secret-key"), "{text}");
+    }
+
+    #[test]
+    fn reads_errors_of_every_shape() {
+        let plain = json!({ "code": 3, "message": "execution reverted", "data": "0x08c379a0" });
+        let nested = json!({ "code": -32000, "message": "reverted", "data": { "data": "0x08c379a0" } });
+        for error in [plain, nested] {
+            let Failure::Answer(answer) = read_error(&error, StatusCode::OK) else { panic!("an answer") };
+            assert_eq!(answer.data.unwrap(), [0x08, 0xc3, 0x79, 0xa0]);
+        }
+        let limited = json!({ "code": -32005, "message": "slow down" });
+        assert!(matches!(read_error(&limited, StatusCode::OK), Failure::Silent(_)));
+    }
+}
