@@ -28,9 +28,10 @@ pub struct RawRequest {
 
 /// A request in one of the two dialects, parsed.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(
+#[allow(
     clippy::large_enum_variant,
-    reason = "one per HTTP request, moved once: a box would cost more than it saves"
+    reason = "one per HTTP request, moved once: a box would cost more than it saves (`allow`, because how large a \
+              JSON map is depends on serde_json's features in the build at hand)"
 )]
 pub enum Request {
     /// x402 v1.
@@ -213,6 +214,25 @@ impl Request {
             Self::V1(..) => v1::VERSION,
             Self::V2(..) => v2::VERSION,
         }
+    }
+
+    /// The request as it travels.
+    pub fn to_raw(&self) -> Result<RawRequest, crate::Error> {
+        let value =
+            |message, value: serde_json::Result<Value>| value.map_err(|_| crate::Error::Json { message });
+        let (payload, requirements) = match self {
+            Self::V1(payload, requirements) => {
+                (serde_json::to_value(payload), serde_json::to_value(requirements))
+            }
+            Self::V2(payload, requirements) => {
+                (serde_json::to_value(payload), serde_json::to_value(requirements))
+            }
+        };
+        Ok(RawRequest {
+            x402_version: Some(self.version()),
+            payment_payload: value("paymentPayload", payload)?,
+            payment_requirements: value("paymentRequirements", requirements)?,
+        })
     }
 
     /// The network as the request names it, in its own dialect.

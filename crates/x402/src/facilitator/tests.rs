@@ -44,6 +44,14 @@ fn both_dialects_come_to_one_offer() {
 }
 
 #[test]
+fn a_request_travels_as_it_was_read() {
+    for body in [v1_body(), v2_body()] {
+        let request = parse(body).unwrap().unwrap();
+        assert_eq!(request.to_raw().unwrap().parse(), Ok(Ok(request)));
+    }
+}
+
+#[test]
 fn the_payload_s_version_decides_then_the_envelope_s() {
     let mut body = v2_body();
     body["x402Version"] = json!(1);

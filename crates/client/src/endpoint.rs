@@ -1,0 +1,96 @@
+//! Addresses, checked before anything secret is sent to them.
+
+use crate::Error;
+use url::{Host, Url};
+
+/// An address that secrets may be sent to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Endpoint(Url);
+
+impl Endpoint {
+    /// An HTTP address.
+    pub(crate) fn http(text: &str, allow_plain: bool) -> Result<Self, Error> {
+        Self::parse(text, ["https", "http"], allow_plain)
+    }
+
+    /// A WebSocket address.
+    pub(crate) fn ws(text: &str, allow_plain: bool) -> Result<Self, Error> {
+        Self::parse(text, ["wss", "ws"], allow_plain)
+    }
+
+    fn parse(text: &str, [secure, plain]: [&str; 2], allow_plain: bool) -> Result<Self, Error> {
+        let url = Url::parse(text).map_err(|_| Error::Url("it is not an absolute URL"))?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(Error::Url("it carries credentials"));
+        }
+        if url.fragment().is_some() {
+            return Err(Error::Url("it carries a fragment"));
+        }
+        let endpoint = Self(url);
+        match endpoint.0.scheme() {
+            scheme if scheme == secure => Ok(endpoint),
+            scheme if scheme == plain && (allow_plain || endpoint.is_loopback()) => Ok(endpoint),
+            scheme if scheme == plain => {
+                Err(Error::Url("without TLS only this machine may be addressed, unless allow_plain is set"))
+            }
+            _ => Err(Error::Url("it has another scheme than expected")),
+        }
+    }
+
+    fn is_loopback(&self) -> bool {
+        match self.0.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(Host::Ipv6(ip)) => ip.is_loopback(),
+            None => false,
+        }
+    }
+
+    pub(crate) fn is_secure(&self) -> bool {
+        matches!(self.0.scheme(), "https" | "wss")
+    }
+
+    /// The host as sockets and certificates want it: without brackets.
+    pub(crate) fn host(&self) -> String {
+        match self.0.host() {
+            Some(Host::Domain(name)) => name.to_owned(),
+            Some(Host::Ipv4(ip)) => ip.to_string(),
+            Some(Host::Ipv6(ip)) => ip.to_string(),
+            None => String::new(),
+        }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.0.port_or_known_default().unwrap_or(if self.is_secure() { 443 } else { 80 })
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_go_out_over_tls_or_stay_on_this_machine() {
+        for (text, ok) in [
+            ("https://pay.example/feeds/x/session", true),
+            ("http://127.0.0.1:4020/x", true),
+            ("http://[::1]:4020/x", true),
+            ("http://localhost/x", true),
+            ("http://pay.example/x", false),
+            ("http://localhost.evil.example/x", false),
+            ("ftp://pay.example/x", false),
+            ("https://user:s3cret@pay.example/x", false),
+            ("/feeds/x", false),
+        ] {
+            assert_eq!(Endpoint::http(text, false).is_ok(), ok, "{text}");
+        }
+        assert!(Endpoint::http("http://pay.example/x", true).is_ok());
+        assert!(Endpoint::ws("http://127.0.0.1/x", false).is_err());
+        let endpoint = Endpoint::ws("wss://[2001:db8::1]/x", false).unwrap();
+        assert_eq!((endpoint.host().as_str(), endpoint.port()), ("2001:db8::1", 443));
+    }
+}

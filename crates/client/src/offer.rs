@@ -1,0 +1,173 @@
+//! Which offer of a bill is taken.
+
+use crate::{Budget, Error};
+use std::collections::BTreeSet;
+use tollwire_exact::evm::{Address, Domain};
+use tollwire_x402::v2::PaymentRequirements;
+use tollwire_x402::{Network, Usdc};
+
+/// An offer that would keep our signature valid for longer than this many seconds is not taken.
+const TIMEOUT_SECS_MAX: u64 = 3_600;
+
+/// What must not change from one bill of a seller to the next: where the money goes, in what, to whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Terms {
+    pub(crate) network: Network,
+    pub(crate) asset: Address,
+    pub(crate) pay_to: Address,
+}
+
+/// Why an offer is not taken, in the order of the checks: the greatest came closest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Misfit {
+    Network,
+    Scheme,
+    Asset,
+    Timeout,
+    Terms,
+    /// Too dear; with the price.
+    Price(std::cmp::Reverse<Usdc>),
+}
+
+/// The terms of an offer, if it is in USDC as we know it: the amount is only meaningful in a known asset.
+pub(crate) fn read(offer: &PaymentRequirements) -> Option<Terms> {
+    let network = offer.known_network()?;
+    let known = Domain::usdc(network)?;
+    let asset: Address = offer.asset.parse().ok()?;
+    let same = asset == known.contract
+        && offer.extra_str("name") == Some(&known.name)
+        && offer.extra_str("version") == Some(&known.version)
+        && matches!(offer.extra_str("assetTransferMethod"), None | Some("eip3009"));
+    if !same {
+        return None;
+    }
+    Some(Terms { network, asset, pay_to: offer.pay_to.parse().ok()? })
+}
+
+/// The terms of all offers of a bill that can be read at all.
+pub(crate) fn terms(offers: &[PaymentRequirements]) -> BTreeSet<Terms> {
+    offers.iter().filter_map(read).collect()
+}
+
+/// The first offer that fits: sellers put first what they like best, as official clients assume too.
+///
+/// `pinned` are the terms of the seller's first bill.
+pub(crate) fn choose<'a>(
+    offers: &'a [PaymentRequirements],
+    networks: &[Network],
+    pinned: &BTreeSet<Terms>,
+    budget: &Budget,
+) -> Result<&'a PaymentRequirements, Error> {
+    let mut closest = None;
+    for offer in offers {
+        match misfit(offer, networks, pinned, budget) {
+            None => return Ok(offer),
+            misfit => closest = closest.max(misfit),
+        }
+    }
+    Err(match closest {
+        None => Error::NoOffer("there is none"),
+        Some(Misfit::Network) => Error::NoOffer("none is on a network of this payer"),
+        Some(Misfit::Scheme) => Error::NoOffer("none is of the scheme exact"),
+        Some(Misfit::Asset) => Error::NoOffer("none is in USDC as Circle issues it"),
+        Some(Misfit::Timeout) => Error::NoOffer("all keep a signature valid for none or too many seconds"),
+        Some(Misfit::Terms) => Error::NoOffer("payee or asset are not those of the first bill"),
+        Some(Misfit::Price(std::cmp::Reverse(asked))) => {
+            Error::Budget { asked, per_payment: budget.per_payment(), left: budget.left() }
+        }
+    })
+}
+
+fn misfit(
+    offer: &PaymentRequirements,
+    networks: &[Network],
+    pinned: &BTreeSet<Terms>,
+    budget: &Budget,
+) -> Option<Misfit> {
+    if !offer.known_network().is_some_and(|network| networks.contains(&network)) {
+        return Some(Misfit::Network);
+    }
+    if offer.scheme != "exact" {
+        return Some(Misfit::Scheme);
+    }
+    let Some(terms) = read(offer) else { return Some(Misfit::Asset) };
+    if !(1..=TIMEOUT_SECS_MAX).contains(&offer.max_timeout_seconds) {
+        return Some(Misfit::Timeout);
+    }
+    if !pinned.contains(&terms) {
+        return Some(Misfit::Terms);
+    }
+    (offer.amount > budget.per_payment() || offer.amount > budget.left())
+        .then_some(Misfit::Price(std::cmp::Reverse(offer.amount)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    const PAY_TO: &str = "0x209693Bc6afc0C5328bA36FaF03C514EF312287C";
+
+    fn offer(change: Value) -> PaymentRequirements {
+        let mut offer = json!({
+            "scheme": "exact", "network": "eip155:8453", "amount": "100000", "payTo": PAY_TO,
+            "asset": "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913", "maxTimeoutSeconds": 300,
+            "extra": {"name": "USD Coin", "version": "2"},
+        });
+        offer.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        serde_json::from_value(offer).unwrap()
+    }
+
+    fn budget() -> Budget {
+        Budget::new("0.10".parse().unwrap(), "1".parse().unwrap())
+    }
+
+    fn pick(offers: &[PaymentRequirements]) -> Result<usize, Error> {
+        let chosen = choose(offers, &[Network::BASE], &terms(offers), &budget())?;
+        Ok(offers.iter().position(|offer| std::ptr::eq(offer, chosen)).unwrap())
+    }
+
+    #[test]
+    fn the_first_that_fits_is_taken() {
+        let offers = [
+            offer(json!({"network": "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp"})),
+            offer(json!({"scheme": "upto"})),
+            offer(json!({"amount": "100001"})),
+            offer(json!({})),
+            offer(json!({"amount": "1"})),
+        ];
+        assert_eq!(pick(&offers), Ok(3));
+    }
+
+    #[test]
+    fn what_does_not_fit_says_how_close_it_came() {
+        for (change, text) in [
+            (json!({"network": "eip155:84532"}), "network"),
+            (json!({"scheme": "upto"}), "scheme"),
+            (json!({"asset": PAY_TO}), "USDC"),
+            (json!({"extra": {"name": "USDC", "version": "2"}}), "USDC"),
+            (json!({"extra": null}), "USDC"),
+            (json!({"payTo": "me"}), "USDC"),
+            (json!({"maxTimeoutSeconds": 0}), "seconds"),
+            (json!({"maxTimeoutSeconds": 3601}), "seconds"),
+        ] {
+            let error = pick(&[offer(json!({"network": "eip155:1"})), offer(change)]).unwrap_err();
+            assert!(matches!(error, Error::NoOffer(why) if why.contains(text)), "{text}: {error}");
+        }
+        assert!(matches!(pick(&[]), Err(Error::NoOffer(_))));
+    }
+
+    #[test]
+    fn too_dear_names_the_cheapest() {
+        let offers = [offer(json!({"amount": "900000"})), offer(json!({"amount": "100001"}))];
+        assert!(matches!(pick(&offers), Err(Error::Budget { asked, .. }) if asked.atomic() == 100_001));
+    }
+
+    #[test]
+    fn a_later_bill_cannot_name_another_payee() {
+        let first = [offer(json!({}))];
+        let later = [offer(json!({"payTo": "0x036CbD53842c5426634e7929541eC2318f3dCF7e"}))];
+        let chosen = choose(&later, &[Network::BASE], &terms(&first), &budget());
+        assert!(matches!(chosen, Err(Error::NoOffer(why)) if why.contains("first bill")));
+    }
+}

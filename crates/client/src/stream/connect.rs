@@ -1,0 +1,119 @@
+//! One attempt to open a WebSocket.
+
+use crate::http_client::{problem_kind, retry_after};
+use crate::{Config, Error, Session};
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Response, StatusCode};
+use rustls::pki_types::ServerName;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{WebSocketStream, client_async_with_config, tungstenite};
+use tollwire_x402::{StreamId, header};
+
+/// An open WebSocket over TCP or TLS.
+pub(super) type Socket = WebSocketStream<Box<dyn Connection>>;
+
+/// A byte stream, encrypted or not.
+pub(super) trait Connection: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Connection for T {}
+
+/// tungstenite's own 128 KiB buffers would be most of what a stream costs.
+const READ_BUFFER_BYTES: usize = 8 * 1024;
+const WRITE_BUFFER_BYTES: usize = 4 * 1024;
+
+/// Why an attempt failed.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The connection broke, or the answer never came: nobody knows whether the stream was opened.
+    Broken(String),
+    /// The server said no.
+    Refused(Refusal),
+    /// It cannot work, however often tried.
+    Fatal(Error),
+}
+
+/// A refused upgrade.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    /// Whether it says how to pay.
+    pub(super) payable: bool,
+    pub(super) retry_after: Option<Duration>,
+    pub(super) problem: Option<String>,
+}
+
+/// Opens a WebSocket with a session's token. `id` is the same for every attempt to open the same stream.
+pub(super) async fn connect(
+    tls: &Arc<rustls::ClientConfig>,
+    config: &Config,
+    session: &Session,
+    id: &StreamId,
+) -> Result<Socket, Failure> {
+    let attempt = async {
+        let mut request = session
+            .ws
+            .as_str()
+            .into_client_request()
+            .map_err(|_| Failure::Fatal(Error::Url("it cannot stand in a request")))?;
+        let id = HeaderValue::from_str(id.as_str()).map_err(|_| Failure::Fatal(Error::Closed))?;
+        request.headers_mut().insert(AUTHORIZATION, session.authorization().map_err(Failure::Fatal)?);
+        request.headers_mut().insert(header::TOLLWIRE_STREAM, id);
+        let connection = dial(tls, session).await.map_err(|error| Failure::Broken(error.to_string()))?;
+        let opened = client_async_with_config(request, connection, Some(limits(config))).await;
+        opened.map(|(socket, _)| socket).map_err(failure)
+    };
+    match timeout(config.connect_wait, attempt).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Failure::Broken("no answer in time".into())),
+    }
+}
+
+async fn dial(tls: &Arc<rustls::ClientConfig>, session: &Session) -> std::io::Result<Box<dyn Connection>> {
+    let host = session.ws.host();
+    let tcp = TcpStream::connect((host.as_str(), session.ws.port())).await?;
+    tcp.set_nodelay(true)?;
+    if !session.ws.is_secure() {
+        return Ok(Box::new(tcp));
+    }
+    let name = ServerName::try_from(host).map_err(std::io::Error::other)?;
+    Ok(Box::new(TlsConnector::from(Arc::clone(tls)).connect(name, tcp).await?))
+}
+
+fn limits(config: &Config) -> WebSocketConfig {
+    let longest = config.message_bytes_max;
+    WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(WRITE_BUFFER_BYTES)
+        .max_write_buffer_size(longest.saturating_add(64 * 1024))
+        .max_message_size(Some(longest))
+        .max_frame_size(Some(longest))
+}
+
+fn failure(error: tungstenite::Error) -> Failure {
+    match error {
+        tungstenite::Error::Http(answer) => Failure::Refused(refusal(&answer)),
+        tungstenite::Error::Io(error) => Failure::Broken(error.to_string()),
+        // The server hung up in the middle of the handshake.
+        tungstenite::Error::Protocol(tungstenite::error::ProtocolError::HandshakeIncomplete) => {
+            Failure::Broken("hung up during the handshake".into())
+        }
+        other => Failure::Fatal(Error::Protocol(other.to_string())),
+    }
+}
+
+fn refusal(answer: &Response<Option<Vec<u8>>>) -> Refusal {
+    Refusal {
+        status: answer.status(),
+        payable: answer.headers().contains_key(header::PAYMENT_REQUIRED),
+        retry_after: retry_after(answer.headers()),
+        // The body may be cut short, and then has no kind.
+        problem: answer.body().as_deref().and_then(problem_kind),
+    }
+}
