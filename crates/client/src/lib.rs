@@ -20,9 +20,9 @@
 //! let mut stream = StreamClient::open(payer, "https://pay.example/feeds/ticks/session").await?;
 //! while let Some(event) = stream.next().await? {
 //!     match event {
-//!         Event::Message(message) => drop(message),
-//!         Event::Exhausted { .. } => {}
-//!         Event::Renewed { .. } => {}
+//!         Event::Message(message) => println!("{message:?}"),
+//!         Event::Renewed { paid } => println!("paid {paid} and went on"),
+//!         _ => {}
 //!     }
 //! }
 //! # Ok(())

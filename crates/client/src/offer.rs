@@ -108,7 +108,7 @@ mod tests {
 
     const PAY_TO: &str = "0x209693Bc6afc0C5328bA36FaF03C514EF312287C";
 
-    fn offer(change: Value) -> PaymentRequirements {
+    fn offer(change: &Value) -> PaymentRequirements {
         let mut offer = json!({
             "scheme": "exact", "network": "eip155:8453", "amount": "100000", "payTo": PAY_TO,
             "asset": "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913", "maxTimeoutSeconds": 300,
@@ -130,11 +130,11 @@ mod tests {
     #[test]
     fn the_first_that_fits_is_taken() {
         let offers = [
-            offer(json!({"network": "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp"})),
-            offer(json!({"scheme": "upto"})),
-            offer(json!({"amount": "100001"})),
-            offer(json!({})),
-            offer(json!({"amount": "1"})),
+            offer(&json!({"network": "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp"})),
+            offer(&json!({"scheme": "upto"})),
+            offer(&json!({"amount": "100001"})),
+            offer(&json!({})),
+            offer(&json!({"amount": "1"})),
         ];
         assert_eq!(pick(&offers), Ok(3));
     }
@@ -151,7 +151,7 @@ mod tests {
             (json!({"maxTimeoutSeconds": 0}), "seconds"),
             (json!({"maxTimeoutSeconds": 3601}), "seconds"),
         ] {
-            let error = pick(&[offer(json!({"network": "eip155:1"})), offer(change)]).unwrap_err();
+            let error = pick(&[offer(&json!({"network": "eip155:1"})), offer(&change)]).unwrap_err();
             assert!(matches!(error, Error::NoOffer(why) if why.contains(text)), "{text}: {error}");
         }
         assert!(matches!(pick(&[]), Err(Error::NoOffer(_))));
@@ -159,14 +159,14 @@ mod tests {
 
     #[test]
     fn too_dear_names_the_cheapest() {
-        let offers = [offer(json!({"amount": "900000"})), offer(json!({"amount": "100001"}))];
+        let offers = [offer(&json!({"amount": "900000"})), offer(&json!({"amount": "100001"}))];
         assert!(matches!(pick(&offers), Err(Error::Budget { asked, .. }) if asked.atomic() == 100_001));
     }
 
     #[test]
     fn a_later_bill_cannot_name_another_payee() {
-        let first = [offer(json!({}))];
-        let later = [offer(json!({"payTo": "0x036CbD53842c5426634e7929541eC2318f3dCF7e"}))];
+        let first = [offer(&json!({}))];
+        let later = [offer(&json!({"payTo": "0x036CbD53842c5426634e7929541eC2318f3dCF7e"}))];
         let chosen = choose(&later, &[Network::BASE], &terms(&first), &budget());
         assert!(matches!(chosen, Err(Error::NoOffer(why)) if why.contains("first bill")));
     }

@@ -130,6 +130,15 @@ impl Payer {
         }
     }
 
+    /// Gives up the undecided payment of an address, if there is one, and hands it out: the next purchase signs
+    /// another. Until [`Payment::valid_before`] the one given up may still be settled.
+    pub async fn give_up(&self, url: &str) -> Result<Option<Payment>, Error> {
+        let endpoint = Endpoint::http(url, self.0.config.allow_plain)?;
+        let feed = self.feed(&endpoint)?;
+        let payment = feed.lock().await.undecided.take();
+        Ok(payment)
+    }
+
     fn feed(&self, endpoint: &Endpoint) -> Result<Arc<tokio::sync::Mutex<Feed>>, Error> {
         let mut feeds = self.0.feeds.lock().unwrap_or_else(PoisonError::into_inner);
         if feeds.len() >= FEEDS_MAX && !feeds.contains_key(endpoint.as_str()) {
