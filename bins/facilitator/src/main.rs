@@ -10,6 +10,7 @@ mod demo;
 mod dev;
 mod failure;
 mod keys;
+mod sample;
 mod say;
 mod serve;
 mod wiring;

@@ -2,8 +2,8 @@
 
 use crate::config::{self, File};
 use crate::failure::Failure;
-use crate::wiring::{self, Node};
 use crate::say;
+use crate::wiring::{self, Node};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,14 +27,21 @@ pub(crate) async fn run(file: Loaded<File>) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
     let feeds = wiring::feeds(&file)?;
     let node = wiring::node(&file).await?;
-    node.gate.feeds().configure(feeds, SystemClock.now()).map_err(|error| file.error("feed", error.to_string()))?;
+    node.gate
+        .feeds()
+        .configure(feeds, SystemClock.now())
+        .map_err(|error| file.error("feed", error.to_string()))?;
 
     let stop = CancellationToken::new();
     let listeners = TaskTracker::new();
     let limits = &file.value.limits;
     let public = public_listener(&file).await?;
     let address = public.local_addr()?;
-    listeners.spawn(public.serve(GateService::new(Arc::clone(&node.gate)), stop.clone(), limits.settlement_wait.0));
+    listeners.spawn(public.serve(
+        GateService::new(Arc::clone(&node.gate)),
+        stop.clone(),
+        limits.settlement_wait.0,
+    ));
     let admin_stop = CancellationToken::new();
     if let Some(admin) = &file.value.admin {
         let token = AdminToken::new(admin.token.read(&file.base)?.expose());

@@ -62,22 +62,31 @@ impl Chain {
         let bare = keys.network.is_none() && keys.rpc_url.is_none() && keys.settlement_key.is_none();
         match keys.kind.as_deref() {
             Some("dev") if bare => return Ok(Self::Dev),
-            Some("dev") => return Err("kind = \"dev\" stands instead of network, rpc_url and settlement_key".into()),
+            Some("dev") => {
+                return Err("kind = \"dev\" stands instead of network, rpc_url and settlement_key".into());
+            }
             Some(_) => return Err("kind is \"dev\", or left out".into()),
             None => {}
         }
-        let network = keys.network.ok_or("network is missing; write a CAIP-2 identifier such as eip155:8453")?;
+        let network =
+            keys.network.ok_or("network is missing; write a CAIP-2 identifier such as eip155:8453")?;
         if network.chain_id().is_none() {
-            return Err(format!("{network} is not an EVM chain; this build settles on EVM chains and the dev chain"));
+            return Err(format!(
+                "{network} is not an EVM chain; this build settles on EVM chains and the dev chain"
+            ));
         }
         if tollwire_x402::asset::usdc(network).is_none() {
-            return Err(format!("no USDC contract is known on {network}; eip155:8453 and eip155:84532 have one"));
+            return Err(format!(
+                "no USDC contract is known on {network}; eip155:8453 and eip155:84532 have one"
+            ));
         }
         let rate = keys.usdc_per_coin.as_deref().unwrap_or("3000");
         Ok(Self::Evm(Box::new(EvmChain {
             network,
             rpc_url: keys.rpc_url.ok_or("rpc_url is missing")?,
-            settlement_key: keys.settlement_key.ok_or("settlement_key is missing; write env:NAME or file:PATH")?,
+            settlement_key: keys
+                .settlement_key
+                .ok_or("settlement_key is missing; write env:NAME or file:PATH")?,
             pay_to: keys.pay_to,
             confirmations: match keys.confirmations {
                 Some(0) => return Err("confirmations is at least 1".into()),

@@ -1,6 +1,6 @@
 //! `[[feed]]`.
 
-use super::{Chain, File};
+use super::File;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use tollwire_ops::config::{Loaded, MaybeEnv};
@@ -79,7 +79,11 @@ const fn default_max_stream() -> HumanDuration {
 }
 
 /// Rules between a feed and the rest of the file.
-pub(super) fn validate(file: &Loaded<File>, networks: &[Network], dev: bool) -> Result<(), tollwire_ops::Error> {
+pub(super) fn validate(
+    file: &Loaded<File>,
+    networks: &[Network],
+    dev: bool,
+) -> Result<(), tollwire_ops::Error> {
     for (position, feed) in file.value.feed.iter().enumerate() {
         let fail = |key: &str, reason: String| Err(file.error(format!("feed[{position}].{key}"), reason));
         if feed.unit != Unit::Stream {
@@ -105,11 +109,4 @@ pub(super) fn validate(file: &Loaded<File>, networks: &[Network], dev: bool) -> 
         }
     }
     Ok(())
-}
-
-impl Chain {
-    /// Whether this is the dev chain.
-    pub(crate) fn is_dev(&self) -> bool {
-        matches!(self, Self::Dev)
-    }
 }

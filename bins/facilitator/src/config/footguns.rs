@@ -12,7 +12,8 @@ pub(crate) fn warnings(file: &Loaded<File>) -> Vec<String> {
     for (position, feed) in file.value.feed.iter().enumerate() {
         let name = feed.id.as_ref().map_or_else(|| format!("feed[{position}]"), |id| format!("feed {id}"));
         let price: Usdc = feed.price.parse().unwrap_or(Usdc::ZERO);
-        let deposits: Vec<Usdc> = feed.deposit_units.iter().filter_map(|units| price.checked_mul(*units)).collect();
+        let deposits: Vec<Usdc> =
+            feed.deposit_units.iter().filter_map(|units| price.checked_mul(*units)).collect();
         if !deposits.iter().any(|deposit| deposit.atomic() <= 100_000) {
             found.push(format!(
                 "{name}: deposit_units has no deposit of at most $0.10; x402 v1 clients with their default cap cannot pay"
@@ -38,7 +39,10 @@ pub(crate) fn warnings(file: &Loaded<File>) -> Vec<String> {
         found.push("public_url: session tokens will cross the network unencrypted; put TLS in front and write https://".into());
     }
     if file.value.admin.as_ref().is_some_and(|admin| !admin.listen.ip().is_loopback()) {
-        found.push("admin.listen: the admin listener is not on loopback; anybody who reaches it sees the metrics".into());
+        found.push(
+            "admin.listen: the admin listener is not on loopback; anybody who reaches it sees the metrics"
+                .into(),
+        );
     }
     let keys = std::iter::once(&file.value.token.signing_key).chain(&file.value.token.previous_keys);
     let chains = file.value.chain.iter().filter_map(|chain| match chain {

@@ -5,7 +5,7 @@ mod feed;
 mod footguns;
 mod limits;
 
-pub(crate) use chain::{Chain, EvmChain};
+pub(crate) use chain::Chain;
 pub(crate) use feed::{Exhausted, Feed, UpstreamAuth};
 pub(crate) use footguns::warnings;
 pub(crate) use limits::Limits;
@@ -141,7 +141,9 @@ fn validate(file: &Loaded<File>) -> Result<(), tollwire_ops::Error> {
     }
     let dev = value.chain.iter().any(|chain| matches!(chain, Chain::Dev));
     if dev && value.chain.len() > 1 {
-        return Err(file.error("chain", "the dev chain cannot stand beside another chain: its money is not real"));
+        return Err(
+            file.error("chain", "the dev chain cannot stand beside another chain: its money is not real")
+        );
     }
     if dev && !value.listen.ip().is_loopback() && !value.dev_allow_public {
         return Err(file.error(

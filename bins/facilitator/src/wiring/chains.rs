@@ -9,7 +9,7 @@ use tollwire_ops::Error;
 use tollwire_ops::config::Loaded;
 use tollwire_ops::secret::{Secret, SecretRef};
 use tollwire_settlement::Chain;
-use tollwire_settlement::dev::{DevChain, DevConfig};
+use tollwire_settlement::dev::DevChain;
 use tollwire_settlement_evm::{EvmChain, EvmConfig};
 
 /// Connects every chain of a file.
@@ -21,7 +21,7 @@ pub(crate) async fn connect(
     let mut chains: Vec<Arc<dyn Chain>> = Vec::new();
     for written in &file.value.chain {
         match written {
-            Written::Dev => chains.push(Arc::new(DevChain::new(DevConfig::default(), Arc::clone(clock)))),
+            Written::Dev => chains.push(Arc::new(DevChain::new(Arc::clone(clock)))),
             Written::Evm(evm) => {
                 let key = evm.settlement_key.read(&file.base)?;
                 let mut config = EvmConfig::new(evm.network, evm.rpc_url.resolve()?, key.expose());

@@ -27,8 +27,11 @@ fn feed(
     limits: &Arc<tollwire_wire::Limits>,
     fail: &dyn Fn(&str, String) -> Error,
 ) -> Result<Feed, Error> {
-    let upstream: Url =
-        written.upstream.resolve()?.parse().map_err(|error: url::ParseError| fail("upstream", error.to_string()))?;
+    let upstream: Url = written
+        .upstream
+        .resolve()?
+        .parse()
+        .map_err(|error: url::ParseError| fail("upstream", error.to_string()))?;
     let id = match &written.id {
         Some(id) => id.clone(),
         None => generated_id(&upstream).map_err(|error| fail("id", error.to_string()))?,
@@ -61,7 +64,10 @@ fn feed(
     Ok(Feed {
         description: written.description.clone().unwrap_or_else(|| format!("Live feed {}", route.feed)),
         route,
-        price: written.price.parse().map_err(|error: tollwire_x402::Error| fail("price", error.to_string()))?,
+        price: written
+            .price
+            .parse()
+            .map_err(|error: tollwire_x402::Error| fail("price", error.to_string()))?,
         unit: written.unit,
         deposit_units: written.deposit_units.clone(),
         networks,

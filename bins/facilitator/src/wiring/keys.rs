@@ -3,7 +3,7 @@
 use crate::config::File;
 use tollwire_ops::Error;
 use tollwire_ops::config::Loaded;
-use tollwire_session::{Issuer, KeySet, SigningKey};
+use tollwire_session::{Algorithm, Issuer, KeySet, SigningKey};
 
 /// The keys of a file.
 pub(crate) struct Keys {
@@ -30,4 +30,16 @@ pub(crate) fn keys(file: &Loaded<File>) -> Result<Keys, Error> {
         previous = previous.with(&read(reference)?);
     }
     Ok(Keys { issuers: [issuer()?, issuer()?], previous })
+}
+
+/// A key made for this process alone.
+pub(crate) fn new_keys(public_url: &url::Url) -> Result<Keys, crate::failure::Failure> {
+    use crate::failure::Failure;
+    let audience = public_url.as_str().trim_end_matches('/').to_owned();
+    let pem = SigningKey::generate(Algorithm::EdDsa).and_then(|key| key.to_pem()).map_err(Failure::start)?;
+    let issuer = || {
+        let key = SigningKey::from_pem(pem.as_str()).map_err(Failure::start)?;
+        Ok::<_, Failure>(Issuer::new(key, audience.clone(), audience.clone()))
+    };
+    Ok(Keys { issuers: [issuer()?, issuer()?], previous: KeySet::default() })
 }

@@ -7,7 +7,7 @@ mod store;
 
 pub(crate) use chains::settlement_keys;
 pub(crate) use feeds::feeds;
-pub(crate) use keys::keys;
+pub(crate) use keys::{keys, new_keys};
 
 use crate::config::{File, Limits};
 use crate::failure::Failure;
@@ -18,8 +18,7 @@ use tollwire_ledger::{Clock, Ledger, SystemClock};
 use tollwire_ops::config::Loaded;
 use tollwire_proxy::{Proxy, ProxyConfig};
 use tollwire_session::Issuer;
-use tollwire_settlement::facilitator::Allowlist;
-use tollwire_settlement::{Chain, LocalFacilitator, Reconciler, Settler, SettlerConfig};
+use tollwire_settlement::{Allowlist, Chain, LocalFacilitator, Reconciler, Settler, SettlerConfig};
 
 /// How often balances whose life is over are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);

@@ -23,7 +23,8 @@ pub(crate) async fn open(file: &Loaded<File>, clock: &Arc<dyn Clock>) -> Result<
     match url.split_once(':') {
         Some(("memory", "")) => Ok(alone(Arc::new(MemoryLedger::new(Arc::clone(clock))))),
         Some(("file", path)) => {
-            let ledger = EmbeddedLedger::open(file.base.join(path), Arc::clone(clock)).map_err(Failure::start)?;
+            let ledger =
+                EmbeddedLedger::open(file.base.join(path), Arc::clone(clock)).map_err(Failure::start)?;
             Ok(alone(Arc::new(ledger)))
         }
         Some(("redis" | "rediss", _)) => {
