@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::feed::FeedRegistry;
 use crate::keys::Keys;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tollwire_ledger::{Clock, Ledger};
@@ -49,6 +50,7 @@ pub struct Gate {
     feeds: FeedRegistry,
     keys: RwLock<Arc<Keys>>,
     limiter: Arc<Limiter>,
+    draining: AtomicBool,
 }
 
 impl Gate {
@@ -60,6 +62,7 @@ impl Gate {
         Ok(Self {
             feeds: FeedRegistry::new(chains, parts.config.offer_timeout),
             limiter: Limiter::new(parts.config.caps),
+            draining: AtomicBool::new(false),
             verifier: Verifier::new(public, name, audience, TOKEN_LEEWAY),
             keys: RwLock::new(Arc::new(keys)),
             config: parts.config,
@@ -89,6 +92,16 @@ impl Gate {
         self.verifier.replace_keys(public);
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
         Ok(())
+    }
+
+    /// Says `/readyz` no from now on, so that nobody sends new agents here. Serving goes on; whoever shuts down
+    /// drains the settler and the proxy next.
+    pub fn start_draining(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
     }
 
     pub(crate) fn keys(&self) -> Arc<Keys> {

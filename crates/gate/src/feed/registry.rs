@@ -26,7 +26,9 @@ pub enum Origin {
 
 /// Feeds by id, changeable while payments and streams are under way.
 ///
-/// A reader takes a snapshot of one feed (`Arc`); nothing it holds changes under it.
+/// A reader takes a snapshot of one feed (`Arc`); nothing it holds changes under it. The registry lives in memory: a
+/// process that starts with another price does not know the offers made before, and answers a payment for one with
+/// a fresh bill.
 pub struct FeedRegistry {
     chains: Vec<ChainInfo>,
     offer_timeout: Duration,

@@ -63,3 +63,37 @@ impl std::fmt::Debug for SignIn {
         f.write_str("SignIn(..)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tollwire_ledger::Timestamp;
+
+    /// Made by `createSIWxPayload` and `encodeSIWxHeader` of `@x402/extensions` 2.27.0 with the key `0x07` x 32.
+    const OFFICIAL: &str = concat!(
+        "eyJkb21haW4iOiJwYXkuZXhhbXBsZTo0MDIwIiwiYWRkcmVzcyI6IjB4NGE2MjMxNjYyM2FkNDU3RjAyY0RDNUQ5OTdkZUQ2N2EzODNF",
+        "QzU2OSIsInN0YXRlbWVudCI6IlNpZ24gaW4gdG8gY29sbGVjdCB0aGUgc2Vzc2lvbiB5b3UgaGF2ZSBwYWlkIGZvci4iLCJ1cmkiOiJo",
+        "dHRwOi8vcGF5LmV4YW1wbGU6NDAyMC9mZWVkcy90aWNrcy9zZXNzaW9uIiwidmVyc2lvbiI6IjEiLCJjaGFpbklkIjoiZWlwMTU1Ojg0",
+        "NTMyIiwidHlwZSI6ImVpcDE5MSIsIm5vbmNlIjoiNmI0OWQyMDAwMTAyMDMwNGExYjJjM2Q0ZTVmNjA3MTgiLCJpc3N1ZWRBdCI6IjIw",
+        "MjctMDEtMTVUMDg6MDA6MDAuMDAwWiIsImV4cGlyYXRpb25UaW1lIjoiMjAyNy0wMS0xNVQwODowNTowMC4wMDBaIiwicmVzb3VyY2Vz",
+        "IjpbImh0dHA6Ly9wYXkuZXhhbXBsZTo0MDIwL2ZlZWRzL3RpY2tzL3Nlc3Npb24iXSwic2lnbmF0dXJlIjoiMHhhMzMzNTMzNjljZTJl",
+        "YmYzMjg0NTA3ZDY3NzA4MzkxNzI4ZGI2ZTk2ZGJhNzY5ZGYxNTZiY2E5OWY1NTNmYTY1MmVjZjRlZTk2YjdlZjg3Yzg4NWUwNGNkNmRl",
+        "NzgyMDY0YTU4N2YwODcwNjE5MmJlNDY1NWRmZmRhZmNiNzQ5NDFjIn0=",
+    );
+
+    #[test]
+    fn an_official_clients_sign_in_is_its_own() {
+        let mut challenge = Challenge {
+            domain: "pay.example:4020".into(),
+            uri: "http://pay.example:4020/feeds/ticks/session".into(),
+            nonce: "6b49d20001020304a1b2c3d4e5f60718".into(),
+            issued: Timestamp::from_millis(1_800_000_000_000),
+        };
+        let sign_in = SignIn::decode(OFFICIAL.as_bytes()).unwrap();
+        assert_eq!(sign_in.nonce(), challenge.nonce);
+        let signer = sign_in.signer(&challenge);
+        assert_eq!(signer.as_deref(), Some("0x4a62316623ad457F02cDC5D997deD67a383EC569"));
+        challenge.issued = Timestamp::from_millis(1_800_000_001_000);
+        assert_eq!(sign_in.signer(&challenge), None, "another challenge, another message");
+    }
+}

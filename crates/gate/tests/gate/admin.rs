@@ -41,6 +41,12 @@ async fn health_and_metrics_are_open_and_nothing_else_is() {
         }
     }
     assert_eq!(world.gate.feeds().list().len(), 2, "nothing was done");
+    world.gate.start_draining();
+    let draining = world.admin(request(Method::GET, "/readyz")).await;
+    assert_eq!(
+        (draining.status, draining.json()["reason"].clone()),
+        (StatusCode::SERVICE_UNAVAILABLE, json!("draining"))
+    );
 }
 
 #[tokio::test]

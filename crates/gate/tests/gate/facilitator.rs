@@ -110,7 +110,7 @@ async fn what_cannot_be_read_is_400_in_words_official_clients_understand() {
     for body in ["", "null", "[]", "{", "{}", r#"{"paymentPayload":{}}"#, "\u{feff}{}", &deep, &long] {
         for (path, verdict) in [("/verify", "isValid"), ("/settle", "success")] {
             let reply = post(&world, path, body).await;
-            assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{path} {:.40}", body);
+            assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{path} {body:.40}");
             assert_eq!(reply.header("content-type"), "application/problem+json");
             assert_eq!(reply.json()[verdict], false);
         }

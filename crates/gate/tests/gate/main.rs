@@ -1,5 +1,11 @@
 //! The gate over its services: real dev chain, real signatures, ledger in memory.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests, which allow-unwrap-in-tests does not cover"
+)]
+
 mod admin;
 mod bill;
 mod collect;
@@ -9,5 +15,7 @@ mod pay;
 mod pending;
 mod public;
 mod sign_in;
+mod socket;
 mod support;
 mod tariff;
+mod upgrade;

@@ -46,6 +46,7 @@ pub(crate) struct World {
     pub(crate) chain: Arc<DevChain>,
     pub(crate) ledger: Arc<MemoryLedger>,
     pub(crate) gate: Arc<Gate>,
+    signing: SigningKey,
 }
 
 impl World {
@@ -58,11 +59,22 @@ impl World {
         let clock = Arc::new(TestClock(AtomicU64::new(1_800_000_000_000)));
         let chain = Arc::new(DevChain::new(clock.clone()));
         let ledger = Arc::new(MemoryLedger::new(clock.clone()));
-        let gate = node(&clock, &chain, &ledger, &key(), adjust);
+        let signing = key();
+        let gate = node(&clock, &chain, &ledger, &signing, adjust);
         for feed in ["ticks", "other"] {
             gate.feeds().add(feed_to(feed, "ws://127.0.0.1:1/stream"), Origin::Configuration).unwrap();
         }
-        Self { clock, chain, ledger, gate }
+        Self { clock, chain, ledger, gate, signing }
+    }
+
+    /// The world through another node, on the same chain, ledger and key, that sells the same feeds.
+    pub(crate) fn replica(&self) -> Self {
+        let gate = node(&self.clock, &self.chain, &self.ledger, &self.signing, |_| {});
+        for entry in self.gate.feeds().list() {
+            gate.feeds().add(Feed::clone(&entry.feed), entry.origin).unwrap();
+        }
+        let (clock, chain, ledger) = (self.clock.clone(), self.chain.clone(), self.ledger.clone());
+        Self { clock, chain, ledger, gate, signing: self.signing.clone() }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Reply {

@@ -14,8 +14,14 @@ pub(super) fn alive() -> Answer {
     json(StatusCode::OK, &json!({ "status": "ok" }))
 }
 
-/// Ready means that the ledger is whole and is the one this node started with.
+/// Ready means that this node is to stay, and that its ledger is whole and the one it started with.
 pub(super) async fn ready(gate: &Gate) -> Answer {
+    if gate.is_draining() {
+        return json(
+            StatusCode::SERVICE_UNAVAILABLE,
+            &json!({ "status": "not ready", "reason": "draining" }),
+        );
+    }
     match gate.ledger.ready().await {
         Ok(()) => json(StatusCode::OK, &json!({ "status": "ready" })),
         Err(error) => {
