@@ -1,1 +1,0 @@
-//! Benchmarks against nginx, HAProxy and a plain tungstenite proxy.

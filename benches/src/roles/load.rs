@@ -1,0 +1,90 @@
+//! The agents: take or exchange a fixed amount through the proxy, then end; or hold connections open.
+
+use std::future::pending;
+
+use futures_util::future::try_join_all;
+use futures_util::stream::{StreamExt, TryStreamExt, iter};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::arguments::{optional, value};
+use crate::socket::{self, Ask, CLOSE, MASKED_CLOSE};
+use crate::{Failure, say};
+
+/// Handshakes under way at once while connections are opened.
+const OPENING: usize = 32;
+
+/// Does what `--mode` says against `--address`.
+pub(crate) async fn run(arguments: &[String]) -> Result<(), Failure> {
+    let ask = Ask {
+        address: value(arguments, "address")?,
+        target: value(arguments, "target")?,
+        token: optional(arguments, "token").map(str::to_owned),
+    };
+    let count = value(arguments, "count")?;
+    let size = value(arguments, "size")?;
+    let connections = value(arguments, "connections")?;
+    match optional(arguments, "mode").unwrap_or_default() {
+        "blast" => take(&ask, size, count).await,
+        "echo" => {
+            let share = count / connections;
+            try_join_all((0..connections).map(|_| exchange(&ask, size, share))).await?;
+            Ok(())
+        }
+        "hold" => {
+            let sockets: Vec<TcpStream> = iter(0..connections)
+                .map(|_| socket::open(&ask))
+                .buffer_unordered(OPENING)
+                .try_collect()
+                .await?;
+            say("open");
+            pending::<()>().await;
+            drop(sockets);
+            Ok(())
+        }
+        "upgrade" => {
+            iter(0..count).map(|_| upgrade(&ask)).buffer_unordered(connections).try_collect::<()>().await
+        }
+        other => Err(format!("no mode {other}").into()),
+    }
+}
+
+/// Takes `count` messages and the close behind them.
+async fn take(ask: &Ask, size: usize, count: usize) -> Result<(), Failure> {
+    let mut socket = socket::open(ask).await?;
+    let mut left = socket::frame(size)?.len() * count + CLOSE.len();
+    let mut bytes = vec![0; 256 * 1024];
+    while left > 0 {
+        let read = socket.read(&mut bytes).await?;
+        if read == 0 {
+            return Err(format!("the stream ended {left} bytes early").into());
+        }
+        left = left.checked_sub(read).ok_or("more bytes than were sent")?;
+    }
+    end(socket).await
+}
+
+/// Sends `count` messages, each after the answer to the one before.
+async fn exchange(ask: &Ask, size: usize, count: usize) -> Result<(), Failure> {
+    let mut socket = socket::open(ask).await?;
+    let message = socket::masked_frame(size)?;
+    let mut answer = socket::frame(size)?;
+    for _ in 0..count {
+        socket.write_all(&message).await?;
+        socket.read_exact(&mut answer).await?;
+    }
+    end(socket).await
+}
+
+/// Opens a stream and closes it at once.
+async fn upgrade(ask: &Ask) -> Result<(), Failure> {
+    end(socket::open(ask).await?).await
+}
+
+/// Closes, and waits for the end.
+async fn end(mut socket: TcpStream) -> Result<(), Failure> {
+    socket.write_all(&MASKED_CLOSE).await?;
+    let mut bytes = [0; 64];
+    while let Ok(1..) = socket.read(&mut bytes).await {}
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! The provider: does what the query asks, at the least cost.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::socket::{self, CLOSE, query};
+use crate::{Failure, arguments, say};
+
+/// Bytes of whole frames written at a time.
+const BATCH_BYTES: usize = 256 * 1024;
+
+/// Serves on `--port` for ever.
+pub(crate) async fn run(arguments: &[String]) -> Result<(), Failure> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, arguments::value::<u16>(arguments, "port")?));
+    let listener = TcpListener::bind(address).await?;
+    say("listening");
+    loop {
+        let (socket, _) = listener.accept().await?;
+        tokio::spawn(async move {
+            if let Err(failure) = serve(socket).await {
+                say(&format!("upstream: {failure}"));
+            }
+        });
+    }
+}
+
+async fn serve(mut socket: TcpStream) -> Result<(), Failure> {
+    let target = socket::accept(&mut socket).await?;
+    let number = |name| query(&target, name).and_then(|text| text.parse::<usize>().ok()).unwrap_or_default();
+    match query(&target, "mode") {
+        Some("blast") => blast(&mut socket, number("size"), number("count")).await,
+        Some("echo") => echo(&mut socket, number("size")).await,
+        _ => hold(&mut socket).await,
+    }
+}
+
+/// `count` messages as fast as they are taken, then a close.
+async fn blast(socket: &mut TcpStream, size: usize, count: usize) -> Result<(), Failure> {
+    let frame = socket::frame(size)?;
+    let per_batch = (BATCH_BYTES / frame.len()).max(1);
+    let batch = frame.repeat(per_batch);
+    for _ in 0..count / per_batch {
+        socket.write_all(&batch).await?;
+    }
+    socket.write_all(&frame.repeat(count % per_batch)).await?;
+    socket.write_all(&CLOSE).await?;
+    drain(socket).await
+}
+
+/// Answers every message of `size` bytes with one as long, until the peer closes.
+async fn echo(socket: &mut TcpStream, size: usize) -> Result<(), Failure> {
+    let answer = socket::frame(size)?;
+    let mut asked = socket::masked_frame(size)?;
+    // A close frame is shorter than any message that is measured, and the last thing sent.
+    while socket.read_exact(&mut asked).await.is_ok() {
+        socket.write_all(&answer).await?;
+    }
+    Ok(())
+}
+
+/// Says nothing; answers the peer's close.
+async fn hold(socket: &mut TcpStream) -> Result<(), Failure> {
+    let mut byte = [0; 16];
+    if socket.read(&mut byte).await? > 0 {
+        socket.write_all(&CLOSE).await?;
+        drain(socket).await?;
+    }
+    Ok(())
+}
+
+/// Reads to the end.
+async fn drain(socket: &mut TcpStream) -> Result<(), Failure> {
+    let mut bytes = [0; 256];
+    while socket.read(&mut bytes).await? > 0 {}
+    Ok(())
+}
