@@ -61,7 +61,7 @@ impl Calls<'_> {
         Ok(call(&script::RECORD, &keys, self.now)
             .arg(u8::from(ours))
             .arg(intent.terms())
-            .arg(format!("{} {}", intent.feed, intent.unit))
+            .arg(goods_of(&intent))
             .arg(u8::from(intent.plain))
             .arg(countable(intent.units))
             .arg(intent.amount.atomic())
@@ -115,6 +115,11 @@ impl Calls<'_> {
     pub(crate) fn release(&self, name: &str, holder: &str) -> Cmd {
         call(&script::RELEASE, &[self.keys.lease(name)], self.now).arg(holder).done()
     }
+}
+
+/// What a session sells: its feed and unit. One session sells one thing.
+pub(crate) fn goods_of(intent: &Intent) -> String {
+    format!("{} {}", intent.feed, intent.unit)
 }
 
 /// A number as scripts can take it: what is more than any balance stays more than any balance.

@@ -1,6 +1,6 @@
 //! The ledger's interface over connections, keys and scripts.
 
-use crate::command::Calls;
+use crate::command::{Calls, goods_of};
 use crate::config::RedisConfig;
 use crate::connection::{Connections, only};
 use crate::keys::Keys;
@@ -12,6 +12,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tollwire_ledger::command::Entry;
+use tollwire_ledger::core::UNITS_MAX;
 
 use tollwire_ledger::model::{Intent, Payment, Session, Stream};
 use tollwire_ledger::{BoxFuture, Command, Error, Ledger, Outcome, Timestamp, Watched};
@@ -47,7 +48,8 @@ impl RedisLedger {
         self.config.clock.as_ref().map(|clock| clock.now().millis().to_string()).unwrap_or_default()
     }
 
-    /// One round trip. Once the store was found lost, nothing is asked of it any more.
+    /// One round trip; an error of one command is the error of all. Once the store was found lost, nothing is asked of
+    /// it any more.
     async fn ask(&self, commands: &Pipeline) -> Result<Vec<Value>, Error> {
         self.ask_within(commands, Duration::ZERO).await
     }
@@ -60,7 +62,7 @@ impl RedisLedger {
         if answers.as_ref().is_err_and(|error| *error == Error::Lost) {
             self.lose();
         }
-        answers
+        answers.and_then(reply::none_refused)
     }
 
     fn lose(&self) -> Error {
@@ -107,11 +109,24 @@ impl RedisLedger {
         Ok(outcome)
     }
 
-    /// The pointer first: it decides which session the payment belongs to, whichever node records it.
+    /// The pointer first: it decides which session the payment belongs to, whichever node records it. A purchase that
+    /// the script would refuse must not set one.
     async fn record(&self, id: &PaymentId, intent: &Intent, calls: &Calls<'_>) -> Result<Outcome, Error> {
-        let session = match self.pointer(id).await? {
-            Some(session) => session,
-            None => self.point(id, &intent.session).await?,
+        let mut ask = Pipeline::new();
+        ask.cmd("GET").arg(self.keys.pointer(id));
+        ask.cmd("HGET").arg(self.keys.session(&intent.session)).arg("goods");
+        let mut answers = self.ask_whole(&ask).await?.into_iter();
+        let pointer: Option<String> = read(answers.next().unwrap_or_default(), "pointer")?;
+        let goods: Option<String> = read(answers.next().unwrap_or_default(), "session")?;
+        let session = if let Some(session) = pointer {
+            reply::parse(&session)?
+        } else if intent.plain || goods.is_none_or(|sold| sold == goods_of(intent)) {
+            if !(1..=UNITS_MAX).contains(&intent.units) {
+                return Ok(Outcome::Conflict);
+            }
+            self.point(id, &intent.session).await?
+        } else {
+            return Ok(Outcome::Conflict);
         };
         let mut listed = listing::add(&self.keys.in_doubt(), id.as_str());
         listed.add_command(calls.record(id, intent, &session)?);

@@ -39,6 +39,15 @@ pub(crate) fn read<T: deadpool_redis::redis::FromRedisValue>(value: Value, what:
     }
 }
 
+/// The answers, if no command was refused.
+pub(crate) fn none_refused(answers: Vec<Value>) -> Result<Vec<Value>, Error> {
+    let refusal = answers.iter().find_map(|answer| match answer {
+        Value::ServerError(error) => Some(refused(error)),
+        _ => None,
+    });
+    refusal.map_or(Ok(answers), Err)
+}
+
 fn refused(error: &ServerError) -> Error {
     let text = format!("{} {}", error.code(), error.details().unwrap_or_default());
     match error.code() {

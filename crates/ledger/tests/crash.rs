@@ -3,6 +3,8 @@
 //! The child is this test binary run again with [`CHILD`] set: it opens streams from several threads and prints each
 //! admitted one after its answer. The parent kills it, opens the file and compares.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation ends the test")]
+
 mod common;
 
 use common::{block_on, buy, open, session, stream};
@@ -26,7 +28,7 @@ fn ledger(path: &Path) -> EmbeddedLedger {
 /// The child: never ends by itself.
 fn work(path: &Path, round: u64) {
     let ledger = ledger(path);
-    println!("ready");
+    say("ready");
     std::thread::scope(|scope| {
         for hand in 0..HANDS {
             let ledger = &ledger;
@@ -84,7 +86,7 @@ fn what_was_answered_survives_kill_9() {
         assert!(row.captured >= opened, "{} captured, {opened} answered", row.captured);
         // One journal line for every unit: the rows of one command are there together or not at all.
         let lines = block_on(ledger.journal(&session(1))).unwrap();
-        assert_eq!(lines.len() as u64, row.captured + 1, "round {round}");
+        assert_eq!(u64::try_from(lines.len()), Ok(row.captured + 1), "round {round}");
         for (id, payment) in block_on(ledger.in_doubt(None, 1_000)).unwrap() {
             let session = block_on(ledger.session(&payment.intent.session)).unwrap();
             assert_eq!(session, None, "{id} is in doubt, yet its session has units");

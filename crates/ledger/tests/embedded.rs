@@ -1,5 +1,7 @@
 //! The embedded store as a file: opening, sharing, losing, copying it.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation ends the test")]
+
 mod common;
 
 use common::plan::show;
@@ -8,6 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tollwire_ledger::embedded::EmbeddedLedger;
 use tollwire_ledger::{Clock, Error, Ledger, Outcome, SystemClock};
+
+const MINUTE: Duration = Duration::from_mins(1);
 
 fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock)
@@ -81,11 +85,11 @@ fn a_file_deleted_under_us_is_a_lost_store() {
 fn a_backup_of_a_store_in_use_opens_like_the_original() {
     let directory = tempfile::tempdir().unwrap();
     let clock = ManualClock::new();
-    let now = || Arc::clone(&clock) as Arc<dyn Clock>;
+    let now = || clock.shared();
     let ledger = EmbeddedLedger::open(directory.path().join("ledger.db"), now()).unwrap();
     block_on(buy(&ledger, 1, 5));
     assert!(block_on(open(&ledger, 1, 1)));
-    assert!(block_on(ledger.once("nonce", Duration::from_secs(60))).unwrap());
+    assert!(block_on(ledger.once("nonce", MINUTE)).unwrap());
     let copy = directory.path().join("copy.db");
     ledger.backup(&copy).unwrap();
     let before = block_on(show(&ledger));
@@ -93,7 +97,7 @@ fn a_backup_of_a_store_in_use_opens_like_the_original() {
     assert!(matches!(ledger.backup(&copy), Err(Error::Unfit(_))), "a backup overwrites nothing");
     let restored = EmbeddedLedger::open(&copy, now()).unwrap();
     assert_eq!(block_on(show(&restored)), before);
-    assert!(!block_on(restored.once("nonce", Duration::from_secs(60))).unwrap());
+    assert!(!block_on(restored.once("nonce", MINUTE)).unwrap());
     assert!(block_on(open(&restored, 1, 3)));
 }
 
@@ -102,7 +106,7 @@ fn single_use_keys_are_used_once_and_pruned() {
     let directory = tempfile::tempdir().unwrap();
     let clock = ManualClock::new();
     let path = directory.path().join("ledger.db");
-    let ledger = EmbeddedLedger::open(&path, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
+    let ledger = EmbeddedLedger::open(&path, clock.shared()).unwrap();
     for n in 0..200 {
         assert!(block_on(ledger.once(&format!("key {n}"), Duration::from_secs(10))).unwrap());
         assert!(!block_on(ledger.once(&format!("key {n}"), Duration::from_secs(10))).unwrap());

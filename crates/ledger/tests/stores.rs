@@ -1,5 +1,7 @@
 //! The stores of this crate against each other, and against the clock and many hands at once.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation ends the test")]
+
 mod common;
 
 use common::plan::{Fences, plan, play, show};
@@ -9,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tollwire_ledger::embedded::EmbeddedLedger;
 use tollwire_ledger::memory::MemoryLedger;
-use tollwire_ledger::{Clock, Ledger, SystemClock};
+use tollwire_ledger::{Ledger, SystemClock};
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
@@ -19,7 +21,7 @@ proptest! {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ledger.db");
         let clock = ManualClock::new();
-        let now = || Arc::clone(&clock) as Arc<dyn Clock>;
+        let now = || clock.shared();
         let memory = MemoryLedger::new(now());
         let embedded = EmbeddedLedger::open(&path, now()).unwrap();
         let (mut ours, mut theirs) = (Fences::default(), Fences::default());
@@ -58,7 +60,8 @@ fn many_hands(ledger: &dyn Ledger, seats: u64) {
     let session = block_on(ledger.session(&common::session(1))).unwrap().unwrap();
     assert_eq!(admitted.into_inner(), seats);
     assert_eq!((session.captured, session.held(), session.remaining()), (seats, 0, 0));
-    assert_eq!(block_on(ledger.journal(&common::session(1))).unwrap().len() as u64, seats + 1);
+    let lines = block_on(ledger.journal(&common::session(1))).unwrap().len();
+    assert_eq!(u64::try_from(lines), Ok(seats + 1));
 }
 
 #[test]

@@ -66,6 +66,13 @@ impl RedisServer {
         Ok(())
     }
 
+    /// Kills it, deletes its data, and starts it again on the same port: a server that was exchanged.
+    pub async fn restart_empty(&mut self) -> Result<(), Error> {
+        self.process.kill().await?;
+        self.directory = tempfile::tempdir().map_err(Error::io("making a directory for redis-server"))?;
+        self.restart().await
+    }
+
     /// Stops it from answering (`STOP`) or lets it go on (`CONT`), as a machine that hangs would.
     pub async fn signal(&self, name: &str) -> Result<(), Error> {
         self.process.signal(name).await

@@ -16,6 +16,7 @@ if s.goods ~= p.goods then return answer('conflict') end
 local bought, deposited, gas = s.bought + units, s.deposited + amount, s.gas + tonumber(ARGV[2])
 if bought > MAX or deposited > MAX or gas > MAX then return answer('conflict') end
 
+sweep(s)
 redis.call('HSET', KEYS[2], 'fate', 'credited', 'landing', ARGV[3])
 if opens then
   redis.call('HSET', KEYS[1],

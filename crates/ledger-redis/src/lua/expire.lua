@@ -5,6 +5,7 @@ check_journal(KEYS[2])
 if now < s.till then return answer('conflict', s) end
 if s.remaining == 0 then return answer('replayed', s) end
 
+sweep(s)
 redis.call('HSET', KEYS[1], 'expired', digits(s.expired + s.remaining))
 journal(KEYS[2], 'expire', s.remaining)
 return answer('done', s)

@@ -18,6 +18,8 @@ elseif st.posted == 0 and not s.holds[id] then
   st = new_stream(st.fence + 1)
 elseif now - st.first <= REOPEN_WINDOW then
   st.fence = st.fence + 1
+  -- What its earlier connection was served stays paid: no reversal from here on.
+  st.posted_at = '-'
   replaces = true
 else
   return answer('conflict', s)
@@ -31,6 +33,7 @@ if more > s.remaining then
   return answer('exhausted', s, nil, s.holding > (hold and 1 or 0) and 1 or 0)
 end
 
+sweep(s)
 save_stream(KEYS[2], id, st)
 local units = held + more
 if units > 0 then

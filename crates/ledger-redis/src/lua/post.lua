@@ -13,12 +13,14 @@ local live = math.max(deadline(tonumber(ARGV[5])), s.live[id] or 0)
 local units = math.max(0, to - st.posted)
 if units == 0 then
   -- A re-opened stream, captured before: it is live again.
+  sweep(s)
   redis.call('HSET', KEYS[1], 'l:' .. id, digits(live))
   return answer('replayed', s)
 end
 local hold = s.holds[id]
 if not hold or hold.units < units then return answer('lapsed', s) end
 
+sweep(s)
 st.posted = to
 if st.posted_at == '-' then st.posted_at = digits(now) end
 save_stream(KEYS[2], id, st)

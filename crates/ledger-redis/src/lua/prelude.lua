@@ -49,19 +49,20 @@ local function session_at(key)
   if not found then return nil end
   local s = { key = key, goods = found.goods, holds = {}, live = {}, over = {}, held = 0, holding = 0 }
   for name, value in pairs(found) do
-    local kind, id = string.sub(name, 1, 2), string.sub(name, 3)
-    if kind == 'h:' then
+    local kind = string.byte(name, 2) == 58 and string.byte(name)
+    if kind == 104 then -- h:<stream>, units and until when they are held
       local units, till = string.match(value, '^(%d+) (%d+)$')
       units, till = int(units, 'hold'), int(till, 'hold')
       if till > now then
-        s.holds[id] = { units = units, till = till }
+        s.holds[string.sub(name, 3)] = { units = units, till = till }
         s.held, s.holding = s.held + units, s.holding + 1
       else
         table.insert(s.over, name)
       end
-    elseif kind == 'l:' then
-      local till = int(value, 'live stream')
-      if till > now then s.live[id] = till else table.insert(s.over, name) end
+    elseif kind == 108 then -- l:<stream>, until when it may be live
+      local till = tonumber(value)
+      if not till then corrupt('live stream') end
+      if till > now then s.live[string.sub(name, 3)] = till else table.insert(s.over, name) end
     end
   end
   for _, name in ipairs({ 'bought', 'captured', 'refunded', 'expired', 'deposited', 'gas', 'till', 'revision' }) do
@@ -119,12 +120,21 @@ local function journal(key, kind, units, stream, payment)
   redis.call('RPUSH', key, table.concat({ digits(now), kind, digits(units), stream or '-', payment or '-' }, ' '))
 end
 
--- The answer: its name, the time, how the session and the payment stand, and up to two numbers.
-local function answer(name, s, payment_key, first, second)
-  for i = 1, s and #s.over or 0, 1000 do
+-- Removes what is over. The first write of every script that writes to a session: a later write may use the same names.
+local function sweep(s)
+  for i = 1, #s.over, 1000 do
     redis.call('HDEL', s.key, unpack(s.over, i, math.min(i + 999, #s.over)))
   end
-  local session = s and redis.call('HGETALL', s.key) or {}
+  s.over = {}
+end
+
+-- Answers that show how things stand; to the others the caller needs no rows.
+local SHOWS = { done = true, replayed = true, held = true }
+
+-- The answer: its name, the time, how the session and the payment stand, and up to two numbers.
+local function answer(name, s, payment_key, first, second)
+  if s then sweep(s) end
+  local session = s and SHOWS[name] and redis.call('HGETALL', s.key) or {}
   local payment = payment_key and redis.call('HGETALL', payment_key) or {}
   return { name, digits(now), session, payment, digits(first or 0), digits(second or 0) }
 end

@@ -12,6 +12,7 @@ local in_time = st.posted_at ~= '-' and now - tonumber(st.posted_at) <= REVERSE_
 if st.posted ~= 1 or not in_time then return answer('conflict', s) end
 if s.captured < 1 then corrupt('captured') end
 
+sweep(s)
 st.posted = 0
 st.reversed = true
 save_stream(KEYS[2], id, st)

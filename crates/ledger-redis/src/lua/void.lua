@@ -8,5 +8,6 @@ if not st then return answer('unknown', s) end
 if tonumber(ARGV[3]) ~= st.fence then return answer('fenced', s) end
 if not s.holds[id] then return answer('replayed', s) end
 
+sweep(s)
 redis.call('HDEL', KEYS[1], 'h:' .. id)
 return answer('done', s)

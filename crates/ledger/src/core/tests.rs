@@ -37,7 +37,7 @@ fn intent(units: u64) -> Intent {
         feed: "ticks".parse().unwrap(),
         unit: Unit::Stream,
         units,
-        amount: usdc(units.min(1_000_000) * 10_000),
+        amount: usdc(units.min(1_000_000).saturating_mul(10_000)),
         tariff: 1,
         network: Network::BASE_SEPOLIA,
         chain: "dev".into(),
@@ -164,7 +164,7 @@ impl Books {
     #[track_caller]
     fn play(&mut self, steps: &[(u64, Command, &str)]) -> &mut Self {
         for (n, (later, command, answer)) in steps.iter().enumerate() {
-            self.now += later;
+            self.now = self.now.saturating_add(*later);
             let outcome = self.apply(command);
             assert_eq!(word(&outcome), *answer, "step {n}: {command:?}");
         }

@@ -2,6 +2,7 @@
 //! and the comparison of two stores.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation ends the test")]
 
 pub mod plan;
 
@@ -26,6 +27,11 @@ pub struct ManualClock(AtomicU64);
 impl ManualClock {
     pub fn new() -> Arc<Self> {
         Arc::new(Self(AtomicU64::new(START)))
+    }
+
+    /// As stores take it.
+    pub fn shared(self: &Arc<Self>) -> Arc<dyn Clock> {
+        Arc::<Self>::clone(self)
     }
 
     pub fn advance(&self, millis: u64) {
@@ -123,7 +129,7 @@ pub fn hold(session_n: u64, stream_n: u64) -> Command {
 }
 
 pub fn post(session_n: u64, stream_n: u64, fence: u64) -> Command {
-    let live_for = Duration::from_secs(3_600);
+    let live_for = Duration::from_hours(1);
     Command::Post { session: session(session_n), stream: stream(stream_n), fence, to: 1, live_for }
 }
 

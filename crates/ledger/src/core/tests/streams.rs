@@ -123,7 +123,7 @@ fn a_reopened_stream_needs_no_unit_even_when_none_is_left() {
         (0, hold("a", None, 2), "exhausted"),
         (0, post("a", 3, 1), "replayed"),
     ]);
-    assert_eq!(books.streams[&stream_id("a")].fence, 3, "a refused open fences nobody");
+    assert_eq!(books.streams.get(&stream_id("a")).unwrap().fence, 3, "a refused open fences nobody");
 }
 
 #[test]
@@ -254,5 +254,5 @@ fn the_end_of_time_is_not_passed() {
     let hold = Command::Hold { session: session_id(), stream: stream_id("a"), fence: None, to: 1, lease };
     books.play(&[(0, hold, "held 1 posted 0"), (0, post("a", 1, 1), "done")]);
     let session = books.session.unwrap();
-    assert_eq!(session.live[&stream_id("a")].millis(), core::MILLIS_MAX);
+    assert_eq!(session.live.get(&stream_id("a")).unwrap().millis(), core::MILLIS_MAX);
 }
