@@ -165,7 +165,8 @@ impl Charge {
         match settle(&self.shared, &self.session, &self.stream, self.fence, self.undo()).await {
             Ok(()) => self.stage = Stage::Settled,
             Err(error) => {
-                tracing::warn!(session = %self.session, stream = %self.stream, %error, "cannot settle a stream yet")
+                let (session, stream) = (&self.session, &self.stream);
+                tracing::warn!(%session, %stream, %error, "cannot settle a stream yet");
             }
         }
     }

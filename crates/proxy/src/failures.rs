@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tollwire_x402::SessionId;
 
 /// Failures are counted over this long.
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 
 /// The most sessions that are remembered; each has paid, so nobody fills this cheaply.
 const SESSIONS_MAX: usize = 16_384;

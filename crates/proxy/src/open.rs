@@ -4,7 +4,7 @@ use crate::answer::{Answer, set, switching};
 use crate::handshake::Handshake;
 use crate::live::Resident;
 use crate::opening::{Opened, Opening};
-use crate::shared::Shared;
+use crate::shared::{Seat, Shared};
 use crate::stream::{Stream, Terms};
 use crate::upstream::{Agreed, UpstreamRequest};
 use crate::{Admission, FeedRoute, OpenError, UpstreamAuth, WhenExhausted, random, refusal, telemetry};
@@ -12,13 +12,13 @@ use http::Request;
 use http::header::HeaderName;
 use hyper::upgrade::OnUpgrade;
 use std::sync::Arc;
-use tokio::sync::OwnedSemaphorePermit;
 use tollwire_wire::{Control, Limits};
 use tollwire_x402::FeedId;
 use tollwire_x402::close::CloseCode;
+use tollwire_x402::header::TOLLWIRE_STREAM;
 
 /// The header by which an agent names its open, and we tell it the name.
-const STREAM: HeaderName = HeaderName::from_static("tollwire-stream");
+const STREAM: HeaderName = HeaderName::from_static(TOLLWIRE_STREAM);
 
 /// An open whose request has been checked.
 pub(crate) struct Open {
@@ -36,7 +36,7 @@ struct Agent {
     exhausted: WhenExhausted,
     limits: Arc<Limits>,
     terms: Terms,
-    seat: OwnedSemaphorePermit,
+    seat: Seat,
 }
 
 impl Open {

@@ -1,13 +1,12 @@
 //! Accepting a WebSocket only to close it: the one refusal that a browser can read.
 
-use crate::shared::Shared;
+use crate::shared::{Seat, Shared};
 use crate::upgrade::take_over;
 use hyper::upgrade::OnUpgrade;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tollwire_wire::{Close, CloseFrame, Transport};
 use tollwire_x402::close::CloseCode;
@@ -20,12 +19,7 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 const DISCARD_MAX: u64 = 64 * 1024;
 
 /// Spawns the end of a connection whose 101 is about to leave.
-pub(crate) fn spawn(
-    shared: &Arc<Shared>,
-    connection: OnUpgrade,
-    code: CloseCode,
-    seat: OwnedSemaphorePermit,
-) {
+pub(crate) fn spawn(shared: &Arc<Shared>, connection: OnUpgrade, code: CloseCode, seat: Seat) {
     shared.tasks.spawn(async move {
         match take_over(connection).await {
             Ok((transport, _)) => {

@@ -10,7 +10,7 @@ use tollwire_x402::FeedId;
 use url::Url;
 
 /// How long one `stream` unit lasts unless the feed says otherwise.
-pub const MAX_STREAM: Duration = Duration::from_secs(24 * 3600);
+pub const MAX_STREAM: Duration = Duration::from_hours(24);
 
 /// One feed, as the proxy sees it.
 #[derive(Clone)]

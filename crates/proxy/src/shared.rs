@@ -9,8 +9,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use tollwire_ledger::{Clock, Ledger};
 use tollwire_session::Issuer;
+
+/// Room for one connection, from its request to its end. Draining waits until all are free.
+pub(crate) struct Seat {
+    _permit: OwnedSemaphorePermit,
+    _tracked: TaskTrackerToken,
+}
 
 pub(crate) struct Shared {
     pub(crate) config: ProxyConfig,
@@ -57,16 +64,15 @@ impl Shared {
         *self.issuer.write().unwrap_or_else(PoisonError::into_inner) = issuer;
     }
 
-    /// Room for one more connection, kept as long as the permit.
-    pub(crate) fn seat(&self) -> Result<OwnedSemaphorePermit, OpenError> {
-        if self.is_draining() {
+    /// Room for one more connection.
+    pub(crate) fn seat(&self) -> Result<Seat, OpenError> {
+        // Taken before the look at the flag: either draining waits for this seat, or this seat sees it.
+        let tracked = self.tasks.token();
+        if self.draining.load(Ordering::Acquire) {
             return Err(OpenError::Draining);
         }
-        Arc::clone(&self.seats).try_acquire_owned().map_err(|_| OpenError::Busy)
-    }
-
-    pub(crate) fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Acquire)
+        let permit = Arc::clone(&self.seats).try_acquire_owned().map_err(|_| OpenError::Busy)?;
+        Ok(Seat { _permit: permit, _tracked: tracked })
     }
 
     pub(crate) fn start_draining(&self) {

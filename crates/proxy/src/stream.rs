@@ -2,7 +2,7 @@
 
 use crate::charge::{Charge, Renewal};
 use crate::live::Resident;
-use crate::shared::Shared;
+use crate::shared::{Seat, Shared};
 use crate::store::may_recover;
 use crate::telemetry;
 use crate::upgrade::take_over;
@@ -13,7 +13,6 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep, sleep_until};
 use tollwire_wire::{Control, End, Limits, Pump, Report, Side, Transport};
 use tollwire_x402::FeedId;
@@ -32,7 +31,7 @@ pub(crate) struct Stream {
     pub(crate) charge: Charge,
     pub(crate) control: Control,
     pub(crate) resident: Resident,
-    pub(crate) seat: OwnedSemaphorePermit,
+    pub(crate) seat: Seat,
     pub(crate) limits: Arc<Limits>,
     pub(crate) terms: Terms,
 }
@@ -48,7 +47,7 @@ pub(crate) struct Terms {
 impl Terms {
     /// How long the ledger takes a stream for live after a capture.
     pub(crate) fn live_for(&self) -> Duration {
-        self.max_stream.saturating_add(self.grace).saturating_add(Duration::from_secs(60))
+        self.max_stream.saturating_add(self.grace).saturating_add(Duration::from_mins(1))
     }
 }
 

@@ -127,13 +127,11 @@ impl Registry {
         }
     }
 
-    /// Closes all streams of a session.
-    pub(super) fn close_session(&self, session: &SessionId, code: CloseCode) {
-        if let Some(entry) = self.books().sessions.get(session) {
-            for live in &entry.streams {
-                live.control.close(code);
-            }
-        }
+    /// Closes all streams of a session; how many were not closing yet.
+    pub(super) fn close_session(&self, session: &SessionId, code: CloseCode) -> usize {
+        let books = self.books();
+        let streams = books.sessions.get(session).map(|entry| entry.streams.as_slice()).unwrap_or_default();
+        streams.iter().filter(|live| live.control.close(code)).count()
     }
 
     /// Closes all streams, those that come later included.

@@ -46,8 +46,10 @@ async fn look(shared: &Arc<Shared>) -> Result<(), Error> {
 
 async fn heed(shared: &Shared, session: &SessionId, seen: u64, watched: Watched) -> Result<(), Error> {
     if watched.revoked {
-        tracing::info!(%session, "session revoked: closing its streams");
-        shared.registry.close_session(session, CloseCode::Unauthorized);
+        let streams = shared.registry.close_session(session, CloseCode::Unauthorized);
+        if streams > 0 {
+            tracing::info!(%session, streams, "session revoked: closing its streams");
+        }
         return Ok(());
     }
     if watched.revision == seen {

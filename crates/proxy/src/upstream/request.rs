@@ -136,7 +136,9 @@ mod tests {
     /// The head as text, its random key replaced.
     fn sent(route: &FeedRoute, wishes: Wishes, token: Option<&str>) -> String {
         let mut request = UpstreamRequest::new(route, wishes).unwrap();
-        token.into_iter().for_each(|token| request.authorize(token));
+        if let Some(token) = token {
+            request.authorize(token);
+        }
         let text = String::from_utf8(request.finish()).unwrap();
         let key = text.split("Sec-WebSocket-Key: ").nth(1).unwrap().split("\r\n").next().unwrap();
         assert_eq!(accept_of(key.as_bytes()).unwrap(), request.accept);

@@ -1,0 +1,15 @@
+//! The proxy from outside: real sockets, a real HTTP server in front, real upstreams behind.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod agent;
+mod bytes;
+mod faults;
+mod handshakes;
+mod lives;
+mod node;
+mod opens;
+mod refusals;
+mod reopens;
+mod tls;
+mod upstream;
