@@ -1,6 +1,6 @@
 //! The HTTP faces of the gate: [`GateService`] for agents and providers, [`AdminService`] for the operator.
 //!
-//! Both are tower services over any request body. They read a request, call the [`Gate`], and put the outcome into
+//! Both are tower services over any request body. They read a request, call the [`Gate`](crate::Gate), and put the outcome into
 //! words; nothing is decided here. The caller's address is expected as a [`std::net::IpAddr`] extension of the
 //! request, put there by whoever accepted the connection; without it only the common caps apply.
 
