@@ -64,6 +64,20 @@ impl Endpoint {
         self.0.port_or_known_default().unwrap_or(if self.is_secure() { 443 } else { 80 })
     }
 
+    /// The `Host` header: the port stands there only if it is not the scheme's own.
+    pub(crate) fn authority(&self) -> String {
+        let host = self.0.host_str().unwrap_or_default();
+        self.0.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+
+    /// The request target.
+    pub(crate) fn path_and_query(&self) -> String {
+        match self.0.query() {
+            Some(query) => format!("{}?{query}", self.0.path()),
+            None => self.0.path().to_owned(),
+        }
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         self.0.as_str()
     }
@@ -92,5 +106,9 @@ mod tests {
         assert!(Endpoint::ws("http://127.0.0.1/x", false).is_err());
         let endpoint = Endpoint::ws("wss://[2001:db8::1]/x", false).unwrap();
         assert_eq!((endpoint.host().as_str(), endpoint.port()), ("2001:db8::1", 443));
+        assert_eq!((endpoint.authority(), endpoint.path_and_query()), ("[2001:db8::1]".into(), "/x".into()));
+        let endpoint = Endpoint::ws("ws://localhost:4020/x?a=b%20c", false).unwrap();
+        assert_eq!(endpoint.authority(), "localhost:4020");
+        assert_eq!(endpoint.path_and_query(), "/x?a=b%20c");
     }
 }

@@ -1,9 +1,8 @@
-//! One attempt to open a WebSocket.
+//! One attempt to open a WebSocket: TCP, TLS, then the handshake.
 
-use crate::http_client::{problem_kind, retry_after};
+use super::handshake::handshake;
 use crate::{Config, Error, Session};
-use http::header::AUTHORIZATION;
-use http::{HeaderValue, Response, StatusCode};
+use http::StatusCode;
 use rustls::pki_types::ServerName;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +10,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::{WebSocketStream, client_async_with_config, tungstenite};
-use tollwire_x402::{StreamId, header};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tollwire_x402::StreamId;
 
 /// An open WebSocket over TCP or TLS.
 pub(super) type Socket = WebSocketStream<Box<dyn Connection>>;
@@ -57,17 +55,10 @@ pub(super) async fn connect(
     id: &StreamId,
 ) -> Result<Socket, Failure> {
     let attempt = async {
-        let mut request = session
-            .ws
-            .as_str()
-            .into_client_request()
-            .map_err(|_| Failure::Fatal(Error::Url("it cannot stand in a request")))?;
-        let id = HeaderValue::from_str(id.as_str()).map_err(|_| Failure::Fatal(Error::Closed))?;
-        request.headers_mut().insert(AUTHORIZATION, session.authorization().map_err(Failure::Fatal)?);
-        request.headers_mut().insert(header::TOLLWIRE_STREAM, id);
         let connection = dial(tls, session).await.map_err(|error| Failure::Broken(error.to_string()))?;
-        let opened = client_async_with_config(request, connection, Some(limits(config))).await;
-        opened.map(|(socket, _)| socket).map_err(failure)
+        let (connection, ahead) = handshake(connection, session, id).await?;
+        let limits = Some(limits(config));
+        Ok(WebSocketStream::from_partially_read(connection, ahead, Role::Client, limits).await)
     };
     match timeout(config.connect_wait, attempt).await {
         Ok(outcome) => outcome,
@@ -94,26 +85,4 @@ fn limits(config: &Config) -> WebSocketConfig {
         .max_write_buffer_size(longest.saturating_add(64 * 1024))
         .max_message_size(Some(longest))
         .max_frame_size(Some(longest))
-}
-
-fn failure(error: tungstenite::Error) -> Failure {
-    match error {
-        tungstenite::Error::Http(answer) => Failure::Refused(refusal(&answer)),
-        tungstenite::Error::Io(error) => Failure::Broken(error.to_string()),
-        // The server hung up in the middle of the handshake.
-        tungstenite::Error::Protocol(tungstenite::error::ProtocolError::HandshakeIncomplete) => {
-            Failure::Broken("hung up during the handshake".into())
-        }
-        other => Failure::Fatal(Error::Protocol(other.to_string())),
-    }
-}
-
-fn refusal(answer: &Response<Option<Vec<u8>>>) -> Refusal {
-    Refusal {
-        status: answer.status(),
-        payable: answer.headers().contains_key(header::PAYMENT_REQUIRED),
-        retry_after: retry_after(answer.headers()),
-        // The body may be cut short, and then has no kind.
-        problem: answer.body().as_deref().and_then(problem_kind),
-    }
 }

@@ -1,6 +1,7 @@
 //! A paid stream that pays on.
 
 mod connect;
+mod handshake;
 mod message;
 mod open;
 
