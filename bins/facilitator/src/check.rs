@@ -3,13 +3,20 @@
 use crate::failure::Failure;
 use crate::{config, say, wiring};
 use std::path::Path;
+use tollwire_gate::{FeedRegistry, GateConfig};
+use tollwire_ledger::{Clock as _, SystemClock};
 
 /// Reads the file and its secrets as `serve` would; binds and contacts nothing.
 pub(crate) fn run(path: &Path) -> Result<(), Failure> {
     let file = config::read(path)?;
     wiring::keys(&file)?;
-    wiring::settlement_keys(&file)?;
-    wiring::feeds(&file)?;
+    let chains = wiring::described(&file)?;
+    let feeds = wiring::feeds(&file)?;
+    let registry = FeedRegistry::new(chains, GateConfig::new(file.value.public_url.clone()).offer_timeout);
+    registry.configure(feeds, SystemClock.now()).map_err(|error| file.error("feed", error.to_string()))?;
+    if let Some(admin) = &file.value.admin {
+        admin.token.read(&file.base)?;
+    }
     let warnings = config::warnings(&file);
     for warning in &warnings {
         say::warning(warning);

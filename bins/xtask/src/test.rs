@@ -11,6 +11,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
         cargo.current_dir(command::workspace());
         cargo
     };
-    command::run(cargo().args(["build", "--locked", "--workspace", "--bins", "--examples"]))?;
+    // All targets at once, so that binaries and tests share one build of every dependency.
+    command::run(cargo().args(["build", "--locked", "--workspace", "--all-targets"]))?;
     command::run(cargo().args(["test", "--locked", "--workspace"]).args(arguments))
 }

@@ -4,12 +4,12 @@ use super::store::Store;
 use crate::config::{Chain as Written, File};
 use crate::failure::Failure;
 use std::sync::Arc;
-use tollwire_ledger::Clock;
+use tollwire_exact::evm::PrivateKey;
+use tollwire_ledger::{Clock, SystemClock};
 use tollwire_ops::Error;
 use tollwire_ops::config::Loaded;
-use tollwire_ops::secret::{Secret, SecretRef};
-use tollwire_settlement::Chain;
 use tollwire_settlement::dev::DevChain;
+use tollwire_settlement::{Chain, ChainInfo};
 use tollwire_settlement_evm::{EvmChain, EvmConfig};
 
 /// Connects every chain of a file.
@@ -38,19 +38,26 @@ pub(crate) async fn connect(
     Ok(chains)
 }
 
-/// Reads every settlement key and checks its form; contacts nothing.
-pub(crate) fn settlement_keys(file: &Loaded<File>) -> Result<(), Error> {
-    for written in &file.value.chain {
-        if let Written::Evm(evm) = written {
-            let key: Secret = evm.settlement_key.read(&file.base)?;
-            check_key(&evm.settlement_key, &key)?;
+/// What the chains of a file are, as far as the file tells: reads the settlement keys, contacts nothing.
+pub(crate) fn described(file: &Loaded<File>) -> Result<Vec<ChainInfo>, Error> {
+    let all = file.value.chain.iter();
+    all.map(|written| match written {
+        Written::Dev => Ok(DevChain::new(Arc::new(SystemClock)).info().clone()),
+        Written::Evm(evm) => {
+            let key = evm.settlement_key.read(&file.base)?;
+            let key = PrivateKey::from_hex(key.expose()).map_err(|error| Error::Secret {
+                key: evm.settlement_key.to_string(),
+                reason: error.to_string(),
+            })?;
+            let asset = tollwire_x402::asset::usdc(evm.network);
+            Ok(ChainInfo {
+                network: evm.network,
+                claim: evm.network.v1_name().unwrap_or_default().to_owned(),
+                asset: asset.map(|asset| asset.address.to_owned()).unwrap_or_default(),
+                offer_extra: tollwire_x402::v2::Extra::default(),
+                deposit_wallet: evm.pay_to.clone().unwrap_or_else(|| key.address().to_string()),
+            })
         }
-    }
-    Ok(())
-}
-
-fn check_key(reference: &SecretRef, key: &Secret) -> Result<(), Error> {
-    tollwire_exact::evm::PrivateKey::from_hex(key.expose())
-        .map(drop)
-        .map_err(|error| Error::Secret { key: reference.to_string(), reason: error.to_string() })
+    })
+    .collect()
 }

@@ -5,7 +5,7 @@ mod feeds;
 mod keys;
 mod store;
 
-pub(crate) use chains::settlement_keys;
+pub(crate) use chains::described;
 pub(crate) use feeds::feeds;
 pub(crate) use keys::{keys, new_keys};
 
