@@ -9,16 +9,20 @@ use std::fmt::Display;
 use tollwire_exact::evm::{Address, Domain, PrivateKey};
 use tollwire_settlement::{ChainError, ChainInfo};
 use tollwire_x402::v2::Extra;
+use zeroize::Zeroizing;
 
 impl EvmChain {
     /// Reads the configuration and asks the node for its chain id and for USDC: code, `name`, `version` and
     /// `DOMAIN_SEPARATOR` must be those that payers sign for. Anything else is refused.
-    pub async fn connect(config: EvmConfig) -> Result<Self, Error> {
+    pub async fn connect(mut config: EvmConfig) -> Result<Self, Error> {
+        // The key lives on only where it signs, the URL only in the node: the configuration forgets both.
+        let settlement_key = Zeroizing::new(std::mem::take(&mut config.settlement_key));
+        let rpc_url = std::mem::take(&mut config.rpc_url);
         let network = config.network;
         let wrong = |key, reason: String| Error::Config { key, reason };
         let usdc = Domain::usdc(network)
             .ok_or_else(|| wrong("network", format!("no USDC contract is known on {network}")))?;
-        let key = PrivateKey::from_hex(&config.settlement_key)
+        let key = PrivateKey::from_hex(&settlement_key)
             .map_err(|error| wrong("settlement_key", error.to_string()))?;
         let pay_to = match &config.pay_to {
             None => key.address(),
@@ -31,7 +35,7 @@ impl EvmChain {
                 return Err(wrong(key, "write at least 1".into()));
             }
         }
-        let node = Node::new(&config.rpc_url, config.request_timeout)?;
+        let node = Node::new(&rpc_url, config.request_timeout)?;
         examine(&node, &usdc).await?;
         let info = ChainInfo {
             network,

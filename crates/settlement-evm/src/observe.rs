@@ -11,7 +11,7 @@ use crate::send::stored_payload;
 use alloy_primitives::{Address, B256, U256};
 use alloy_sol_types::SolEvent;
 use serde_json::json;
-use tollwire_exact::evm::Authorization;
+use tollwire_exact::evm::{self, Authorization};
 use tollwire_ledger::model::{Landing, Payment};
 use tollwire_settlement::{ChainError, Observation, Refusal};
 use tollwire_x402::{Usdc as Money, reason};
@@ -20,10 +20,14 @@ use tollwire_x402::{Usdc as Money, reason};
 /// and its record, by clocks that differ.
 const BEFORE_RECORD_SECS: u64 = 600;
 
+/// The smallest log query, in blocks, before a node's refusal is taken for an outage.
+const LOG_BLOCKS_MIN: u64 = 10;
+
 /// Wei in a whole coin.
 const WEI_PER_COIN: u64 = 1_000_000_000_000_000_000;
 
 /// How an authorization's nonce ended in one transaction.
+#[derive(Debug, PartialEq, Eq)]
 enum Ending {
     /// It moved the signed amount to the signed payee.
     Paid,
@@ -39,7 +43,7 @@ impl EvmChain {
         let receipts = self.receipts(payment).await?;
         let last = payment.attempts.last().map(|attempt| attempt.tx.clone());
         for receipt in receipts.iter().filter(|receipt| receipt.succeeded) {
-            if let Some(ending) = self.ending(&signed, &receipt.logs) {
+            if let Some(ending) = ending(&self.usdc.contract, &signed, &receipt.logs) {
                 let found = (ending, receipt.tx.clone(), receipt.block);
                 return self.conclude(payment, found, &receipts, None).await;
             }
@@ -108,26 +112,6 @@ impl EvmChain {
         }
     }
 
-    /// How the authorization ended in one transaction's logs, if it did. The contract writes the transfer right
-    /// after the use; other transfers in the same transaction prove nothing.
-    fn ending(&self, signed: &Authorization, logs: &[Log]) -> Option<Ending> {
-        let contract = address(&self.usdc.contract);
-        let mut logs = logs.iter().filter(|log| log.address == contract);
-        let (payer, nonce) = (topic(address(&signed.from)), B256::from(signed.nonce));
-        let ends = |log: &&Log| {
-            log.topics.get(1..) == Some([payer, nonce].as_slice())
-                && log.topics.first().is_some_and(|kind| ENDINGS.contains(kind))
-        };
-        let end = logs.by_ref().find(ends)?;
-        if end.topics.first() == Some(&Usdc::AuthorizationCanceled::SIGNATURE_HASH) {
-            return Some(Ending::Cancelled);
-        }
-        let transfer = [Usdc::Transfer::SIGNATURE_HASH, payer, topic(address(&signed.to))];
-        let amount = U256::from(signed.value.atomic()).to_be_bytes::<32>();
-        let paid = logs.next().is_some_and(|log| log.topics == transfer && log.data == amount);
-        Some(if paid { Ending::Paid } else { Ending::OtherTransfer })
-    }
-
     async fn used(&self, signed: &Authorization, block: u64) -> Result<bool, ChainError> {
         let (authorizer, nonce) = (address(&signed.from), signed.nonce.into());
         let question = Usdc::authorizationStateCall { authorizer, nonce };
@@ -159,16 +143,30 @@ impl EvmChain {
         let hex = |word: B256| hex0x(word.as_slice());
         let topics =
             json!([ENDINGS.map(hex), hex(topic(address(&signed.from))), hex(B256::from(signed.nonce))]);
+        let mut span = self.config.log_blocks;
         while from <= head.number {
-            let to = from.saturating_add(self.config.log_blocks.saturating_sub(1)).min(head.number);
-            if let Some(log) = self.node.logs(contract, from, to, topics.clone()).await?.into_iter().next() {
-                let receipt = self.node.receipt(&log.tx).await?;
-                let logs = receipt.map(|receipt| receipt.logs).unwrap_or_default();
-                return Ok(self.ending(signed, &logs).map(|ending| (ending, log.tx, log.block)));
+            let to = from.saturating_add(span.saturating_sub(1)).min(head.number);
+            match self.node.logs(contract, from, to, topics.clone()).await {
+                Ok(logs) => match logs.into_iter().next() {
+                    Some(log) => return self.read_ending(signed, log).await,
+                    None => from = to.saturating_add(1),
+                },
+                // Nodes differ in the range they allow, and in how they say so.
+                Err(_) if span > LOG_BLOCKS_MIN => span = (span / 4).max(LOG_BLOCKS_MIN),
+                Err(error) => return Err(error),
             }
-            from = to.saturating_add(1);
         }
         Ok(None)
+    }
+
+    async fn read_ending(
+        &self,
+        signed: &Authorization,
+        log: Log,
+    ) -> Result<Option<(Ending, String, u64)>, ChainError> {
+        let receipt = self.node.receipt(&log.tx).await?;
+        let logs = receipt.map(|receipt| receipt.logs).unwrap_or_default();
+        Ok(ending(&self.usdc.contract, signed, &logs).map(|ending| (ending, log.tx, log.block)))
     }
 
     /// A block not after `time`, near the last such one; block 0 if there is none.
@@ -200,6 +198,26 @@ impl EvmChain {
     }
 }
 
+/// How the authorization ended in one transaction's logs, if it did. The contract writes the transfer right after
+/// the use; other transfers in the same transaction prove nothing.
+fn ending(usdc: &evm::Address, signed: &Authorization, logs: &[Log]) -> Option<Ending> {
+    let contract = address(usdc);
+    let mut logs = logs.iter().filter(|log| log.address == contract);
+    let (payer, nonce) = (topic(address(&signed.from)), B256::from(signed.nonce));
+    let ends = |log: &&Log| {
+        log.topics.get(1..) == Some([payer, nonce].as_slice())
+            && log.topics.first().is_some_and(|kind| ENDINGS.contains(kind))
+    };
+    let end = logs.by_ref().find(ends)?;
+    if end.topics.first() == Some(&Usdc::AuthorizationCanceled::SIGNATURE_HASH) {
+        return Some(Ending::Cancelled);
+    }
+    let transfer = [Usdc::Transfer::SIGNATURE_HASH, payer, topic(address(&signed.to))];
+    let amount = U256::from(signed.value.atomic()).to_be_bytes::<32>();
+    let paid = logs.next().is_some_and(|log| log.topics == transfer && log.data == amount);
+    Some(if paid { Ending::Paid } else { Ending::OtherTransfer })
+}
+
 /// An address as an indexed log field.
 fn topic(address: Address) -> B256 {
     address.into_word()
@@ -208,3 +226,6 @@ fn topic(address: Address) -> B256 {
 fn refusal(payment: &Payment, reason: &'static str, message: &str) -> Refusal {
     Refusal::new(reason, message).by(payment.intent.payer.clone())
 }
+
+#[cfg(test)]
+mod tests;

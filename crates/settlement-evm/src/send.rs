@@ -196,3 +196,6 @@ pub(crate) fn stored_payload(payment: &Payment) -> Result<Payload, ChainError> {
         serde_json::from_str(&payment.intent.payload).map_err(|error| unreadable(error.to_string()))?;
     Payload::parse(&json).map_err(|refusal| unreadable(refusal.to_string()))
 }
+
+#[cfg(test)]
+mod tests;

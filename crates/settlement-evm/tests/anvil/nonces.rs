@@ -78,6 +78,26 @@ async fn a_stuck_transaction_is_outbid_in_its_place_and_one_of_both_lands() {
 }
 
 #[tokio::test]
+async fn two_processes_that_prepare_the_same_payment_move_it_once() {
+    let world = World::base().await;
+    world.anvil.set_automine(false).await.unwrap();
+    let other = world.restarted().await;
+    let mut ours = world.payment();
+    let mut theirs = ours.clone();
+    prepare(&world.chain, &mut ours).await.unwrap();
+    prepare(&other, &mut theirs).await.unwrap();
+    world.chain.broadcast(&ours.attempts[0]).await.unwrap();
+    // The same payment at the same nonce is the same transaction, byte for byte.
+    other.broadcast(&theirs.attempts[0]).await.unwrap();
+    assert_eq!(ours.attempts[0].raw, theirs.attempts[0].raw);
+    world.anvil.mine(1).await.unwrap();
+    for chain in [&world.chain, &other] {
+        assert_eq!(until_landed(chain, &ours).await.tx, ours.attempts[0].tx);
+    }
+    assert_eq!(world.received().await, PRICE);
+}
+
+#[tokio::test]
 async fn a_key_used_elsewhere_is_noticed_and_survived() {
     let world = World::base().await;
     let mut payment = world.payment();

@@ -53,6 +53,16 @@ async fn the_same_attempt_broadcast_again_is_success_and_moves_nothing_more() {
 }
 
 #[tokio::test]
+async fn a_signature_with_v_of_0_or_1_settles_as_well() {
+    let world = World::base().await;
+    let mut payload = world.signed(world.authorization());
+    payload.signature[64] -= 27;
+    world.verify(&payload).await.unwrap();
+    settle(&world.chain, &mut world.recorded(&payload)).await;
+    assert_eq!(world.received().await, PRICE);
+}
+
+#[tokio::test]
 async fn twenty_at_once_all_land_with_consecutive_nonces() {
     let world = std::sync::Arc::new(World::base().await);
     let mut tasks = tokio::task::JoinSet::new();
