@@ -25,6 +25,7 @@
 
 mod admission;
 mod answer;
+mod aside;
 mod charge;
 mod config;
 mod error;

@@ -60,7 +60,7 @@ impl Open {
             exhausted: if admission.control { WhenExhausted::Close } else { route.exhausted },
             limits: Arc::clone(&route.limits),
             terms,
-            seat,
+            seat: seat.clone(),
         };
         let opening = Opening {
             shared: Arc::clone(shared),
@@ -71,6 +71,7 @@ impl Open {
             request: UpstreamRequest::new(route, handshake.wishes)?,
             vouched: route.upstream_auth == UpstreamAuth::StreamToken,
             live_for: terms.live_for(),
+            _seat: seat,
         };
         Ok(Self { shared: Arc::clone(shared), opening, agent })
     }
@@ -109,7 +110,7 @@ impl Agent {
             limits: self.limits,
             terms: self.terms,
         };
-        shared.tasks.spawn(stream.run(self.connection, upstream));
+        stream.spawn(self.connection, upstream);
         answer
     }
 

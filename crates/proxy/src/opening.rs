@@ -2,7 +2,7 @@
 //! and a command that is under way must not be.
 
 use crate::charge::Charge;
-use crate::shared::Shared;
+use crate::shared::{Seat, Shared};
 use crate::upstream::{Dialled, UpstreamRequest};
 use crate::{OpenError, telemetry};
 use std::sync::Arc;
@@ -22,6 +22,8 @@ pub(crate) struct Opening {
     /// Whether the upstream gets a stream token.
     pub(crate) vouched: bool,
     pub(crate) live_for: Duration,
+    /// Kept until the open is decided, even if its request is given up meanwhile.
+    pub(crate) _seat: Seat,
 }
 
 /// A stream that is captured and connected. Dropped, it is given back.

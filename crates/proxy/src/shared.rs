@@ -13,8 +13,12 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use tollwire_ledger::{Clock, Ledger};
 use tollwire_session::Issuer;
 
-/// Room for one connection, from its request to its end. Draining waits until all are free.
-pub(crate) struct Seat {
+/// Room for one connection, from its request to its end; free when its last clone is dropped. Draining waits until
+/// all are free.
+#[derive(Clone)]
+pub(crate) struct Seat(#[expect(dead_code, reason = "held for what its drop does")] Arc<Occupied>);
+
+struct Occupied {
     _permit: OwnedSemaphorePermit,
     _tracked: TaskTrackerToken,
 }
@@ -72,7 +76,7 @@ impl Shared {
             return Err(OpenError::Draining);
         }
         let permit = Arc::clone(&self.seats).try_acquire_owned().map_err(|_| OpenError::Busy)?;
-        Ok(Seat { _permit: permit, _tracked: tracked })
+        Ok(Seat(Arc::new(Occupied { _permit: permit, _tracked: tracked })))
     }
 
     pub(crate) fn start_draining(&self) {

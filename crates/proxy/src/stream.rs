@@ -1,5 +1,6 @@
 //! A live stream: bytes move, units are paid, until it ends.
 
+use crate::aside::Aside;
 use crate::charge::{Charge, Renewal};
 use crate::live::Resident;
 use crate::shared::{Seat, Shared};
@@ -7,14 +8,14 @@ use crate::store::may_recover;
 use crate::telemetry;
 use crate::upgrade::take_over;
 use crate::upstream::Dialled;
-use bytes::Bytes;
 use hyper::upgrade::OnUpgrade;
 use std::convert::Infallible;
 use std::future::pending;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
-use tollwire_wire::{Control, End, Limits, Pump, Report, Side, Transport};
+use tollwire_wire::{Control, End, Limits, Pump, Report, Side};
 use tollwire_x402::FeedId;
 use tollwire_x402::close::CloseCode;
 
@@ -52,13 +53,22 @@ impl Terms {
 }
 
 impl Stream {
-    /// Lives until both connections have ended.
-    pub(crate) async fn run(mut self, connection: OnUpgrade, upstream: Dialled) {
+    /// Lives in tasks of its own until both connections have ended.
+    pub(crate) fn spawn(self, connection: OnUpgrade, upstream: Dialled) {
+        let tasks = self.shared.tasks.clone();
+        tasks.spawn(self.begin(connection, upstream));
+    }
+
+    async fn begin(mut self, connection: OnUpgrade, upstream: Dialled) {
         match take_over(connection).await {
             Ok((agent, ahead)) => {
                 self.charge.served();
-                let report = self.live(agent, ahead, upstream).await;
-                self.finish(&report).await;
+                let limits = Arc::clone(&self.limits);
+                let pump = Pump::new(agent, ahead, upstream.transport, upstream.ahead, limits);
+                let pumping = Box::pin(pump.run(self.control.clone()));
+                // Another task: this one has room for the handover, which a stream does not need all its life.
+                let tasks = self.shared.tasks.clone();
+                tasks.spawn(self.live(pumping));
             }
             Err(error) => {
                 let (feed, session) = (&self.feed, self.charge.session());
@@ -69,15 +79,15 @@ impl Stream {
         }
     }
 
-    async fn live(&mut self, agent: Transport, ahead: Bytes, upstream: Dialled) -> Report {
-        let limits = Arc::clone(&self.limits);
-        let pump = Pump::new(agent, ahead, upstream.transport, upstream.ahead, limits);
-        // The pump comes first: it has work at nearly every wake-up, the payment hardly ever.
-        tokio::select! {
+    async fn live(mut self, mut pumping: Pin<Box<impl Future<Output = Report>>>) {
+        let paying = Aside::new(Box::pin(pay(&mut self.charge, &self.control, self.terms)));
+        let report = tokio::select! {
             biased;
-            report = pump.run(self.control.clone()) => report,
-            never = pay(&mut self.charge, &self.control, self.terms) => match never {},
-        }
+            report = &mut pumping => report,
+            never = paying => match never {},
+        };
+        drop(pumping);
+        Box::pin(self.finish(&report)).await;
     }
 
     async fn finish(mut self, report: &Report) {
@@ -149,5 +159,29 @@ async fn next_unit(charge: &mut Charge, terms: Terms, due: Instant) -> Result<()
         }
         sleep(pause).await;
         pause = pause.saturating_mul(2).min(longest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a live stream keeps in its task and the two boxes of that, sockets apart. With two sockets'
+    /// registrations it must stay far below the 4.5 KiB that HAProxy holds per connection.
+    #[test]
+    fn a_live_stream_is_small() {
+        type Pumping = Pin<Box<std::future::Pending<Report>>>;
+        const fn live<F: Future>(_: &impl FnOnce(Stream, Pumping) -> F) -> usize {
+            size_of::<F>()
+        }
+        const fn paying<'a, F: Future>(_: &impl FnOnce(&'a mut Charge, &'a Control, Terms) -> F) -> usize {
+            size_of::<F>()
+        }
+        const fn pumping<F: Future>(_: &impl FnOnce(Pump, Control) -> F) -> usize {
+            size_of::<F>()
+        }
+        let size =
+            live(&|stream, pumping| Stream::live(stream, pumping)) + paying(&pay) + pumping(&Pump::run);
+        assert!(size <= 1792, "{size} bytes");
     }
 }

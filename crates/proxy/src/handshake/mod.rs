@@ -76,9 +76,7 @@ impl Handshake {
         let wishes = Wishes {
             protocols: list::distinct_tokens(headers, &SEC_WEBSOCKET_PROTOCOL)
                 .ok_or(HandshakeError::Malformed("sec-websocket-protocol"))?,
-            extensions: list::joined(headers, &SEC_WEBSOCKET_EXTENSIONS)
-                .filter(|offers| extension_names(offers).is_some())
-                .ok_or(HandshakeError::Malformed("sec-websocket-extensions"))?,
+            extensions: extensions(headers).ok_or(HandshakeError::Malformed("sec-websocket-extensions"))?,
             origin: once(headers, &ORIGIN, "origin")?.cloned(),
             user_agent: once(headers, &USER_AGENT, "user-agent")?.cloned(),
             query: head.uri.query().map(str::to_owned),
@@ -94,6 +92,13 @@ pub fn check_handshake(head: &Parts) -> Result<(), HandshakeError> {
         Some(_) => Ok(()),
         None => Err(HandshakeError::NotUpgradable),
     }
+}
+
+/// The extension offers as one list, if they follow the grammar: at least one where there is a header at all.
+fn extensions(headers: &HeaderMap) -> Option<String> {
+    let offers = list::joined(headers, &SEC_WEBSOCKET_EXTENSIONS)?;
+    let named = extension_names(&offers)?.len();
+    (offers.is_empty() || named > 0).then_some(offers)
 }
 
 /// Whether the head announces a body. What follows a handshake's head are frames already, so a body is either a

@@ -91,6 +91,7 @@ fn malformed_and_repeated_headers_are_refused() {
     assert_eq!(set("sec-websocket-protocol", "a b"), E::Malformed("sec-websocket-protocol"));
     assert_eq!(set("sec-websocket-protocol", "a\tb"), E::Malformed("sec-websocket-protocol"));
     assert_eq!(set("sec-websocket-extensions", "x; y=\"a,b\""), E::Malformed("sec-websocket-extensions"));
+    assert_eq!(set("sec-websocket-extensions", ", ,"), E::Malformed("sec-websocket-extensions"));
     let latin = HeaderValue::from_bytes(b"caf\xe9").unwrap();
     let accented = refusal(|request| {
         request.headers_mut().insert("sec-websocket-protocol", latin);

@@ -1,7 +1,8 @@
 //! What other nodes and operators did to the sessions that live here: asked once a second, in batches.
 
 use crate::shared::Shared;
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
+use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 use tollwire_ledger::{Error, Watched};
 use tollwire_x402::SessionId;
@@ -13,7 +14,7 @@ const BATCH: usize = 512;
 /// Watches until the proxy is gone.
 pub(crate) async fn watch(shared: Weak<Shared>) {
     let Some(every) = shared.upgrade().map(|shared| shared.config.watch_interval) else { return };
-    let mut ticks = interval(every.max(std::time::Duration::from_millis(10)));
+    let mut ticks = interval(every.max(Duration::from_millis(10)));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut failing = false;
     loop {
@@ -31,17 +32,26 @@ pub(crate) async fn watch(shared: Weak<Shared>) {
     }
 }
 
-async fn look(shared: &Arc<Shared>) -> Result<(), Error> {
+/// Looks at every live session. One that cannot be looked at does not keep the others from being; the last error is
+/// told.
+async fn look(shared: &Shared) -> Result<(), Error> {
+    let mut outcome = Ok(());
     for batch in shared.registry.sessions().chunks(BATCH) {
         let ids = batch.iter().map(|(session, _)| session.clone()).collect();
-        let answers = shared.store.watch(ids).await?;
+        let answers = match shared.store.watch(ids).await {
+            Ok(answers) => answers,
+            Err(error) => {
+                outcome = Err(error);
+                continue;
+            }
+        };
         for ((session, seen), watched) in batch.iter().zip(answers) {
             if let Some(watched) = watched {
-                heed(shared, session, *seen, watched).await?;
+                outcome = heed(shared, session, *seen, watched).await.and(outcome);
             }
         }
     }
-    Ok(())
+    outcome
 }
 
 async fn heed(shared: &Shared, session: &SessionId, seen: u64, watched: Watched) -> Result<(), Error> {

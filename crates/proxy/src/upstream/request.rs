@@ -38,13 +38,13 @@ impl UpstreamRequest {
         let key = new_key()?;
         let accept = accept_of(key.as_bytes()).ok_or(OpenError::Internal)?;
         let head = write_head(route, &wishes, &key);
-        let names = extension_names(&wishes.extensions).unwrap_or_default();
+        let extensions = extension_names(&wishes.extensions).unwrap_or_default();
         Ok(Self {
             target,
             head,
             authorized: route.upstream_headers.contains_key(AUTHORIZATION),
             accept,
-            extensions: names.into_iter().map(str::to_owned).collect(),
+            extensions: extensions.into_iter().map(str::to_owned).collect(),
             protocols: wishes.protocols,
         })
     }

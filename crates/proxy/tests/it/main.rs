@@ -4,6 +4,7 @@
 
 mod agent;
 mod bytes;
+mod embedding;
 mod faults;
 mod handshakes;
 mod lives;

@@ -13,7 +13,8 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tollwire_ledger::memory::MemoryLedger;
@@ -86,7 +87,22 @@ impl Node {
         let address = listener.local_addr().unwrap();
         let route = Arc::new(Mutex::new(route));
         let mut server = JoinSet::new();
-        server.spawn(accept(listener, proxy.clone(), Arc::clone(&route)));
+        server.spawn(accept(listener, Transport::from, proxy.clone(), Arc::clone(&route)));
+        Self { address, proxy, ledger, clock, route, _server: server }
+    }
+
+    /// The same proxy behind a server whose connections are what `wrap` makes of them.
+    pub(crate) async fn serve_with<T, W>(&self, wrap: W) -> Self
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        W: Fn(TcpStream) -> T + Send + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (proxy, route) = (self.proxy.clone(), Arc::clone(&self.route));
+        let mut server = JoinSet::new();
+        server.spawn(accept(listener, wrap, proxy.clone(), Arc::clone(&route)));
+        let (ledger, clock) = (Arc::clone(&self.ledger), Arc::clone(&self.clock));
         Self { address, proxy, ledger, clock, route, _server: server }
     }
 
@@ -157,12 +173,16 @@ pub(crate) async fn fund(ledger: &dyn Ledger, units: u64) -> SessionId {
     session
 }
 
-async fn accept(listener: TcpListener, proxy: Proxy, route: Arc<Mutex<FeedRoute>>) {
+async fn accept<T, W>(listener: TcpListener, wrap: W, proxy: Proxy, route: Arc<Mutex<FeedRoute>>)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    W: Fn(TcpStream) -> T,
+{
     let mut connections = JoinSet::new();
     while let Ok((tcp, _)) = listener.accept().await {
         let (proxy, route) = (proxy.clone(), Arc::clone(&route));
         let service = service_fn(move |request| serve(proxy.clone(), route.lock().unwrap().clone(), request));
-        let connection = http1::Builder::new().serve_connection(TokioIo::new(Transport::from(tcp)), service);
+        let connection = http1::Builder::new().serve_connection(TokioIo::new(wrap(tcp)), service);
         connections.spawn(async move { drop(connection.with_upgrades().await) });
     }
 }

@@ -49,6 +49,29 @@ async fn an_upstream_that_cannot_be_reached_costs_nothing() {
 }
 
 #[tokio::test]
+async fn an_upstream_that_resets_or_hangs_in_the_middle_costs_nothing() {
+    let upstream = RawUpstream::start().await;
+    let node = Node::start(route(&upstream.url("/"))).await;
+    let session = node.fund(1).await;
+    for (half_an_answer, reset) in
+        [("", true), ("HTTP/1.1 101 Switching", true), ("HTTP/1.1 101 Switching", false)]
+    {
+        let served = async {
+            let (mut tcp, _) = upstream.accept().await;
+            tcp.write_all(half_an_answer.as_bytes()).await.unwrap();
+            if reset {
+                tcp.set_zero_linger().unwrap();
+                return None;
+            }
+            Some(tcp)
+        };
+        let (refusal, _silent) = future::join(refused(&node, &session, ""), served).await;
+        assert_eq!(refusal.0, 502);
+        node.settled(&session, 1, 0).await;
+    }
+}
+
+#[tokio::test]
 async fn an_upstream_that_lies_costs_nothing() {
     let upstream = RawUpstream::start().await;
     let mut config = config();
