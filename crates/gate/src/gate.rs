@@ -87,8 +87,9 @@ impl Gate {
     /// Signs with another key from now on. `keys` are the public keys that stay good beside it; quotes and sign-in
     /// challenges of the last keys are still recognised.
     pub fn rotate(&self, issuer: Issuer, keys: KeySet) -> Result<(), Error> {
-        self.proxy.set_issuer(Some(Arc::new(issuer.clone())));
+        let streams = Arc::new(issuer.clone());
         let (next, public) = Keys::new(issuer, keys, Some(&self.keys()))?;
+        self.proxy.set_issuer(Some(streams));
         self.verifier.replace_keys(public);
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
         Ok(())

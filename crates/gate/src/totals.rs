@@ -19,7 +19,8 @@ pub const IN_DOUBT_NAMED_MAX: usize = 100;
 pub struct Totals {
     /// Sessions.
     pub sessions: u64,
-    /// Units.
+    /// Units, beside the other members.
+    #[serde(flatten)]
     pub units: Units,
     /// Money, in atomic USDC, as text.
     pub usdc: Money,
@@ -67,7 +68,7 @@ pub struct Report {
     /// Whether every equation holds, for units and for money.
     pub balanced: bool,
     /// All feeds together.
-    pub total: Totals,
+    pub totals: Totals,
     /// Each feed that has sold anything.
     pub feeds: BTreeMap<FeedId, Totals>,
     /// Payments whose fate is not known yet.
@@ -87,7 +88,7 @@ impl Gate {
             after = Some(last.clone());
             for (_, session) in &page {
                 let money = statement(session, self.config.fee_bps, self.config.unspent);
-                report.total.add(session, money);
+                report.totals.add(session, money);
                 report.feeds.entry(session.feed.clone()).or_default().add(session, money);
             }
         }
@@ -101,7 +102,7 @@ impl Gate {
             let room = IN_DOUBT_NAMED_MAX.saturating_sub(report.in_doubt.len());
             report.in_doubt.extend(page.into_iter().take(room).map(|(id, _)| id));
         }
-        report.balanced = report.total.balanced() && report.feeds.values().all(Totals::balanced);
+        report.balanced = report.totals.balanced() && report.feeds.values().all(Totals::balanced);
         Ok(report)
     }
 }

@@ -30,13 +30,14 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let address = request.extensions().get::<IpAddr>().copied();
-    let _pass = match gate.pass(address) {
-        Ok(pass) => pass,
-        Err(error) => return call.failed(problem(&error), reason::UNEXPECTED_VERIFY_ERROR),
-    };
     let parsed = match body::read(request.into_body()).await {
         Ok(bytes) => parse(&bytes),
         Err(error) => Err(error),
+    };
+    // Only now: whoever sends slowly holds no pass meanwhile.
+    let _pass = match gate.pass(address) {
+        Ok(pass) => pass,
+        Err(error) => return call.failed(problem(&error), reason::UNEXPECTED_VERIFY_ERROR),
     };
     match parsed {
         Ok(Ok(request)) => call.answer(gate, request).await,

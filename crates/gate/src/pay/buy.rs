@@ -1,6 +1,7 @@
 //! A payment nobody has recorded: which offer it takes, and its settlement.
 
-use super::{Attempted, Paid};
+use super::Paid;
+use super::identify::{Attempted, same_account};
 use crate::error::Error;
 use crate::feed::{Offer, Tariff};
 use crate::gate::{Gate, random};
@@ -56,6 +57,11 @@ impl Gate {
             .filter_map(|tariff| Some((tariff, tariff.find(network, amount)?)))
             .max_by_key(|(_, offer)| offer.units);
         match found {
+            Some((_, offer))
+                if !same_account(network, &offer.requirements.pay_to, &attempted.terms.pay_to) =>
+            {
+                refuse(reason::EVM_RECIPIENT_MISMATCH, "pay to the address that was offered")
+            }
             Some((tariff, offer)) => Ok((Arc::clone(tariff), offer.clone())),
             None if entry.payable(now).any(|tariff| sells_on(tariff, network)) => {
                 refuse(reason::EVM_VALUE_MISMATCH, "the amount is none of those offered; take a fresh offer")

@@ -5,7 +5,8 @@
 //! challenge of ours. The one exception is a request that comes before our own broadcast; nobody but the payer can
 //! have the payment then.
 
-use super::{Attempted, Paid};
+use super::Paid;
+use super::identify::{Attempted, same_account};
 use crate::error::Error;
 use crate::gate::Gate;
 use crate::siwx::{CHALLENGE_TTL, Challenge, SignIn};
@@ -43,8 +44,8 @@ impl Gate {
             && intent.amount == attempted.identified.amount
             && accepted.is_none_or(|accepted| accepted.amount == intent.amount)
             && presented.network == Some(intent.network)
-            && intent.asset.eq_ignore_ascii_case(&attempted.terms.asset)
-            && intent.pay_to.eq_ignore_ascii_case(&attempted.terms.pay_to);
+            && same_account(intent.network, &intent.asset, &attempted.terms.asset)
+            && same_account(intent.network, &intent.pay_to, &attempted.terms.pay_to);
         if !same {
             return Err(Error::Foreign);
         }

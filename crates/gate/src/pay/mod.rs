@@ -7,18 +7,16 @@
 
 mod buy;
 mod collect;
+mod identify;
 
 use crate::error::{Error, Unpaid};
-use crate::feed::SCHEME;
 use crate::gate::Gate;
 use crate::payment::{Dialect, Presented};
 use crate::token::Token;
-use std::sync::Arc;
 use tollwire_ledger::model::{Fate, Payment, Session};
-use tollwire_settlement::{Chain, Identified, Refusal, SettleError, Settled};
+use tollwire_settlement::{Refusal, SettleError, Settled};
 use tollwire_x402::facilitator::SettleResponse;
-use tollwire_x402::v2::PaymentRequirements;
-use tollwire_x402::{FeedId, SessionId, Usdc, reason};
+use tollwire_x402::{FeedId, SessionId, reason};
 
 /// What a payment bought.
 #[derive(Debug, Clone)]
@@ -33,14 +31,6 @@ pub struct Paid {
     pub token: Token,
     /// The settlement, in the payment's dialect.
     pub settlement: SettleResponse,
-}
-
-/// A payment under way: what was presented, and what is known of it without asking anyone.
-pub(crate) struct Attempted<'a> {
-    pub(crate) feed: &'a FeedId,
-    pub(crate) presented: &'a Presented,
-    pub(crate) terms: PaymentRequirements,
-    pub(crate) identified: Identified,
 }
 
 impl Gate {
@@ -70,50 +60,6 @@ impl Gate {
             Some(recorded) => self.collect(&attempted, recorded).await,
             None => self.buy(&attempted).await,
         }
-    }
-
-    /// Who pays what, where; everything that can be checked without I/O.
-    fn identify<'a>(&self, feed: &'a FeedId, presented: &'a Presented) -> Result<Attempted<'a>, Error> {
-        let refused = |reason, message: &str| presented.refused(Refusal::new(reason, message));
-        if presented.scheme != SCHEME {
-            return Err(refused(reason::UNSUPPORTED_SCHEME, "pay by the scheme exact"));
-        }
-        let chain = self.chain_of(presented)?;
-        let info = chain.info();
-        let signed = signed_amount(presented);
-        let terms = PaymentRequirements {
-            scheme: SCHEME.to_owned(),
-            network: info.network.to_string(),
-            amount: signed.unwrap_or_default(),
-            asset: info.asset.clone(),
-            pay_to: info.deposit_wallet.clone(),
-            max_timeout_seconds: self.config.offer_timeout.as_secs(),
-            extra: Some(info.offer_extra.clone()),
-        };
-        if let Some(accepted) = &presented.accepted {
-            let same = |a: &str, b: &str| match info.network {
-                tollwire_x402::Network::Eip155(_) => a.eq_ignore_ascii_case(b),
-                tollwire_x402::Network::Solana(_) => a == b,
-            };
-            if !same(&accepted.asset, &terms.asset) {
-                return Err(refused(
-                    reason::INVALID_PAYMENT_REQUIREMENTS,
-                    "pay in an asset that was offered",
-                ));
-            }
-            if !same(&accepted.pay_to, &terms.pay_to) {
-                return Err(refused(reason::EVM_RECIPIENT_MISMATCH, "pay to the address that was offered"));
-            }
-        }
-        let identified =
-            chain.identify(&terms, &presented.payload).map_err(|refusal| presented.refused(refusal))?;
-        Ok(Attempted { feed, presented, terms, identified })
-    }
-
-    fn chain_of(&self, presented: &Presented) -> Result<&Arc<dyn Chain>, Error> {
-        presented.network.and_then(|network| self.settler.chain(network)).ok_or_else(|| {
-            presented.refused(Refusal::new(reason::INVALID_NETWORK, "pay on a network that was offered"))
-        })
     }
 
     /// Turns the outcome of a settlement into what the payer gets. Nothing but `Credited` yields a session, and
@@ -157,14 +103,6 @@ impl Gate {
         let token = self.token(&intent.session, &session, self.clock.now())?;
         Ok(Paid { dialect: presented.dialect, jti: intent.session.clone(), session, token, settlement })
     }
-}
-
-/// The amount the payer signed, as far as its text shows it; the chain's own checks decide.
-fn signed_amount(presented: &Presented) -> Option<Usdc> {
-    let signed = presented.payload.pointer("/authorization/value").and_then(serde_json::Value::as_str);
-    signed
-        .and_then(|text| Usdc::parse_atomic(text).ok())
-        .or(presented.accepted.as_ref().map(|accepted| accepted.amount))
 }
 
 impl Presented {

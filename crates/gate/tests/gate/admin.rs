@@ -142,16 +142,16 @@ async fn sessions_are_paged_and_revoked_and_the_books_balance() {
 
     let books = ask(&world, Method::GET, "/admin/ledger", Value::Null).await.json();
     assert_eq!((&books["balanced"], &books["payments_in_doubt"]), (&json!(true), &json!(0)));
-    assert_eq!(books["total"], books["feeds"]["ticks"]);
-    assert_eq!(books["total"]["units"]["bought"], 50);
-    assert_eq!(books["total"]["usdc"]["deposited"], "500000");
-    assert_eq!(books["total"]["usdc"]["unspent"], "500000");
-    assert_eq!(books["total"]["usdc"]["gas_uncovered"], "35000");
+    assert_eq!(books["totals"], books["feeds"]["ticks"]);
+    assert_eq!(books["totals"]["bought"], 50);
+    assert_eq!(books["totals"]["usdc"]["deposited"], "500000");
+    assert_eq!(books["totals"]["usdc"]["unspent"], "500000");
+    assert_eq!(books["totals"]["usdc"]["gas_uncovered"], "35000");
     world.clock.advance(Duration::from_secs(31 * 24 * 3600));
     assert_eq!(world.gate.sweep().await.unwrap(), 5);
     let books = ask(&world, Method::GET, "/admin/ledger", Value::Null).await.json();
-    assert_eq!((&books["balanced"], &books["total"]["units"]["expired"]), (&json!(true), &json!(50)));
-    assert_eq!(books["total"]["usdc"]["refunded"], "500000", "owed back, as configured");
+    assert_eq!((&books["balanced"], &books["totals"]["expired"]), (&json!(true), &json!(50)));
+    assert_eq!(books["totals"]["usdc"]["refunded"], "500000", "owed back, as configured");
 }
 
 #[tokio::test]

@@ -5,8 +5,10 @@ use crate::support::{
 };
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 use tollwire_gate::http::GateService;
+use tollwire_settlement::dev::{DevChain, DevConfig};
 use tollwire_x402::header;
 use tower_service::Service as _;
 
@@ -153,6 +155,22 @@ async fn a_payment_is_answered_by_every_node_and_after_a_key_rotation() {
     assert_eq!(rotated.jti(), first.jti());
     assert!(world.gate.check_token(&rotated.token()).is_ok());
     assert!(world.gate.check_token(&first.token()).is_err(), "its key was withdrawn");
+}
+
+/// The operator takes another deposit wallet: what was paid to the old one is still answered, and nothing new is
+/// taken for it.
+#[tokio::test(start_paused = true)]
+async fn a_payment_outlives_its_deposit_wallet() {
+    let world = World::new();
+    let (payment, _, first) = paid(&world).await;
+    let required = world.bill("ticks").await;
+    let deposit_wallet = world.wallet(9).key.address().to_string();
+    let config = DevConfig { deposit_wallet, ..DevConfig::default() };
+    let moved = world.on_chain(Arc::new(DevChain::with_config(world.clock.clone(), config)));
+    assert_eq!(moved.pay("ticks", &payment, &[]).await.jti(), first.jti());
+    let offer = offer_of(&required, 10_000);
+    let stale = moved.pay("ticks", &v2(&required, &offer, &world.wallet(7).sign(&offer, 2)), &[]).await;
+    assert_eq!(stale.status, StatusCode::PAYMENT_REQUIRED, "{stale:?}");
 }
 
 #[tokio::test(start_paused = true)]

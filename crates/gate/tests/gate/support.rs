@@ -69,11 +69,16 @@ impl World {
 
     /// The world through another node, on the same chain, ledger and key, that sells the same feeds.
     pub(crate) fn replica(&self) -> Self {
-        let gate = node(&self.clock, &self.chain, &self.ledger, &self.signing, |_| {});
+        self.on_chain(self.chain.clone())
+    }
+
+    /// The same on another chain.
+    pub(crate) fn on_chain(&self, chain: Arc<DevChain>) -> Self {
+        let gate = node(&self.clock, &chain, &self.ledger, &self.signing, |_| {});
         for entry in self.gate.feeds().list() {
             gate.feeds().add(Feed::clone(&entry.feed), entry.origin).unwrap();
         }
-        let (clock, chain, ledger) = (self.clock.clone(), self.chain.clone(), self.ledger.clone());
+        let (clock, ledger) = (self.clock.clone(), self.ledger.clone());
         Self { clock, chain, ledger, gate, signing: self.signing.clone() }
     }
 

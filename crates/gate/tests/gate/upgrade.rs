@@ -304,5 +304,5 @@ async fn ten_units_are_ten_streams() {
     assert_eq!((open.len(), refused), (10, 30));
     let report = served.world.gate.report().await.unwrap();
     assert!(report.balanced);
-    assert_eq!((report.total.units.captured, report.total.units.remaining), (10, 0));
+    assert_eq!((report.totals.units.captured, report.totals.units.remaining), (10, 0));
 }

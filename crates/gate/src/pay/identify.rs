@@ -1,0 +1,84 @@
+//! Who pays what to whom, where: all that can be read off a payment without asking anyone.
+
+use crate::error::Error;
+use crate::feed::SCHEME;
+use crate::gate::Gate;
+use crate::payment::Presented;
+use serde_json::Value;
+use std::sync::Arc;
+use tollwire_settlement::{Chain, Identified, Refusal};
+use tollwire_x402::v2::PaymentRequirements;
+use tollwire_x402::{FeedId, Network, Usdc, reason};
+
+/// A payment under way: what was presented, and what is known of it.
+pub(super) struct Attempted<'a> {
+    pub(super) feed: &'a FeedId,
+    pub(super) presented: &'a Presented,
+    /// What was signed, in the form of an offer.
+    pub(super) terms: PaymentRequirements,
+    pub(super) identified: Identified,
+}
+
+impl Gate {
+    /// Checks form, scheme, network, asset and signature, and computes the payment's identity.
+    ///
+    /// Amount and payee are taken as signed: whether they were offered is a question for new payments only, and a
+    /// payment on record must be recognised under prices and wallets that have changed since.
+    pub(super) fn identify<'a>(
+        &self,
+        feed: &'a FeedId,
+        presented: &'a Presented,
+    ) -> Result<Attempted<'a>, Error> {
+        let refused = |reason, message: &str| Err(presented.refused(Refusal::new(reason, message)));
+        if presented.scheme != SCHEME {
+            return refused(reason::UNSUPPORTED_SCHEME, "pay by the scheme exact");
+        }
+        let Some(chain) = self.chain_of(presented) else {
+            return refused(reason::INVALID_NETWORK, "pay on a network that was offered");
+        };
+        let info = chain.info();
+        let accepted = presented.accepted.as_ref();
+        let terms = PaymentRequirements {
+            scheme: SCHEME.to_owned(),
+            network: info.network.to_string(),
+            amount: signed_amount(&presented.payload)
+                .or(accepted.map(|accepted| accepted.amount))
+                .unwrap_or_default(),
+            asset: info.asset.clone(),
+            pay_to: signed_payee(&presented.payload).unwrap_or(&info.deposit_wallet).to_owned(),
+            max_timeout_seconds: self.config.offer_timeout.as_secs(),
+            extra: Some(info.offer_extra.clone()),
+        };
+        if accepted.is_some_and(|accepted| !same_account(info.network, &accepted.asset, &terms.asset)) {
+            return refused(reason::INVALID_PAYMENT_REQUIREMENTS, "pay in an asset that was offered");
+        }
+        if accepted.is_some_and(|accepted| !same_account(info.network, &accepted.pay_to, &terms.pay_to)) {
+            return refused(reason::EVM_RECIPIENT_MISMATCH, "pay to the address that was offered");
+        }
+        let identified = chain.identify(&terms, &presented.payload);
+        let identified = identified.map_err(|refusal| presented.refused(refusal))?;
+        Ok(Attempted { feed, presented, terms, identified })
+    }
+
+    fn chain_of(&self, presented: &Presented) -> Option<&Arc<dyn Chain>> {
+        self.settler.chain(presented.network?)
+    }
+}
+
+/// Whether two texts name one account of a network. EVM addresses are the same in any case.
+pub(super) fn same_account(network: Network, a: &str, b: &str) -> bool {
+    match network {
+        Network::Eip155(_) => a.eq_ignore_ascii_case(b),
+        Network::Solana(_) => a == b,
+    }
+}
+
+/// The amount the payer signed, as far as its text shows it; the chain's own checks decide.
+fn signed_amount(payload: &Value) -> Option<Usdc> {
+    Usdc::parse_atomic(payload.pointer("/authorization/value")?.as_str()?).ok()
+}
+
+/// Who is paid, likewise.
+fn signed_payee(payload: &Value) -> Option<&str> {
+    payload.pointer("/authorization/to")?.as_str()
+}
