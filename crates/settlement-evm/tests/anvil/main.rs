@@ -12,6 +12,7 @@ mod connect;
 mod fates;
 mod nonces;
 mod outage;
+mod procedure;
 mod settle;
 mod support;
 mod verify;

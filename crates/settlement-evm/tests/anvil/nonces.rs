@@ -91,7 +91,7 @@ async fn two_processes_that_prepare_the_same_payment_move_it_once() {
     other.broadcast(&theirs.attempts[0]).await.unwrap();
     assert_eq!(ours.attempts[0].raw, theirs.attempts[0].raw);
     world.anvil.mine(1).await.unwrap();
-    for chain in [&world.chain, &other] {
+    for chain in [world.chain.as_ref(), &other] {
         assert_eq!(until_landed(chain, &ours).await.tx, ours.attempts[0].tx);
     }
     assert_eq!(world.received().await, PRICE);

@@ -1,6 +1,7 @@
 //! A node with USDC, our chain on it, and a payer with money.
 
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 use tollwire_exact::evm::{Address, Authorization, Domain, Payload, PrivateKey};
@@ -21,7 +22,7 @@ const SETTLEMENT_KEY: [u8; 32] = [0x42; 32];
 
 pub(crate) struct World {
     pub(crate) anvil: Anvil,
-    pub(crate) chain: EvmChain,
+    pub(crate) chain: Arc<EvmChain>,
     pub(crate) payer: PrivateKey,
     pub(crate) network: Network,
     nonces: AtomicU8,
@@ -54,7 +55,7 @@ impl World {
         let network = Network::Eip155(chain_id);
         let mut config = config(&anvil);
         change(&mut config);
-        let chain = EvmChain::connect(config).await.unwrap();
+        let chain = Arc::new(EvmChain::connect(config).await.unwrap());
         Self { anvil, chain, payer, network, nonces: AtomicU8::new(1) }
     }
 
@@ -110,7 +111,7 @@ impl World {
         let requirements = self.requirements();
         let signed = &payload.authorization;
         let intent = Intent {
-            session: "7d444840-9dc0-4acd-b245-5ffdce74fad2".parse().unwrap(),
+            session: format!("7d444840-9dc0-4acd-b245-5ffdce74fa{:02x}", signed.nonce[0]).parse().unwrap(),
             feed: "ticks".parse().unwrap(),
             unit: Unit::Stream,
             units: 1,
@@ -125,7 +126,7 @@ impl World {
             claim: None,
             valid_before: signed.valid_before,
             payload: payload.to_json().to_string(),
-            balance_ttl_ms: 1,
+            balance_ttl_ms: 60_000,
             plain: false,
         };
         let recorded: Timestamp = SystemClock.now();
