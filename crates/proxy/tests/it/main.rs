@@ -4,6 +4,7 @@
 
 mod agent;
 mod bytes;
+mod chaos;
 mod embedding;
 mod faults;
 mod handshakes;
