@@ -39,11 +39,11 @@ async fn an_emptied_node_proves_nothing_even_after_expiry() {
 
 #[tokio::test]
 async fn a_frozen_node_is_waited_for_only_so_long() {
-    let world = World::with(8453, |config| config.request_timeout = Duration::from_millis(300)).await;
+    let world = World::with(8453, |config| config.request_timeout = Duration::from_secs(2)).await;
     let payment = world.payment();
     world.anvil.freeze().await.unwrap();
     let error = world.chain.observe(&payment).await.unwrap_err();
-    assert!(error.to_string().contains("no answer within 300ms"), "{error}");
+    assert!(error.to_string().contains("no answer within 2s"), "{error}");
     world.anvil.thaw().await.unwrap();
     world.chain.observe(&payment).await.unwrap();
 }
