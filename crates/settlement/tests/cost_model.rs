@@ -1,5 +1,7 @@
 //! The paper's figures (Tables 3 to 7, section 5.7, appendix A), each from its inputs.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail by panicking")]
+
 use tollwire_settlement::cost_model::{Inputs, Waterfall, render};
 use tollwire_x402::Usdc;
 

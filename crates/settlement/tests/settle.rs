@@ -1,5 +1,7 @@
 //! The settlement procedure against everything the dev chain can do to it.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helpers fail by panicking")]
+
 mod support;
 
 use std::time::Duration;

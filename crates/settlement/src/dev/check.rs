@@ -37,16 +37,25 @@ pub(super) fn everything(
 /// The authorization of a payload, if the token contract would take its signature.
 pub(super) fn authorized(payload: &Value) -> Option<Authorized> {
     let payload = Payload::parse(payload).ok()?;
+    let own = payload.recover(&Domain::usdc(NETWORK)?).ok()? == payload.authorization.from;
+    own.then(|| authorization(&payload))
+}
+
+/// The authorization of a payload whose signature was checked before.
+pub(super) fn read(payload: &Value) -> Option<Authorized> {
+    Payload::parse(payload).ok().as_ref().map(authorization)
+}
+
+fn authorization(payload: &Payload) -> Authorized {
     let signed = &payload.authorization;
-    let own = payload.recover(&Domain::usdc(NETWORK)?).ok()? == signed.from;
-    own.then(|| Authorized {
+    Authorized {
         from: account(&signed.from),
         to: account(&signed.to),
         amount: signed.value,
         valid_after: signed.valid_after,
         valid_before: signed.valid_before,
         nonce: nonce(&signed.nonce),
-    })
+    }
 }
 
 /// The checks that are this chain's own: its network, its one token, and no contract wallets.

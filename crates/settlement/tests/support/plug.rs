@@ -1,11 +1,12 @@
 //! A process that can be unplugged at any of its calls to ledger or chain, before or after the call took effect.
 
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tollwire_ledger::command::Entry;
 use tollwire_ledger::model::{Attempt, Payment, Session, Stream};
 use tollwire_ledger::{Command, Error, Ledger, Outcome, Watched};
@@ -19,8 +20,7 @@ pub struct Plug {
     left: AtomicI64,
     after: bool,
     made: AtomicI64,
-    pulled: AtomicBool,
-    notice: Notify,
+    pulled: watch::Sender<bool>,
 }
 
 impl Plug {
@@ -30,8 +30,7 @@ impl Plug {
             left: AtomicI64::new(at),
             after,
             made: AtomicI64::new(0),
-            pulled: AtomicBool::new(false),
-            notice: Notify::new(),
+            pulled: watch::Sender::new(false),
         })
     }
 
@@ -47,13 +46,11 @@ impl Plug {
 
     /// Waits for the cut.
     pub async fn pulled(&self) {
-        while !self.pulled.load(Ordering::SeqCst) {
-            self.notice.notified().await;
-        }
+        let _ = self.pulled.subscribe().wait_for(|pulled| *pulled).await;
     }
 
     async fn pass<T>(&self, call: impl Future<Output = T>) -> T {
-        if self.pulled.load(Ordering::SeqCst) {
+        if *self.pulled.borrow() {
             return std::future::pending().await;
         }
         self.made.fetch_add(1, Ordering::SeqCst);
@@ -63,8 +60,7 @@ impl Plug {
         if self.after {
             call.await;
         }
-        self.pulled.store(true, Ordering::SeqCst);
-        self.notice.notify_one();
+        self.pulled.send_replace(true);
         std::future::pending().await
     }
 }
@@ -148,7 +144,11 @@ impl Chain for PluggedChain {
     }
 
     fn identify(&self, requirements: &PaymentRequirements, payload: &Value) -> Result<Identified, Refusal> {
-        self.inner.identify(requirements, payload)
+        // A pure function, and the dearest of an unoptimised build: asked once for each payment is enough.
+        static KNOWN: Mutex<BTreeMap<String, Result<Identified, Refusal>>> = Mutex::new(BTreeMap::new());
+        let mut known = KNOWN.lock().unwrap();
+        let key = format!("{requirements:?} {payload}");
+        known.entry(key).or_insert_with(|| self.inner.identify(requirements, payload)).clone()
     }
 
     fn verify<'a>(
