@@ -14,5 +14,6 @@
 pub mod agent;
 pub mod facilitator;
 pub mod http;
+pub mod script;
 pub mod settings;
 pub mod ws;

@@ -3,17 +3,12 @@
 use crate::failure::Failure;
 use crate::{config, say, wiring};
 use std::path::Path;
-use tollwire_gate::{FeedRegistry, GateConfig};
-use tollwire_ledger::{Clock as _, SystemClock};
 
 /// Reads the file and its secrets as `serve` would; binds and contacts nothing.
 pub(crate) fn run(path: &Path) -> Result<(), Failure> {
     let file = config::read(path)?;
     wiring::keys(&file)?;
-    let chains = wiring::described(&file)?;
-    let feeds = wiring::feeds(&file)?;
-    let registry = FeedRegistry::new(chains, GateConfig::new(file.value.public_url.clone()).offer_timeout);
-    registry.configure(feeds, SystemClock.now()).map_err(|error| file.error("feed", error.to_string()))?;
+    wiring::feeds(&file, wiring::described(&file)?)?;
     if let Some(admin) = &file.value.admin {
         admin.token.read(&file.base)?;
     }

@@ -87,13 +87,10 @@ async fn public_listener(file: &Loaded<File>) -> Result<Listener, Failure> {
 fn reload(path: &Path, node: &Node) {
     let apply = || -> Result<usize, Failure> {
         let file = config::read(path)?;
-        let feeds = wiring::feeds(&file)?;
+        let feeds = wiring::feeds(&file, wiring::described(&file)?)?;
         let keys = wiring::keys(&file)?;
         let count = feeds.len();
-        node.gate
-            .feeds()
-            .configure(feeds, SystemClock.now())
-            .map_err(|error| file.error("feed", error.to_string()))?;
+        node.gate.feeds().configure(feeds, SystemClock.now()).map_err(Failure::start)?;
         keys.rotate(&node.gate)?;
         Ok(count)
     };

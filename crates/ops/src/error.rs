@@ -15,7 +15,7 @@ pub enum Error {
         reason: String,
     },
     /// The configuration file has a wrong key or value.
-    #[error("{path}:{line}: {key}: {reason}", path = path.display())]
+    #[error("{path}{}: {key}: {reason}", at(*line), path = path.display())]
     Config {
         /// Which file.
         path: PathBuf,
@@ -45,4 +45,9 @@ pub enum Error {
     /// A part that exists once per process was installed twice.
     #[error("{0} is already installed in this process")]
     AlreadyInstalled(&'static str),
+}
+
+/// `:7` for line 7, nothing where no line is known.
+fn at(line: usize) -> String {
+    if line == 0 { String::new() } else { format!(":{line}") }
 }

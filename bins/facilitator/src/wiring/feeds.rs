@@ -3,15 +3,31 @@
 use crate::config::{Exhausted, Feed as Written, File, UpstreamAuth as WrittenAuth};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
-use tollwire_gate::Feed;
+use std::time::Duration;
+use tollwire_gate::feed::Origin;
+use tollwire_gate::{Feed, FeedError, FeedRegistry};
 use tollwire_ops::Error;
 use tollwire_ops::config::Loaded;
 use tollwire_proxy::{FeedRoute, UpstreamAuth, WhenExhausted};
+use tollwire_settlement::ChainInfo;
 use tollwire_x402::FeedId;
 use url::Url;
 
-/// All feeds of a file, ready for the registry.
-pub(crate) fn feeds(file: &Loaded<File>) -> Result<Vec<Feed>, Error> {
+/// All feeds of a file, ready for the registry of these chains.
+pub(crate) fn feeds(file: &Loaded<File>, chains: Vec<ChainInfo>) -> Result<Vec<Feed>, Error> {
+    let feeds = read(file)?;
+    // Each by itself, so that an error can name the one that cannot be sold.
+    let trial = FeedRegistry::new(chains, Duration::from_secs(1));
+    for (position, feed) in feeds.iter().enumerate() {
+        trial.add(feed.clone(), Origin::Configuration).map_err(|error| match error {
+            FeedError::Field { field, rule } => file.error(format!("feed[{position}].{field}"), rule),
+            other => file.error(format!("feed[{position}]"), other.to_string()),
+        })?;
+    }
+    Ok(feeds)
+}
+
+fn read(file: &Loaded<File>) -> Result<Vec<Feed>, Error> {
     let limits = Arc::new(stream_limits(file));
     let all = file.value.feed.iter().enumerate();
     all.map(|(position, written)| {
