@@ -85,6 +85,7 @@ fn value_of(session: &Session, units: u64) -> Option<Usdc> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::BTreeMap;
     use tollwire_ledger::Timestamp;
     use tollwire_x402::{Network, Unit};
 
@@ -101,8 +102,8 @@ mod tests {
             captured,
             refunded: 0,
             expired: 0,
-            holds: Default::default(),
-            live: Default::default(),
+            holds: BTreeMap::default(),
+            live: BTreeMap::default(),
             opened: Timestamp::default(),
             balance_until: Timestamp::default(),
             revoked: false,

@@ -196,7 +196,7 @@ async fn schedule(seed: u64, wallet: &[Signed]) {
         }
         let crash = round < 12 && dice.chance(70);
         let plugs = [plug(&mut dice, crash), plug(&mut dice, crash)];
-        let named = |n: usize| format!("{}", if seed % 2 == 0 { n } else { n + 2 * round });
+        let named = |n: usize| (if seed.is_multiple_of(2) { n } else { n + 2 * round }).to_string();
         let processes = [process(&scene, &named(0), &plugs[0]), process(&scene, &named(1), &plugs[1])];
         let _reconciler = dice.chance(30).then(|| processes[0].spawn_reconciler());
         // Some clients ask twice at once, of both processes.
