@@ -120,7 +120,6 @@ async fn refusals_are_answers_with_the_sdks_strings() {
     let scene = Scene::new();
     let facilitator = facilitator(&scene);
     let signed = to_payee(&scene, 1);
-    type Change = (&'static str, Value, &'static str, &'static str);
     let both = |json: &mut Value, key: &str, value: &Value| {
         for part in ["/paymentRequirements", "/paymentPayload/accepted", "/paymentPayload"] {
             if let Some(field) = json.pointer_mut(&format!("{part}/{key}")) {
@@ -128,7 +127,7 @@ async fn refusals_are_answers_with_the_sdks_strings() {
             }
         }
     };
-    let changes: [Change; 8] = [
+    let changes = [
         ("scheme", json!("upto"), reason::UNSUPPORTED_SCHEME, reason::UNSUPPORTED_SCHEME),
         ("network", json!("eip155:1"), reason::INVALID_NETWORK, reason::INVALID_NETWORK),
         ("network", json!("solana-devnet"), reason::INVALID_NETWORK, reason::INVALID_NETWORK),
