@@ -34,6 +34,9 @@ const LEGACY_FETCH: Client =
 const PYTHON: Client =
     Client { script: || Script::python("clients/httpx_v2.py"), version: 2, atomic: 1_000_000 };
 
+/// A wallet we settle for, beside the provider's.
+const SERVED: &str = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC";
+
 struct Wallet {
     key: String,
     address: String,
@@ -175,7 +178,7 @@ async fn a_resource_server_settles_through_us() {
     anvil.mint(&wallet.address, FUNDS).await.unwrap();
     let settings = Settings {
         chain: evm(&anvil, "eip155:8453"),
-        top: format!("[facilitator]\npay_to = [\"{PROVIDER}\"]"),
+        top: format!("[facilitator]\npay_to = [\"{PROVIDER}\", \"{SERVED}\"]"),
         ..Settings::dev(vec![])
     };
     let facilitator = Facilitator::start(settings).await;
@@ -186,7 +189,8 @@ async fn a_resource_server_settles_through_us() {
     let script = Script::node("clients/facilitator.mjs")
         .env("FACILITATOR_URL", facilitator.url(""))
         .env("PRIVATE_KEY", &wallet.key)
-        .env("OTHER", &wallet.address)
+        .env("SERVED_WALLET", SERVED)
+        .env("OTHER_WALLET", &wallet.address)
         .env("REQUIREMENTS", requirements.to_string());
     let told = script.result().await;
 
@@ -199,7 +203,8 @@ async fn a_resource_server_settles_through_us() {
     assert_eq!(told["verified"]["payer"].as_str().unwrap().to_lowercase(), wallet.address.to_lowercase());
     for (refused, reason) in [
         ("verifiedForMore", "invalid_exact_evm_payload_authorization_value_mismatch"),
-        ("verifiedForAnother", "invalid_exact_evm_recipient_mismatch"),
+        ("verifiedForServed", "invalid_exact_evm_recipient_mismatch"),
+        ("verifiedForOther", "invalid_payment_requirements"),
         ("verifiedAgain", "invalid_exact_evm_nonce_already_used"),
     ] {
         assert_eq!(told[refused]["isValid"], false, "{refused}: {told}");

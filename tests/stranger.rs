@@ -268,8 +268,12 @@ fn sign_in(challenge: &Answer, signer: &PrivateKey, address: &str) -> String {
     let info = &body["extensions"]["sign-in-with-x"]["info"];
     let text = |name: &str| info[name].as_str().unwrap();
     let network = body["extensions"]["sign-in-with-x"]["supportedChains"][0]["chainId"].as_str().unwrap();
-    let resources: String =
-        info["resources"].as_array().unwrap().iter().map(|uri| format!("\n- {}", uri.as_str().unwrap())).collect();
+    let resources: String = info["resources"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|uri| format!("\n- {}", uri.as_str().unwrap()))
+        .collect();
     let message = format!(
         "{} wants you to sign in with your Ethereum account:\n{address}\n\n{}\n\nURI: {}\nVersion: {}\n\
          Chain ID: {}\nNonce: {}\nIssued At: {}\nExpiration Time: {}\nResources:{resources}",

@@ -4,7 +4,7 @@ import { HTTPFacilitatorClient } from "@x402/core/http";
 import { ExactEvmScheme } from "@x402/evm";
 import { privateKeyToAccount } from "viem/accounts";
 
-const { FACILITATOR_URL, PRIVATE_KEY, REQUIREMENTS } = process.env;
+const { FACILITATOR_URL, PRIVATE_KEY, REQUIREMENTS, SERVED_WALLET, OTHER_WALLET } = process.env;
 
 const facilitator = new HTTPFacilitatorClient({ url: FACILITATOR_URL });
 const agent = new x402Client().register("eip155:*", new ExactEvmScheme(privateKeyToAccount(PRIVATE_KEY)));
@@ -19,17 +19,18 @@ const pay = (accepted) =>
   });
 
 // The client throws on answers that are not 200; what it throws is an answer too.
-const told = async (answer) => answer.catch((error) => ({ thrown: error.name, ...error }));
+const answered = async (answer) => answer.catch((error) => ({ thrown: error.name, ...error }));
 
 const payment = await pay(requirements);
-const told_of = {
-  supported: await told(facilitator.getSupported()),
-  verified: await told(facilitator.verify(payment, requirements)),
-  verifiedForMore: await told(facilitator.verify(payment, dearer)),
-  settledForMore: await told(facilitator.settle(payment, dearer)),
-  settled: await told(facilitator.settle(payment, requirements)),
-  verifiedAgain: await told(facilitator.verify(payment, requirements)),
-  settledAgain: await told(facilitator.settle(payment, requirements)),
-  verifiedForAnother: await told(facilitator.verify(payment, { ...requirements, payTo: process.env.OTHER })),
+const told = {
+  supported: await answered(facilitator.getSupported()),
+  verified: await answered(facilitator.verify(payment, requirements)),
+  verifiedForMore: await answered(facilitator.verify(payment, dearer)),
+  settledForMore: await answered(facilitator.settle(payment, dearer)),
+  settled: await answered(facilitator.settle(payment, requirements)),
+  verifiedAgain: await answered(facilitator.verify(payment, requirements)),
+  settledAgain: await answered(facilitator.settle(payment, requirements)),
+  verifiedForServed: await answered(facilitator.verify(payment, { ...requirements, payTo: SERVED_WALLET })),
+  verifiedForOther: await answered(facilitator.verify(payment, { ...requirements, payTo: OTHER_WALLET })),
 };
-console.log(JSON.stringify(told_of));
+console.log(JSON.stringify(told));
