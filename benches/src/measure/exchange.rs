@@ -1,34 +1,31 @@
 //! CPU per message: a feed at full speed, and question and answer.
 
 use super::job::Job;
-use super::{REFERENCE, all};
+use super::{Plan, REFERENCE, start};
 use crate::numbers::{median, micros, ratio};
 use crate::targets::Target;
 use crate::{Failure, table, targets};
 
-/// Rounds of every measurement; the median counts.
-const ROUNDS: usize = 7;
-
 /// A feed at full speed: messages of 64 B, 1 KiB and 16 KiB, batched as the sockets take them.
-pub(crate) async fn throughput() -> Result<String, Failure> {
+pub(crate) async fn throughput(plan: &Plan) -> Result<String, Failure> {
     let job = |size, count| Job { mode: "blast", size, count, connections: 1 };
     let jobs = [job(64, 3_000_000), job(1024, 600_000), job(16 * 1024, 60_000)];
-    compare("CPU per message, one stream at full speed (µs)", &["64 B", "1 KiB", "16 KiB"], &jobs).await
+    compare(plan, "CPU per message, one stream at full speed (µs)", &["64 B", "1 KiB", "16 KiB"], &jobs).await
 }
 
 /// Messages of 256 B, each sent after the answer to the one before.
-pub(crate) async fn echo() -> Result<String, Failure> {
+pub(crate) async fn echo(plan: &Plan) -> Result<String, Failure> {
     let job = |connections| Job { mode: "echo", size: 256, count: 40_000, connections };
-    compare("CPU per 256 B echo (µs)", &["1 stream", "50 streams"], &[job(1), job(50)]).await
+    compare(plan, "CPU per 256 B echo (µs)", &["1 stream", "50 streams"], &[job(1), job(50)]).await
 }
 
 /// Runs every job against every proxy in turn, round by round.
-async fn compare(title: &str, columns: &[&str], jobs: &[Job]) -> Result<String, Failure> {
+async fn compare(plan: &Plan, title: &str, columns: &[&str], jobs: &[Job]) -> Result<String, Failure> {
     let dir = tempfile::tempdir()?;
     let (_upstream, address) = targets::upstream().await?;
-    let targets = all(dir.path(), address).await?;
+    let targets = start(plan, dir.path(), address).await?;
     let mut costs = vec![vec![Vec::new(); jobs.len()]; targets.len()];
-    for _ in 0..ROUNDS {
+    for _ in 0..plan.rounds {
         for (target, costs) in targets.iter().zip(&mut costs) {
             for (job, costs) in jobs.iter().zip(costs) {
                 costs.push(bounded(target, *job).cost(target).await?);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::job::Job;
-use super::{REFERENCE, all};
+use super::{Plan, REFERENCE, start};
 use crate::numbers::{kib, ratio};
 use crate::process::resident_bytes;
 use crate::{Failure, table, targets};
@@ -18,12 +18,12 @@ const REST: Duration = Duration::from_secs(30);
 const OPENING: Duration = Duration::from_secs(120);
 
 /// Opens streams through one proxy after another, lets them rest, and compares.
-pub(crate) async fn run() -> Result<String, Failure> {
+pub(crate) async fn run(plan: &Plan) -> Result<String, Failure> {
     let dir = tempfile::tempdir()?;
     let job = Job { mode: "hold", size: 0, count: 0, connections: STREAMS };
     let (upstream, address) = targets::upstream().await?;
     let mut found = Vec::new();
-    for target in all(dir.path(), address).await? {
+    for target in start(plan, dir.path(), address).await? {
         let before = resident_bytes(target.pid)?;
         let mut load = job.start(&target)?;
         load.wait_for_line("open", OPENING).await?;

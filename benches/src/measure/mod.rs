@@ -4,14 +4,30 @@ mod exchange;
 mod idle;
 mod job;
 
+use std::net::SocketAddr;
 use std::path::Path;
 
+use crate::arguments::optional;
 use crate::targets::{self, Target};
 use crate::{Failure, say};
 
+/// Rounds of every measurement; the median counts.
+const ROUNDS: usize = 7;
+
+/// What to run: `[all|throughput|echo|idle|upgrade] [--rounds N] [--only NAME,NAME]`.
+#[derive(Debug, Clone)]
+struct Plan {
+    rounds: usize,
+    /// Parts of the names of the proxies to run; empty for all of them.
+    only: Vec<String>,
+}
+
 /// Runs the measurements that `arguments` name; all of them if they name none.
 pub(crate) async fn run(arguments: &[String]) -> Result<(), Failure> {
-    let chosen = arguments.first().map_or("all", String::as_str);
+    let chosen = arguments.first().filter(|first| !first.starts_with("--")).map_or("all", String::as_str);
+    let only = optional(arguments, "only").map(|names| names.split(',').map(str::to_owned).collect());
+    let rounds = optional(arguments, "rounds").map_or(Ok(ROUNDS), str::parse)?;
+    let plan = Plan { rounds, only: only.unwrap_or_default() };
     let wanted = |name: &str| chosen == "all" || chosen == name;
     if !["all", "throughput", "echo", "idle"].contains(&chosen) {
         return Err(format!("{chosen} is none of all, throughput, echo, idle, upgrade").into());
@@ -22,25 +38,29 @@ pub(crate) async fn run(arguments: &[String]) -> Result<(), Failure> {
         }
     }
     if wanted("throughput") {
-        say(&exchange::throughput().await?);
+        say(&exchange::throughput(&plan).await?);
     }
     if wanted("echo") {
-        say(&exchange::echo().await?);
+        say(&exchange::echo(&plan).await?);
     }
     if wanted("idle") {
-        say(&idle::run().await?);
+        say(&idle::run(&plan).await?);
     }
     Ok(())
 }
 
-/// All proxies in front of `upstream`.
-async fn all(dir: &Path, upstream: std::net::SocketAddr) -> Result<Vec<Target>, Failure> {
-    Ok(vec![
+/// The chosen proxies, in front of `upstream`.
+async fn start(plan: &Plan, dir: &Path, upstream: SocketAddr) -> Result<Vec<Target>, Failure> {
+    let mut targets = vec![
         targets::haproxy(dir, upstream).await?,
         targets::nginx(dir, upstream).await?,
         targets::naive(upstream).await?,
         targets::pump(upstream).await?,
-    ])
+    ];
+    let wanted =
+        |name: &str| plan.only.is_empty() || plan.only.iter().any(|part| name.contains(part.as_str()));
+    targets.retain(|target| wanted(target.name));
+    Ok(targets)
 }
 
 /// The row that others are compared with.

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::socket::{self, CLOSE, query};
+use crate::socket::{self, CLOSE, MASKED_CLOSE, query};
 use crate::{Failure, arguments, say};
 
 /// Bytes of whole frames written at a time.
@@ -46,33 +46,40 @@ async fn blast(socket: &mut TcpStream, size: usize, count: usize) -> Result<(), 
     }
     socket.write_all(&frame.repeat(count % per_batch)).await?;
     socket.write_all(&CLOSE).await?;
-    drain(socket).await
+    await_close(socket).await
 }
 
 /// Answers every message of `size` bytes with one as long, until the peer closes.
 async fn echo(socket: &mut TcpStream, size: usize) -> Result<(), Failure> {
     let answer = socket::frame(size)?;
     let mut asked = socket::masked_frame(size)?;
-    // A close frame is shorter than any message that is measured, and the last thing sent.
-    while socket.read_exact(&mut asked).await.is_ok() {
+    loop {
+        let mut have = 0;
+        while let Some(room) = asked.get_mut(have..).filter(|room| !room.is_empty()) {
+            have += match socket.read(room).await? {
+                0 => return Ok(()),
+                read => read,
+            };
+            if asked.first() == MASKED_CLOSE.first() {
+                socket.write_all(&CLOSE).await?;
+                return Ok(());
+            }
+        }
         socket.write_all(&answer).await?;
     }
-    Ok(())
 }
 
 /// Says nothing; answers the peer's close.
 async fn hold(socket: &mut TcpStream) -> Result<(), Failure> {
-    let mut byte = [0; 16];
-    if socket.read(&mut byte).await? > 0 {
-        socket.write_all(&CLOSE).await?;
-        drain(socket).await?;
-    }
-    Ok(())
+    await_close(socket).await?;
+    Ok(socket.write_all(&CLOSE).await?)
 }
 
-/// Reads to the end.
-async fn drain(socket: &mut TcpStream) -> Result<(), Failure> {
-    let mut bytes = [0; 256];
-    while socket.read(&mut bytes).await? > 0 {}
-    Ok(())
+/// Waits for the peer's close, or its end.
+async fn await_close(socket: &mut TcpStream) -> Result<(), Failure> {
+    let mut close = MASKED_CLOSE;
+    match socket.read_exact(&mut close).await {
+        Err(failure) if failure.kind() != std::io::ErrorKind::UnexpectedEof => Err(failure.into()),
+        _ => Ok(()),
+    }
 }

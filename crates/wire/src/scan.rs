@@ -8,6 +8,9 @@ use crate::{Limits, Side, Traffic};
 /// The code that stands for "a Close frame without a code" (RFC 6455, section 7.1.5).
 const NO_CODE: u16 = 1005;
 
+/// The longest payload whose length stands in a frame's second byte.
+const SHORT_BYTES_MAX: u64 = 125;
+
 /// How a side broke the protocol or a size limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -168,6 +171,13 @@ impl FrameScanner {
             if self.at(until) {
                 break Stop::Boundary;
             }
+            if !self.open {
+                let skimmed = self.skim(rest, until);
+                if skimmed > 0 {
+                    passed += skimmed;
+                    continue;
+                }
+            }
             match Header::parse(rest, self.sender) {
                 Ok(None) => break Stop::Drained,
                 Ok(Some(header)) if header.kind == Kind::Close && until == Until::Close => {
@@ -210,6 +220,33 @@ impl FrameScanner {
             Until::Frame => self.at_frame_boundary(),
             Until::Message => self.at_message_boundary(),
         }
+    }
+
+    /// Passes whole short messages of one frame each, which is what most feeds are made of; says how many bytes
+    /// they take. It does what [`begin`](Self::begin) does for them, at a fraction of the cost.
+    #[inline]
+    fn skim(&mut self, bytes: &[u8], until: Until) -> usize {
+        if until != Until::Drained || SHORT_BYTES_MAX > self.frame_bytes_max.min(self.message_bytes_max) {
+            return 0;
+        }
+        let (mask, header) = match self.sender {
+            Side::Agent => (0x80, 6),
+            Side::Upstream => (0, 2),
+        };
+        let (mut at, mut messages) = (0, 0);
+        while let Some(&[first, second]) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
+            // Text or binary with FIN, masked as it should be; reserved bits are not ours to judge.
+            let length = usize::from(second ^ mask);
+            let next = at + header + length;
+            if !matches!(first & 0x8F, 0x81 | 0x82) || length >= 0x7E || next > bytes.len() {
+                break;
+            }
+            at = next;
+            messages += 1;
+        }
+        self.traffic.messages += messages;
+        self.traffic.data_frames += messages;
+        at
     }
 
     /// Admits the next frame.
