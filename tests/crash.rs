@@ -52,7 +52,8 @@ async fn survives(store: Store) {
     let upstream = SampleFeed::start(Mode::Ticks(Duration::from_millis(20))).await.unwrap();
     let chain = Chain::Evm { network: "eip155:8453", rpc_url: anvil.url(), settlement_key: ANVIL_KEY.into() };
     let settings = Settings { store, chain, ..Settings::dev(vec![Feed::ticks(upstream.url("/"))]) };
-    let mut facilitator = Facilitator::start(settings).await;
+    let mut facilitator =
+        Facilitator::start(Settings { limits: "settlement_lease = \"1s\"".into(), ..settings }).await;
     let agents: Vec<Agent> = (0..AGENTS).map(|_| Agent::new()).collect();
     for agent in &agents {
         anvil.mint(&agent.address(), 1_000_000_000).await.unwrap();
@@ -70,8 +71,9 @@ async fn survives(store: Store) {
         })
         .collect();
     for kill in 0..KILLS {
-        // From "while it starts" to "well under way", spread evenly.
-        let wait = 5 + (u64::try_from(kill).unwrap() * 37) % 180;
+        // From "while it starts" to "well under way", spread evenly; now and then long enough to finish what the
+        // lease of a killed process kept waiting.
+        let wait = if kill % 6 == 5 { 2_500 } else { 5 + (u64::try_from(kill).unwrap() * 37) % 180 };
         tokio::time::sleep(Duration::from_millis(wait)).await;
         facilitator.crash_and_restart().await;
     }

@@ -18,7 +18,7 @@ use tollwire_ops::shutdown::Signals;
 
 use tollwire_proxy::{FeedRoute, MAX_STREAM, ProxyConfig};
 use tollwire_settlement::dev::{self, DevChain};
-use tollwire_settlement::{Allowlist, Chain};
+use tollwire_settlement::{Allowlist, Chain, SettlerConfig};
 use tollwire_x402::{Unit, Usdc};
 use url::Url;
 
@@ -66,6 +66,7 @@ pub(crate) async fn start(listen: SocketAddr, tick: Duration, offer: Offer) -> R
         keys: new_keys(&url)?,
         allowlist: Allowlist::dev_only(),
         proxy: ProxyConfig::default(),
+        settlement_lease: SettlerConfig::default().lease,
     }
     .build()?;
     let mut route = FeedRoute::new(

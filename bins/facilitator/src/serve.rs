@@ -25,12 +25,9 @@ pub(crate) async fn run(file: Loaded<File>) -> Result<(), Failure> {
         tracing::warn!("{warning}");
     }
     let mut signals = Signals::listen()?;
-    let feeds = wiring::feeds(&file)?;
+    let feeds = wiring::feeds(&file, wiring::described(&file)?)?;
     let node = wiring::node(&file).await?;
-    node.gate
-        .feeds()
-        .configure(feeds, SystemClock.now())
-        .map_err(|error| file.error("feed", error.to_string()))?;
+    node.gate.feeds().configure(feeds, SystemClock.now()).map_err(Failure::start)?;
 
     let stop = CancellationToken::new();
     let listeners = TaskTracker::new();
@@ -91,7 +88,7 @@ fn reload(path: &Path, node: &Node) {
         let keys = wiring::keys(&file)?;
         let count = feeds.len();
         node.gate.feeds().configure(feeds, SystemClock.now()).map_err(Failure::start)?;
-        keys.rotate(&node.gate)?;
+        node.rotate(keys)?;
         Ok(count)
     };
     match apply() {

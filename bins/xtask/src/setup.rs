@@ -63,14 +63,15 @@ fn node() -> Result<(), String> {
     fresh(&to)?;
     copy(&from.join("package.json"), &to)?;
     copy(&from.join("package-lock.json"), &to)?;
-    // Not `npm ci`: it refuses lock files that leave out the binaries of other platforms.
-    run(Command::new("npm").args(["install", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&to))?;
+    run(Command::new("npm").args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&to))?;
     mark_current(&to, &[from.join("package.json"), from.join("package-lock.json")])
 }
 
 /// Circle's USDC contract, as three artifacts of one npm tarball whose own dependencies nobody here needs.
 fn usdc() -> Result<(), String> {
     const PACKAGE: &str = "@stargatefinance/stg-evm-v2@2.0.6";
+    const INTEGRITY: &str =
+        "sha512-62PAwn7u+r0F1DGE6AmQxI/HDwajzayVyE3CylEswb9JRtY+taESA1Wqn6zKixJGAa0AitieUSNSVIiiGTfluw==";
     const ARTIFACTS: [&str; 3] = [
         "package/artifacts/src/usdc/impl/v2/FiatTokenV2_2.sol/FiatTokenV2_2.json",
         "package/artifacts/src/usdc/impl/v1/FiatTokenProxy.sol/FiatTokenProxy.json",
@@ -83,7 +84,12 @@ fn usdc() -> Result<(), String> {
     }
     println!("downloading the USDC contract ({PACKAGE}) into {}", to.display());
     fresh(&to)?;
-    run(Command::new("npm").args(["pack", "--silent", PACKAGE]).current_dir(&to))?;
+    let packed = Command::new("npm").args(["pack", "--json", PACKAGE]).current_dir(&to).output();
+    let packed = packed.map_err(|error| format!("npm pack: {error}"))?;
+    if !String::from_utf8_lossy(&packed.stdout).contains(INTEGRITY) {
+        let problem = String::from_utf8_lossy(&packed.stderr).into_owned();
+        return Err(format!("npm pack {PACKAGE}: not the tarball that is pinned here\n{problem}"));
+    }
     let tarball = fs::read_dir(&to)
         .map_err(|error| error.to_string())?
         .filter_map(Result::ok)

@@ -33,6 +33,8 @@ pub struct EvmConfig {
     pub request_timeout: Duration,
     /// How long to wait for the settlement account's turn before answering busy. Default 20 s.
     pub turn_wait: Duration,
+    /// How long a turn lasts between processes if its holder dies. Default 15 s; a turn is over in a few round trips.
+    pub turn_lease: Duration,
     /// Blocks per log query; nodes refuse ranges they find too large. Default 2,000.
     pub log_blocks: u64,
     /// A ledger whose leases make processes that share this settlement account take turns. Default: none, this
@@ -57,6 +59,7 @@ impl EvmConfig {
             max_fee_per_gas: 50_000_000_000,
             request_timeout: Duration::from_secs(10),
             turn_wait: Duration::from_secs(20),
+            turn_lease: Duration::from_secs(15),
             log_blocks: 2_000,
             lease: None,
             clock: Arc::new(SystemClock),

@@ -10,9 +10,6 @@ use tollwire_ledger::Ledger;
 use tollwire_settlement::ChainError;
 use tollwire_settlement::chain::Turn;
 
-/// How long a lease lasts if its holder dies. A turn is over in a few round trips.
-const LEASE: Duration = Duration::from_secs(15);
-
 /// How often a lease that another process holds is asked for.
 const ASK_EVERY: Duration = Duration::from_millis(50);
 
@@ -29,6 +26,8 @@ struct Shared {
     ledger: Arc<dyn Ledger>,
     name: Arc<str>,
     holder: Arc<str>,
+    /// How long a lease lasts if its holder dies.
+    lasts: Duration,
 }
 
 /// The right to use the settlement account's next nonce.
@@ -51,6 +50,7 @@ impl Turns {
             ledger: Arc::clone(ledger),
             name: format!("signer:{}:{signer}", config.network).to_lowercase().into(),
             holder: random_name().into(),
+            lasts: config.turn_lease,
         });
         Self { lock: Arc::default(), lease, wait: config.turn_wait }
     }
@@ -80,9 +80,10 @@ impl Shared {
     async fn take(self) -> Result<Held, ChainError> {
         loop {
             let asked = Instant::now();
-            match self.ledger.lease(&self.name, &self.holder, LEASE).await {
+            match self.ledger.lease(&self.name, &self.holder, self.lasts).await {
                 Ok(true) => {
-                    return Ok(Held { good_until: asked + LEASE.saturating_sub(LEASE / 5), shared: self });
+                    let good_for = self.lasts.saturating_sub(self.lasts / 5);
+                    return Ok(Held { good_until: asked + good_for, shared: self });
                 }
                 Ok(false) => tokio::time::sleep(ASK_EVERY).await,
                 Err(error) => return Err(ChainError::Unavailable(format!("signer lease: {error}"))),
@@ -98,7 +99,7 @@ impl Drop for EvmTurn {
         let (lock, lease) = (self.lock.take(), self.lease.take());
         if let (Some(held), Ok(runtime)) = (lease, tokio::runtime::Handle::try_current()) {
             runtime.spawn(async move {
-                let Shared { ledger, name, holder } = held.shared;
+                let Shared { ledger, name, holder, .. } = held.shared;
                 if let Err(error) = ledger.release(&name, &holder).await {
                     tracing::debug!(%error, "signer lease not given back; it lapses by itself");
                 }

@@ -20,8 +20,20 @@ pub(crate) struct Limits {
     pub(crate) header_bytes: usize,
     /// How long a paid request waits for its settlement before it answers 503.
     pub(crate) settlement_wait: HumanDuration,
+    /// How long a settlement stays with a node that shares its store and died at it.
+    pub(crate) settlement_lease: HumanDuration,
     /// Time to connect to an upstream and finish its handshake.
     pub(crate) upstream_dial: HumanDuration,
+    /// How much longer than the dial a unit is held for it.
+    pub(crate) lease_margin: HumanDuration,
+    /// How long an open waits for units that others hold but may not use.
+    pub(crate) held_wait: HumanDuration,
+    /// Opens of one session per minute that may fail before it is told to wait.
+    pub(crate) failed_opens: u32,
+    /// How long a live stream goes on when the store cannot be asked for its next unit.
+    pub(crate) renewal_grace: HumanDuration,
+    /// How often live sessions are checked for revocation and replaced streams.
+    pub(crate) watch: HumanDuration,
     /// Bytes of one WebSocket frame.
     pub(crate) frame_bytes: u64,
     /// Bytes of one WebSocket message.
@@ -53,7 +65,13 @@ impl Default for Limits {
             header_read: secs(5),
             header_bytes: 48 * 1024,
             settlement_wait: secs(30),
+            settlement_lease: secs(10),
             upstream_dial: secs(10),
+            lease_margin: secs(5),
+            held_wait: secs(1),
+            failed_opens: 10,
+            renewal_grace: secs(30),
+            watch: secs(1),
             frame_bytes: 16 * 1024 * 1024,
             message_bytes: 16 * 1024 * 1024,
             control_frames: 100,

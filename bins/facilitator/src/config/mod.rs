@@ -12,6 +12,7 @@ pub(crate) use limits::Limits;
 
 use serde::Deserialize;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use tollwire_ops::config::{AddressRange, Admin, Loaded, Log, MaybeEnv, Runtime, Tls};
 use tollwire_ops::duration::HumanDuration;
 use tollwire_ops::secret::SecretRef;
@@ -29,6 +30,8 @@ pub(crate) struct File {
     pub(crate) store: MaybeEnv,
     /// TLS on the public listener.
     pub(crate) tls: Option<Tls>,
+    /// PEM file of private authorities that `wss://` upstreams may be signed by, beside the public ones.
+    pub(crate) upstream_roots: Option<PathBuf>,
     /// Proxies whose `X-Forwarded-For` is believed.
     #[serde(default)]
     pub(crate) trusted_proxies: Vec<AddressRange>,

@@ -28,6 +28,7 @@ pub(crate) async fn connect(
                 config.pay_to.clone_from(&evm.pay_to);
                 config.confirmations = evm.confirmations;
                 config.usdc_per_coin = evm.usdc_per_coin;
+                config.turn_lease = file.value.limits.settlement_lease.0;
                 if !store.alone {
                     config.lease = Some(Arc::clone(&store.ledger));
                 }

@@ -17,7 +17,6 @@ use tollwire_gate::{Gate, GateConfig, Parts, Sweeper};
 use tollwire_ledger::{Clock, Ledger, SystemClock};
 use tollwire_ops::config::Loaded;
 use tollwire_proxy::{Proxy, ProxyConfig};
-use tollwire_session::Issuer;
 use tollwire_settlement::{Allowlist, Chain, LocalFacilitator, Reconciler, Settler, SettlerConfig};
 
 /// How often balances whose life is over are looked for.
@@ -43,6 +42,7 @@ pub(crate) struct Blueprint {
     pub(crate) keys: keys::Keys,
     pub(crate) allowlist: Allowlist,
     pub(crate) proxy: ProxyConfig,
+    pub(crate) settlement_lease: Duration,
 }
 
 /// Builds all parts of a file, without its feeds.
@@ -68,6 +68,7 @@ pub(crate) async fn node(file: &Loaded<File>) -> Result<Node, Failure> {
         keys: keys(file)?,
         allowlist,
         proxy: proxy_config(&value.limits),
+        settlement_lease: value.limits.settlement_lease.0,
     }
     .build()
 }
@@ -75,7 +76,8 @@ pub(crate) async fn node(file: &Loaded<File>) -> Result<Node, Failure> {
 impl Blueprint {
     /// Puts the parts together and starts the background work.
     pub(crate) fn build(self) -> Result<Node, Failure> {
-        let settling = if self.alone { SettlerConfig::named("alone") } else { SettlerConfig::default() };
+        let mut settling = if self.alone { SettlerConfig::named("alone") } else { SettlerConfig::default() };
+        settling.lease = self.settlement_lease;
         let settler =
             Arc::new(Settler::new(Arc::clone(&self.ledger), self.chains, Arc::clone(&self.clock), settling));
         let [tokens, streams] = self.keys.issuers;
@@ -110,13 +112,20 @@ fn proxy_config(limits: &Limits) -> ProxyConfig {
     let mut config = ProxyConfig::default();
     config.streams_max = limits.streams;
     config.upstream_dial = limits.upstream_dial.0;
+    config.lease_margin = limits.lease_margin.0;
+    config.held_wait = limits.held_wait.0;
+    config.failed_dials_max = limits.failed_opens;
+    config.renewal_grace = limits.renewal_grace.0;
+    config.watch_interval = limits.watch.0;
     config
 }
 
-impl keys::Keys {
-    /// Signs new tokens by these keys from now on.
-    pub(crate) fn rotate(self, gate: &Gate) -> Result<(), Failure> {
-        let [tokens, _]: [Issuer; 2] = self.issuers;
-        gate.rotate(tokens, self.previous).map_err(Failure::start)
+impl Node {
+    /// Signs new tokens, of sessions and of streams, by these keys from now on.
+    pub(crate) fn rotate(&self, keys: keys::Keys) -> Result<(), Failure> {
+        let [tokens, streams] = keys.issuers;
+        self.gate.rotate(tokens, keys.previous).map_err(Failure::start)?;
+        self.proxy.set_issuer(Some(Arc::new(streams)));
+        Ok(())
     }
 }
