@@ -55,8 +55,7 @@ pub(super) async fn supported(gate: &Gate) -> Answer {
 
 /// The request, or the version and network of one in a dialect nobody knows.
 fn parse(bytes: &Bytes) -> Result<Result<Request, (u64, String)>, Error> {
-    let raw: RawRequest = serde_json::from_slice(bytes)
-        .map_err(|error| Error::malformed("body", format!("not a facilitator request: {error}")))?;
+    let raw: RawRequest = tollwire_x402::json::read("facilitator request", bytes)?;
     let network = raw.payment_requirements.get("network").and_then(Value::as_str).unwrap_or_default();
     let network = network.to_owned();
     Ok(raw.parse()?.map_err(|version| (version, network)))
