@@ -35,13 +35,19 @@ impl Calls<'_> {
                 call.arg(countable(*to)).arg(millis(*lease)).done()
             }
             Command::Post { stream, fence, to, live_for, .. } => {
-                let call = self.with_journal(&script::POST, session, stream, *fence);
+                let call = self.of_capture(&script::POST, session, stream, *fence);
                 call.arg(countable(*to)).arg(millis(*live_for)).done()
             }
-            Command::Void { stream, fence, .. } => self.of_stream(&script::VOID, session, stream, *fence),
-            Command::End { stream, fence, .. } => self.of_stream(&script::END, session, stream, *fence),
+            Command::Void { stream, fence, .. } => {
+                let keys = [self.keys.session(session), self.keys.streams(session)];
+                call(&script::VOID, &keys, self.now).arg(stream.as_str()).arg(countable(*fence)).done()
+            }
+            Command::End { stream, fence, .. } => {
+                let keys = [self.keys.session(session), self.keys.streams(session), self.keys.live(session)];
+                call(&script::END, &keys, self.now).arg(stream.as_str()).arg(countable(*fence)).done()
+            }
             Command::Reverse { stream, fence, .. } => {
-                self.with_journal(&script::REVERSE, session, stream, *fence).done()
+                self.of_capture(&script::REVERSE, session, stream, *fence).done()
             }
             Command::Revoke { .. } => self.of_session(&script::REVOKE, session),
             Command::Expire { .. } => self.of_session(&script::EXPIRE, session),
@@ -84,19 +90,19 @@ impl Calls<'_> {
         Ok(call.arg(landing.gas.atomic()).arg(record::encode(landing)?).arg(payment.as_str()).done())
     }
 
-    fn of_stream(&self, script: &Script, session: &SessionId, stream: &StreamId, fence: u64) -> Cmd {
-        let keys = [self.keys.session(session), self.keys.streams(session)];
-        call(script, &keys, self.now).arg(stream.as_str()).arg(countable(fence)).done()
-    }
-
-    fn with_journal(
+    fn of_capture(
         &self,
         script: &Script,
         session: &SessionId,
         stream: &StreamId,
         fence: u64,
     ) -> script::Call {
-        let keys = [self.keys.session(session), self.keys.streams(session), self.keys.journal(session)];
+        let keys = [
+            self.keys.session(session),
+            self.keys.streams(session),
+            self.keys.journal(session),
+            self.keys.live(session),
+        ];
         call(script, &keys, self.now).arg(stream.as_str()).arg(countable(fence))
     }
 

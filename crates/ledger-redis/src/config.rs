@@ -48,7 +48,9 @@ impl RedisConfig {
         let refused = |why: &str| Err(Error::Unfit(why.to_owned()));
         let known = ["redis://", "rediss://"].iter().any(|scheme| self.url.starts_with(scheme));
         let prefix_fits = self.prefix.bytes().all(|b| b.is_ascii_graphic() && !b"{}".contains(&b));
-        if !known {
+        if self.url.contains("protocol=") {
+            refused("the address must not choose a protocol version")
+        } else if !known {
             refused("the address must begin with redis:// or rediss://")
         } else if self.prefix.is_empty() || self.prefix.len() > 64 || !prefix_fits {
             refused("the key prefix must be 1 to 64 printable characters without space, '{' or '}'")

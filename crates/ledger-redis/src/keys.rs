@@ -27,6 +27,11 @@ impl Keys {
         self.of_session(session, "streams")
     }
 
+    /// Those of them that are live: a sorted set, by the time at which each must have ended.
+    pub(crate) fn live(&self, session: &SessionId) -> String {
+        self.of_session(session, "live")
+    }
+
     /// Its journal, oldest line first: a list.
     pub(crate) fn journal(&self, session: &SessionId) -> String {
         self.of_session(session, "journal")

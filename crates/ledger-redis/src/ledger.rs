@@ -178,12 +178,18 @@ impl RedisLedger {
         ask.cmd("TIME");
         for id in ids {
             ask.cmd("HGETALL").arg(self.keys.session(id));
+            ask.cmd("ZRANGE").arg(self.keys.live(id)).arg(0).arg(-1).arg("WITHSCORES");
         }
         let mut answers = self.ask_whole(&ask).await?.into_iter();
         let (secs, micros): (u64, u64) = read(answers.next().unwrap_or_default(), "time")?;
         let server = Timestamp::from_millis(secs.saturating_mul(1_000).saturating_add(micros / 1_000));
         let now = self.config.clock.as_ref().map_or(server, |clock| clock.now());
-        ids.iter().zip(answers).map(|(id, row)| Ok((id.clone(), Fields::read(row)?.session(now)?))).collect()
+        let mut row = |id: &SessionId| {
+            let fields = Fields::read(answers.next().unwrap_or_default())?;
+            let live = reply::live(answers.next().unwrap_or_default())?;
+            Ok((id.clone(), fields.session(live, now)?))
+        };
+        ids.iter().map(&mut row).collect()
     }
 
     async fn payment_row(&self, id: &PaymentId) -> Result<Option<Payment>, Error> {

@@ -7,7 +7,7 @@ use tollwire_ledger::command::{Entry, EntryKind};
 use tollwire_ledger::model::{Attempt, Fate, Hold, Intent, Payment, Session, Stream};
 use tollwire_ledger::outcome::View;
 use tollwire_ledger::{Error, Outcome, Timestamp, core, record};
-use tollwire_x402::{FeedId, Network, Unit, Usdc};
+use tollwire_x402::{FeedId, Network, StreamId, Unit, Usdc};
 
 /// What a session is from its first credit on; written by `record`, copied by `credit`.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
@@ -69,7 +69,7 @@ pub(crate) fn outcome(value: Value) -> Result<Outcome, Error> {
             },
         )?;
     let now = Timestamp::from_millis(now);
-    let session = || session.session(now);
+    let session = || session.session(Live::new(), now);
     let view = || -> Result<View, Error> {
         let payment = payment.payment()?;
         let shown = payment.as_ref().is_none_or(|payment| !payment.intent.plain);
@@ -125,12 +125,13 @@ impl Fields {
     }
 
     /// The session in these fields as it stands at `now`; `None` if there are none.
-    pub(crate) fn session(&self, now: Timestamp) -> Result<Option<Session>, Error> {
+    ///
+    /// `live` are the streams that are live, for a session that is read; none for the answer to a command.
+    pub(crate) fn session(&self, live: Live, now: Timestamp) -> Result<Option<Session>, Error> {
         if self.0.is_empty() {
             return Ok(None);
         }
         let head: Head = record::decode(self.bytes("head")?, "session")?;
-        let (holds, live) = self.streams()?;
         let mut session = Session {
             feed: head.feed,
             unit: head.unit,
@@ -143,7 +144,7 @@ impl Fields {
             captured: self.number("captured")?,
             refunded: self.number("refunded")?,
             expired: self.number("expired")?,
-            holds,
+            holds: self.holds()?,
             live,
             opened: self.time("opened")?,
             balance_until: self.time("till")?,
@@ -155,18 +156,14 @@ impl Fields {
         Ok(Some(session))
     }
 
-    fn streams(&self) -> Result<(Holds, Live), Error> {
-        let (mut holds, mut live) = (BTreeMap::new(), BTreeMap::new());
-        for name in self.0.keys() {
-            if let Some(id) = name.strip_prefix("h:") {
-                let (units, until) = self.text(name)?.split_once(' ').ok_or_else(|| unreadable("hold"))?;
-                let until = Timestamp::from_millis(number(until, "hold")?);
-                holds.insert(parse(id)?, Hold { units: number(units, "hold")?, until });
-            } else if let Some(id) = name.strip_prefix("l:") {
-                live.insert(parse(id)?, self.time(name)?);
-            }
-        }
-        Ok((holds, live))
+    fn holds(&self) -> Result<BTreeMap<StreamId, Hold>, Error> {
+        let named = |name: &String| name.strip_prefix("h:").map(|id| (name.clone(), id.to_owned()));
+        let hold = |(name, id): (String, String)| {
+            let (units, until) = self.text(&name)?.split_once(' ').ok_or_else(|| unreadable("hold"))?;
+            let until = Timestamp::from_millis(number(until, "hold")?);
+            Ok((parse(&id)?, Hold { units: number(units, "hold")?, until }))
+        };
+        self.0.keys().filter_map(named).map(hold).collect()
     }
 
     /// The payment in these fields; `None` if there are none.
@@ -190,20 +187,29 @@ impl Fields {
     }
 }
 
-type Holds = BTreeMap<tollwire_x402::StreamId, Hold>;
-type Live = BTreeMap<tollwire_x402::StreamId, Timestamp>;
+/// Live streams and when each must have ended.
+pub(crate) type Live = BTreeMap<StreamId, Timestamp>;
+
+/// A set of live streams, as `ZRANGE … WITHSCORES` gives it.
+pub(crate) fn live(value: Value) -> Result<Live, Error> {
+    let entries: Vec<(String, u64)> = read(value, "live streams")?;
+    entries.iter().map(|(id, until)| Ok((parse(id)?, Timestamp::from_millis(*until)))).collect()
+}
 
 /// A stream as `save_stream` writes it.
 pub(crate) fn stream(text: &str) -> Result<Stream, Error> {
     let mut words = text.split(' ');
     let mut word = || words.next().ok_or_else(|| unreadable("stream"));
-    let (posted, fence, first_held, posted_at, reversed) = (word()?, word()?, word()?, word()?, word()?);
+    let (posted, fence, first_held) = (word()?, word()?, word()?);
+    let (posted_at, reversed, live_until) = (word()?, word()?, word()?);
+    let time = |text: &str| number(text, "stream").map(Timestamp::from_millis);
     Ok(Stream {
         posted: number(posted, "stream")?,
         fence: number(fence, "stream")?,
-        first_held: Timestamp::from_millis(number(first_held, "stream")?),
-        posted_at: optional(posted_at, |at| number(at, "stream").map(Timestamp::from_millis))?,
+        first_held: time(first_held)?,
+        posted_at: optional(posted_at, time)?,
         reversed: reversed == "1",
+        live_until: optional(live_until, time)?,
     })
 }
 

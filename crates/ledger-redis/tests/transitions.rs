@@ -208,7 +208,7 @@ async fn bad_data_leaves_nothing_half_written() {
     let tag = format!("{{{}}}:", session(1));
     let of = |what: &str| format!("{tag}{what}");
     let payment_key = of(&format!("payment:{}", payment(1)));
-    let wrong_type = [of("session"), of("streams"), of("journal"), payment_key.clone()];
+    let wrong_type = [of("session"), of("streams"), of("journal"), of("live"), payment_key.clone()];
     let bad_fields = [
         (of("session"), "bought", "x"),
         (of("session"), "captured", "99"),
@@ -217,7 +217,7 @@ async fn bad_data_leaves_nothing_half_written() {
         (of("session"), "revision", "9007199254740993"),
         (of("session"), "revoked", "2"),
         (of("session"), "h:stream-0000000000000001", "1"),
-        (of("session"), "l:stream-0000000000000003", "soon"),
+        (of("streams"), "stream-0000000000000003", "1 1 1 - 0 soon"),
         (of("streams"), "stream-0000000000000001", "0 1"),
         (of("streams"), "stream-0000000000000003", "1 1 x 1 0"),
         (payment_key, "fate", "maybe"),

@@ -23,6 +23,8 @@ struct Books {
     payments: BTreeMap<PaymentId, Payment>,
     sessions: BTreeMap<SessionId, Session>,
     streams: BTreeMap<(SessionId, StreamId), Stream>,
+    /// Of the streams, those that are live: what reading a session shows.
+    live: BTreeMap<SessionId, BTreeMap<StreamId, Timestamp>>,
     journals: BTreeMap<SessionId, Vec<Entry>>,
     once: BTreeMap<String, Timestamp>,
     leases: BTreeMap<String, (String, Timestamp)>,
@@ -60,6 +62,9 @@ impl Books {
             self.payments.insert(id.clone(), row);
         }
         if let (Some(id), Some(row)) = (command.stream(), applied.changed.stream) {
+            let live = self.live.entry(session.clone()).or_default();
+            live.retain(|other, until| other != id && *until > now);
+            live.extend(row.live_until.map(|until| (id.clone(), until)));
             self.streams.insert((session.clone(), id.clone()), row);
         }
         if let Some(row) = applied.changed.session {
@@ -70,6 +75,13 @@ impl Books {
         }
         Ok(applied.outcome)
     }
+
+    fn shown(&self, id: &SessionId, row: &Session, now: Timestamp) -> Session {
+        let live = self.live.get(id).cloned().unwrap_or_default();
+        let mut session = Session { live, ..row.clone() };
+        lapse(&mut session, now);
+        session
+    }
 }
 
 fn ready<'a, T: Send + 'a>(value: T) -> BoxFuture<'a, Result<T, Error>> {
@@ -78,12 +90,6 @@ fn ready<'a, T: Send + 'a>(value: T) -> BoxFuture<'a, Result<T, Error>> {
 
 fn beyond<T>(after: Option<&T>) -> (Bound<&T>, Bound<&T>) {
     (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded)
-}
-
-fn shown(session: &Session, now: Timestamp) -> Session {
-    let mut session = session.clone();
-    lapse(&mut session, now);
-    session
 }
 
 impl Ledger for MemoryLedger {
@@ -97,8 +103,8 @@ impl Ledger for MemoryLedger {
     }
 
     fn session(&self, id: &SessionId) -> BoxFuture<'_, Result<Option<Session>, Error>> {
-        let now = self.clock.now();
-        ready(self.books().sessions.get(id).map(|session| shown(session, now)))
+        let (now, books) = (self.clock.now(), self.books());
+        ready(books.sessions.get(id).map(|row| books.shown(id, row, now)))
     }
 
     fn stream(&self, session: &SessionId, id: &StreamId) -> BoxFuture<'_, Result<Option<Stream>, Error>> {
@@ -126,7 +132,7 @@ impl Ledger for MemoryLedger {
     ) -> BoxFuture<'_, Result<Vec<(SessionId, Session)>, Error>> {
         let (now, books) = (self.clock.now(), self.books());
         let rows = books.sessions.range(beyond(after)).take(limit);
-        ready(rows.map(|(id, row)| (id.clone(), shown(row, now))).collect())
+        ready(rows.map(|(id, row)| (id.clone(), books.shown(id, row, now))).collect())
     }
 
     fn watch(&self, sessions: Vec<SessionId>) -> BoxFuture<'_, Result<Vec<Option<Watched>>, Error>> {

@@ -162,7 +162,9 @@ pub struct Session {
     pub expired: u64,
     /// Units set aside per stream, each until its lease lapses.
     pub holds: BTreeMap<StreamId, Hold>,
-    /// Streams that are open, each with the time at which it must have ended.
+    /// Streams that are open, each with the time at which it must have ended. Filled where a session is read
+    /// ([`Ledger::session`](crate::Ledger::session), [`Ledger::sessions`](crate::Ledger::sessions)); empty in the
+    /// answers to commands, so that opening a stream costs the same however many are open.
     pub live: BTreeMap<StreamId, Timestamp>,
     /// When the first payment was credited.
     pub opened: Timestamp,
@@ -196,6 +198,8 @@ pub struct Stream {
     pub posted_at: Option<Timestamp>,
     /// Whether its units were given back because the upstream failed at once.
     pub reversed: bool,
+    /// When it must have ended, while it is open: set by each capture, cleared by its end.
+    pub live_until: Option<Timestamp>,
 }
 
 impl Session {

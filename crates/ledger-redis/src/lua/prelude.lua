@@ -43,14 +43,13 @@ local function fields(key)
   return #flat > 0 and found or nil
 end
 
--- A session as it stands now: holds and live streams that are over are listed, not counted.
+-- A session as it stands now: holds that are over are listed, not counted.
 local function session_at(key)
   local found = fields(key)
   if not found then return nil end
-  local s = { key = key, goods = found.goods, holds = {}, live = {}, over = {}, held = 0, holding = 0 }
+  local s = { key = key, goods = found.goods, holds = {}, over = {}, held = 0, holding = 0 }
   for name, value in pairs(found) do
-    local kind = string.byte(name, 2) == 58 and string.byte(name)
-    if kind == 104 then -- h:<stream>, units and until when they are held
+    if string.sub(name, 1, 2) == 'h:' then
       local units, till = string.match(value, '^(%d+) (%d+)$')
       units, till = int(units, 'hold'), int(till, 'hold')
       if till > now then
@@ -59,10 +58,6 @@ local function session_at(key)
       else
         table.insert(s.over, name)
       end
-    elseif kind == 108 then -- l:<stream>, until when it may be live
-      local till = tonumber(value)
-      if not till then corrupt('live stream') end
-      if till > now then s.live[string.sub(name, 3)] = till else table.insert(s.over, name) end
     end
   end
   for _, name in ipairs({ 'bought', 'captured', 'refunded', 'expired', 'deposited', 'gas', 'till', 'revision' }) do
@@ -79,7 +74,8 @@ end
 local function stream_at(key, id)
   local text = redis.call('HGET', key, id)
   if not text then return nil end
-  local posted, fence, first, posted_at, reversed = string.match(text, '^(%d+) (%d+) (%d+) (%S+) ([01])$')
+  local posted, fence, first, posted_at, reversed, live =
+    string.match(text, '^(%d+) (%d+) (%d+) (%S+) ([01]) (%S+)$')
   if not posted then corrupt('stream') end
   if posted_at ~= '-' then int(posted_at, 'stream') end
   return {
@@ -88,16 +84,18 @@ local function stream_at(key, id)
     first = int(first, 'stream'),
     posted_at = posted_at,
     reversed = reversed == '1',
+    live = live ~= '-' and int(live, 'stream') or 0,
   }
 end
 
 local function new_stream(fence)
-  return { posted = 0, fence = fence, first = now, posted_at = '-', reversed = false }
+  return { posted = 0, fence = fence, first = now, posted_at = '-', reversed = false, live = 0 }
 end
 
 local function save_stream(key, id, st)
   local text = table.concat({
     digits(st.posted), digits(st.fence), digits(st.first), st.posted_at, st.reversed and '1' or '0',
+    st.live > 0 and digits(st.live) or '-',
   }, ' ')
   redis.call('HSET', key, id, text)
 end
@@ -111,9 +109,19 @@ local function payment_at(key)
   return p
 end
 
--- The journal can take a line: asked before the first write.
+-- The journal can take a line, the set of live streams an entry: asked before the first write.
 local function check_journal(key)
   redis.call('LLEN', key)
+end
+
+local function check_live(key)
+  redis.call('ZCARD', key)
+end
+
+-- Keeps the set of live streams as the stream says; entries that are over go.
+local function save_live(key, id, st)
+  if st.live > 0 then redis.call('ZADD', key, digits(st.live), id) else redis.call('ZREM', key, id) end
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', digits(now))
 end
 
 local function journal(key, kind, units, stream, payment)

@@ -1,10 +1,11 @@
--- KEYS: session, streams, journal. ARGV: now, stream, fence.
+-- KEYS: session, streams, journal, live streams. ARGV: now, stream, fence.
 local id = ARGV[2]
 
 local s = session_at(KEYS[1])
 if not s then return answer('unknown') end
 local st = stream_at(KEYS[2], id)
 check_journal(KEYS[3])
+check_live(KEYS[4])
 if not st then return answer('unknown', s) end
 if tonumber(ARGV[3]) ~= st.fence then return answer('fenced', s) end
 if st.reversed then return answer('replayed', s) end
@@ -15,8 +16,10 @@ if s.captured < 1 then corrupt('captured') end
 sweep(s)
 st.posted = 0
 st.reversed = true
+st.live = 0
 save_stream(KEYS[2], id, st)
+save_live(KEYS[4], id, st)
 redis.call('HSET', KEYS[1], 'captured', digits(s.captured - 1))
-redis.call('HDEL', KEYS[1], 'h:' .. id, 'l:' .. id)
+redis.call('HDEL', KEYS[1], 'h:' .. id)
 journal(KEYS[3], 'reverse', 1, id)
 return answer('done', s)

@@ -68,16 +68,21 @@ impl Desk<'_> {
         }
         self.session_changed = true;
         let (fence, posted) = (stream.fence, stream.posted);
-        self.stream = Some(stream);
-        self.stream_changed = true;
+        self.save(stream);
         Outcome::Held { fence, posted, session: Box::new(self.session.clone()) }
     }
 
     /// The stream as this hold finds or makes it, and whether it takes the place of an opening that may still be
     /// served.
     fn opening(&self, fence: Option<u64>) -> Result<(Stream, bool), Outcome> {
-        let fresh =
-            |fence| Stream { posted: 0, fence, first_held: self.now, posted_at: None, reversed: false };
+        let fresh = |fence| Stream {
+            posted: 0,
+            fence,
+            first_held: self.now,
+            posted_at: None,
+            reversed: false,
+            live_until: None,
+        };
         match (self.stream.clone(), fence) {
             (None, None) => Ok((fresh(1), false)),
             (None, Some(_)) => Err(Outcome::Unknown),
@@ -108,10 +113,10 @@ impl Desk<'_> {
             Err(refusal) => return refusal,
         };
         let units = to.saturating_sub(stream.posted);
-        let live_until = deadline(self.now, live_for);
+        stream.live_until = stream.live_until.max(Some(deadline(self.now, live_for)));
         if units == 0 {
             // A re-opened stream, captured before: it is live again.
-            self.keep_alive(live_until);
+            self.save(stream);
             return Outcome::Replayed(view_of(&self.session));
         }
         let Some(hold) = self.session.holds.get_mut(self.id).filter(|hold| hold.units >= units) else {
@@ -124,12 +129,9 @@ impl Desk<'_> {
         self.session.captured = self.session.captured.saturating_add(units);
         stream.posted = to;
         stream.posted_at = stream.posted_at.or(Some(self.now));
-        self.stream = Some(stream);
-        self.stream_changed = true;
-        self.keep_alive(live_until);
-        self.session_changed = true;
+        self.save(stream);
         self.journal(EntryKind::Capture, units);
-        Outcome::Done(view_of(&self.session))
+        self.done()
     }
 
     pub(super) fn void(&mut self, fence: u64) -> Outcome {
@@ -154,22 +156,30 @@ impl Desk<'_> {
         }
         self.session.captured = self.session.captured.saturating_sub(stream.posted);
         self.session.holds.remove(self.id);
-        self.session.live.remove(self.id);
         stream.posted = 0;
         stream.reversed = true;
-        self.stream = Some(stream);
-        self.stream_changed = true;
+        stream.live_until = None;
+        self.save(stream);
         self.journal(EntryKind::Reverse, 1);
         self.done()
     }
 
     pub(super) fn end(&mut self, fence: u64) -> Outcome {
-        if let Err(refusal) = self.current(fence) {
-            return refusal;
-        }
+        let mut stream = match self.current(fence) {
+            Ok(stream) => stream,
+            Err(refusal) => return refusal,
+        };
         let held = self.session.holds.remove(self.id).is_some();
-        let live = self.session.live.remove(self.id).is_some();
-        if held || live { self.done() } else { Outcome::Replayed(view_of(&self.session)) }
+        let live = stream.live_until.is_some_and(|until| until > self.now);
+        if live {
+            stream.live_until = None;
+            self.save(stream);
+        }
+        match (held, live) {
+            (true, _) => self.done(),
+            (false, true) => Outcome::Done(view_of(&self.session)),
+            (false, false) => Outcome::Replayed(view_of(&self.session)),
+        }
     }
 
     /// The stream, if `fence` is its valid opening.
@@ -178,12 +188,9 @@ impl Desk<'_> {
         if stream.fence == fence { Ok(stream) } else { Err(Outcome::Fenced) }
     }
 
-    fn keep_alive(&mut self, until: Timestamp) {
-        let known = self.session.live.get(self.id).copied().unwrap_or_default();
-        if until > known {
-            self.session.live.insert(self.id.clone(), until);
-            self.session_changed = true;
-        }
+    fn save(&mut self, stream: Stream) {
+        self.stream = Some(stream);
+        self.stream_changed = true;
     }
 
     fn journal(&mut self, kind: EntryKind, units: u64) {

@@ -171,6 +171,11 @@ impl Books {
         self
     }
 
+    /// Until when a stream is live, in milliseconds.
+    fn live(&self, stream: &str) -> Option<u64> {
+        self.streams.get(&stream_id(stream))?.live_until.map(Timestamp::millis)
+    }
+
     /// (captured, held, remaining).
     fn sums(&self) -> (u64, u64, u64) {
         let session = self.session.as_ref().unwrap();

@@ -2,7 +2,7 @@
 
 use super::failure::storage;
 use super::file;
-use super::tables::{IN_DOUBT, JOURNAL, LEASES, META, ONCE, ONCE_UNTIL, PAYMENTS, SESSIONS, STREAMS};
+use super::tables::{IN_DOUBT, JOURNAL, LEASES, LIVE, META, ONCE, ONCE_UNTIL, PAYMENTS, SESSIONS, STREAMS};
 use crate::Error;
 use redb::{
     Builder, Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, Value,
@@ -18,6 +18,7 @@ pub(super) fn write(db: &Database, path: &Path) -> Result<(), Error> {
     table(&from, &into, PAYMENTS)?;
     table(&from, &into, SESSIONS)?;
     table(&from, &into, STREAMS)?;
+    table(&from, &into, LIVE)?;
     table(&from, &into, JOURNAL)?;
     table(&from, &into, IN_DOUBT)?;
     table(&from, &into, ONCE)?;

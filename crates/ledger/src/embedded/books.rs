@@ -1,18 +1,18 @@
 //! One write transaction: the jobs of a batch, applied in order.
 
 use super::failure::Failure;
-use super::tables::{IN_DOUBT, JOURNAL, LEASES, ONCE, ONCE_UNTIL, PAYMENTS, SESSIONS, STREAMS};
+use super::tables::{IN_DOUBT, JOURNAL, LEASES, LIVE, ONCE, ONCE_UNTIL, PAYMENTS, SESSIONS, STREAMS};
 use super::writer::{Answer, Ask};
 use crate::command::Entry;
 use crate::core::{self, Applied, Slot};
-use crate::model::{Fate, Payment};
+use crate::model::{Fate, Payment, Stream};
 use crate::{Command, Error, Outcome, Timestamp, record};
 use redb::{ReadableTable, Table, WriteTransaction};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 use tollwire_x402::{PaymentId, SessionId, StreamId};
 
-/// Expired single-use keys removed with every new one: at least two, so that the table shrinks.
+/// Rows that are over, removed with every new one of their kind: at least two, so that the table shrinks.
 const PRUNED_PER_CALL: usize = 8;
 
 /// The open tables of a write transaction.
@@ -20,6 +20,7 @@ pub(super) struct Books<'txn> {
     payments: Table<'txn, &'static str, &'static [u8]>,
     sessions: Table<'txn, &'static str, &'static [u8]>,
     streams: Table<'txn, (&'static str, &'static str), &'static [u8]>,
+    live: Table<'txn, (&'static str, u64, &'static str), ()>,
     journal: Table<'txn, (&'static str, u64), &'static [u8]>,
     in_doubt: Table<'txn, &'static str, ()>,
     once: Table<'txn, &'static str, u64>,
@@ -43,6 +44,7 @@ impl<'txn> Books<'txn> {
             payments: txn.open_table(PAYMENTS).map_err(Failure::store)?,
             sessions: txn.open_table(SESSIONS).map_err(Failure::store)?,
             streams: txn.open_table(STREAMS).map_err(Failure::store)?,
+            live: txn.open_table(LIVE).map_err(Failure::store)?,
             journal: txn.open_table(JOURNAL).map_err(Failure::store)?,
             in_doubt: txn.open_table(IN_DOUBT).map_err(Failure::store)?,
             once: txn.open_table(ONCE).map_err(Failure::store)?,
@@ -68,14 +70,18 @@ impl<'txn> Books<'txn> {
             None => None,
         };
         let session = core::session_of(command, payment.as_ref()).clone();
-        let stream = match command.stream() {
+        let stream: Option<Stream> = match command.stream() {
             Some(id) => load(&self.streams, (session.as_str(), id.as_str()), "stream")?,
             None => None,
         };
+        let was_live = stream.as_ref().and_then(|stream| stream.live_until);
         let row = load(&self.sessions, session.as_str(), "session")?;
         let applied = core::apply(Slot { payment, session: row, stream }, command, now);
         let encoded = encode(&applied, &session).map_err(Failure::Rows)?;
         self.write(command, &session, &applied, &encoded)?;
+        if let (Some(id), Some(stream)) = (command.stream(), &applied.changed.stream) {
+            self.index_live(&session, id, was_live, stream.live_until, now)?;
+        }
         Ok(applied.outcome)
     }
 
@@ -117,6 +123,35 @@ impl<'txn> Books<'txn> {
     fn write_stream(&mut self, session: &SessionId, id: &StreamId, bytes: &[u8]) -> Result<(), Failure> {
         self.streams.insert((session.as_str(), id.as_str()), bytes).map_err(Failure::store)?;
         self.written = true;
+        Ok(())
+    }
+
+    fn index_live(
+        &mut self,
+        session: &SessionId,
+        id: &StreamId,
+        old: Option<Timestamp>,
+        new: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        if old == new {
+            return Ok(());
+        }
+        if let Some(old) = old {
+            self.live.remove((session.as_str(), old.millis(), id.as_str())).map_err(Failure::store)?;
+        }
+        let Some(new) = new else { return Ok(()) };
+        let mut over = Vec::new();
+        let until_now = (session.as_str(), 0, "")..(session.as_str(), now.millis().saturating_add(1), "");
+        for row in self.live.range(until_now).map_err(Failure::store)?.take(PRUNED_PER_CALL) {
+            let (key, _) = row.map_err(Failure::store)?;
+            let (_, until, stream) = key.value();
+            over.push((until, stream.to_owned()));
+        }
+        for (until, stream) in over {
+            self.live.remove((session.as_str(), until, stream.as_str())).map_err(Failure::store)?;
+        }
+        self.live.insert((session.as_str(), new.millis(), id.as_str()), ()).map_err(Failure::store)?;
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! What readers see: the state as last committed.
 
 use super::failure::storage;
-use super::tables::{IN_DOUBT, JOURNAL, PAYMENTS, Rows, SESSIONS, STREAMS};
+use super::tables::{IN_DOUBT, JOURNAL, LIVE, PAYMENTS, Rows, SESSIONS, STREAMS};
 use crate::command::Entry;
 use crate::core::lapse;
 use crate::ledger::Watched;
@@ -32,10 +32,20 @@ impl Reader {
     }
 
     pub(super) fn session(&self, id: &SessionId, now: Timestamp) -> Result<Option<Session>, Error> {
-        let mut session: Option<Session> = self.row(SESSIONS, id.as_str(), "session")?;
-        if let Some(session) = &mut session {
-            lapse(session, now);
+        let session = self.row(SESSIONS, id.as_str(), "session")?;
+        session.map(|session| self.shown(id, session, now)).transpose()
+    }
+
+    /// A session with its live streams, as it stands at `now`.
+    fn shown(&self, id: &SessionId, mut session: Session, now: Timestamp) -> Result<Session, Error> {
+        let table = self.0.open_table(LIVE).map_err(storage)?;
+        let lives = (id.as_str(), now.millis(), "")..(id.as_str(), u64::MAX, "");
+        for row in table.range(lives).map_err(storage)? {
+            let (key, _) = row.map_err(storage)?;
+            let (_, until, stream) = key.value();
+            session.live.insert(parse(stream)?, Timestamp::from_millis(until));
         }
+        lapse(&mut session, now);
         Ok(session)
     }
 
@@ -79,9 +89,9 @@ impl Reader {
         rows.take(limit)
             .map(|row| {
                 let (id, bytes) = row.map_err(storage)?;
-                let mut session = record::decode(bytes.value(), "session")?;
-                lapse(&mut session, now);
-                Ok((parse(id.value())?, session))
+                let (id, session) = (parse(id.value())?, record::decode(bytes.value(), "session")?);
+                let session = self.shown(&id, session, now)?;
+                Ok((id, session))
             })
             .collect()
     }

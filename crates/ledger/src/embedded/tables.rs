@@ -10,6 +10,8 @@ pub(super) const PAYMENTS: Rows = TableDefinition::new("payments");
 pub(super) const SESSIONS: Rows = TableDefinition::new("sessions");
 /// (session, stream) -> stream.
 pub(super) const STREAMS: TableDefinition<'static, (&str, &str), &[u8]> = TableDefinition::new("streams");
+/// (session, until when, stream) of streams that are live: what reading a session shows.
+pub(super) const LIVE: TableDefinition<'static, (&str, u64, &str), ()> = TableDefinition::new("live");
 /// (session, line number from 0) -> entry.
 pub(super) const JOURNAL: TableDefinition<'static, (&str, u64), &[u8]> = TableDefinition::new("journal");
 /// Payments whose fate is pending; exact, because it changes in the same transaction.
@@ -58,6 +60,7 @@ fn create_all(txn: &WriteTransaction) -> Result<(), Error> {
     txn.open_table(PAYMENTS).map_err(storage)?;
     txn.open_table(SESSIONS).map_err(storage)?;
     txn.open_table(STREAMS).map_err(storage)?;
+    txn.open_table(LIVE).map_err(storage)?;
     txn.open_table(JOURNAL).map_err(storage)?;
     txn.open_table(IN_DOUBT).map_err(storage)?;
     txn.open_table(ONCE).map_err(storage)?;

@@ -8,10 +8,10 @@ fn hold_and_post_take_one_unit_once() {
     assert_eq!(books.sums(), (0, 1, 1));
     books.play(&[(0, post("a", 1, 1), "done"), (0, post("a", 1, 1), "replayed")]);
     assert_eq!(books.sums(), (1, 0, 1));
-    assert_eq!(books.session.as_ref().unwrap().live.len(), 1);
+    assert_eq!(books.live("a"), Some(100 * SECOND));
     books.play(&[(0, end("a", 1), "done"), (0, end("a", 1), "replayed")]);
     assert_eq!(books.sums(), (1, 0, 1));
-    assert_eq!(books.session.as_ref().unwrap().live.len(), 0);
+    assert_eq!(books.live("a"), None);
     assert_eq!(books.journal, ["Credit 2", "Capture 1"]);
 }
 
@@ -179,7 +179,7 @@ fn a_stream_whose_upstream_ended_at_once_is_given_back_once() {
         (0, end("a", 1), "replayed"),
     ]);
     assert_eq!(books.sums(), (0, 0, 1));
-    assert_eq!(books.session.as_ref().unwrap().live.len(), 0);
+    assert_eq!(books.live("a"), None);
     books.play(&[
         (0, hold("a", None, 1), "held 2 posted 0"),
         (0, reverse("a", 1), "fenced"),
@@ -223,16 +223,16 @@ fn what_an_earlier_connection_was_served_stays_paid() {
 }
 
 #[test]
-fn live_streams_are_forgotten_when_they_must_have_ended() {
+fn a_stream_is_live_until_it_ends_or_must_have_ended() {
     let mut books = Books::with_units(2);
     books.play(&[
         (0, hold("a", None, 1), "held 1 posted 0"),
         (0, post("a", 1, 1), "done"),
-        (99_999, hold("b", None, 1), "held 1 posted 0"),
+        (SECOND, hold("a", None, 2), "held 2 posted 1"),
+        (0, post("a", 2, 1), "replayed"),
     ]);
-    assert_eq!(books.session.as_ref().unwrap().live.len(), 1);
-    books.play(&[(1, void("b", 1), "done")]);
-    assert_eq!(books.session.as_ref().unwrap().live.len(), 0);
+    assert_eq!(books.live("a"), Some(101 * SECOND), "a re-opened stream lives anew");
+    books.play(&[(0, post("a", 2, 2), "done"), (100 * SECOND, end("a", 2), "replayed")]);
 }
 
 #[test]
@@ -253,6 +253,5 @@ fn the_end_of_time_is_not_passed() {
     let lease = Duration::MAX;
     let hold = Command::Hold { session: session_id(), stream: stream_id("a"), fence: None, to: 1, lease };
     books.play(&[(0, hold, "held 1 posted 0"), (0, post("a", 1, 1), "done")]);
-    let session = books.session.unwrap();
-    assert_eq!(session.live.get(&stream_id("a")).unwrap().millis(), core::MILLIS_MAX);
+    assert_eq!(books.live("a"), Some(core::MILLIS_MAX));
 }
