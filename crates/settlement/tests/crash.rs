@@ -25,7 +25,8 @@ fn paused() -> tokio::runtime::Runtime {
 /// A process that dies at the plug's call.
 fn process(scene: &Scene, name: &str, plug: &Arc<Plug>) -> Arc<Settler> {
     let ledger = Arc::new(PluggedLedger { plug: plug.clone(), inner: scene.ledger.clone() });
-    let chain = Arc::new(PluggedChain { plug: plug.clone(), inner: scene.chain.clone() });
+    let chain =
+        Arc::new(PluggedChain { plug: plug.clone(), inner: scene.chain.clone(), lag: Duration::ZERO });
     scene.settler_over(ledger, chain, SettlerConfig::named(name))
 }
 

@@ -4,7 +4,9 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
+use support::plug::{Plug, PluggedChain};
 use support::{PRICE, Scene, VALIDITY, WAIT, credited, pending, refused, usdc};
 use tollwire_ledger::Command;
 use tollwire_ledger::model::Fate;
@@ -158,7 +160,7 @@ async fn every_broadcast_fault_ends_in_the_truth() {
         // Asked again, the answer stands.
         let again = signed.settle(&settler).await;
         if lands {
-            assert!(!credited(again).1)
+            assert!(!credited(again).1);
         } else {
             refused(again);
         }
@@ -272,10 +274,8 @@ async fn a_chain_that_forgot_everything_gets_the_stored_transaction_again() {
     let stored = scene.payment(&signed.id).await.unwrap().attempts;
     drop(settler);
 
-    let restarted = Scene {
-        chain: std::sync::Arc::new(tollwire_settlement::dev::DevChain::new(scene.clock.clone())),
-        ..scene
-    };
+    let restarted =
+        Scene { chain: Arc::new(tollwire_settlement::dev::DevChain::new(scene.clock.clone())), ..scene };
     let settler = restarted.settler("a");
     restarted.reconcile(&settler).await;
     let Some(Fate::Credited(landing)) = restarted.fate(&signed.id).await else { panic!() };
@@ -360,6 +360,21 @@ async fn a_process_waits_for_another_ones_lease() {
     assert!(!credited(signed.settle(&settler).await).1);
     // And gives it back when done.
     assert!(scene.ledger.lease(&lease, "third", Duration::from_secs(1)).await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_that_lands_while_another_process_verifies_it_is_not_refused() {
+    let scene = Scene::new();
+    let signed = scene.sign(1);
+    let quick = scene.settler("a");
+    let lag = Duration::from_secs(1);
+    let slow_chain = PluggedChain { plug: Plug::safe(), inner: scene.chain.clone(), lag };
+    let slow = scene.settler_over(scene.ledger.clone(), Arc::new(slow_chain), SettlerConfig::named("b"));
+    // Both find nothing on record; by the time the second one verifies, the nonce is used.
+    let (first, second) = tokio::join!(signed.settle(&quick), signed.settle_within(&slow, 2, WAIT));
+    let (first, second) = (credited(first), credited(second));
+    assert_eq!((first.1, second.1), (true, false));
+    assert_eq!(first.0.intent.session, second.0.intent.session);
 }
 
 #[tokio::test(start_paused = true)]

@@ -126,14 +126,13 @@ impl Shared {
     /// Looks and acts, again and again, until the payment's fate is known.
     async fn work(&self, job: &Job, voice: &Voice) -> End {
         let mut pace = self.pace();
-        let mut resend = Resend::new();
+        let mut timing = Timing::new();
         let mut blind = job.verified;
         loop {
-            match self.round(&job.id, voice, blind, &mut resend).await {
+            match self.round(&job.id, voice, blind, &mut timing).await {
                 Ok(Step::Known(end)) => return end,
                 Ok(Step::Sent) => {
                     blind = false;
-                    resend.sent();
                     continue;
                 }
                 Ok(Step::Wait) => {}
@@ -154,7 +153,7 @@ impl Shared {
         id: &PaymentId,
         voice: &Voice,
         blind: bool,
-        resend: &mut Resend,
+        timing: &mut Timing,
     ) -> Result<Step, SettleError> {
         let payment = self.ledger.payment(id).await?.ok_or(SettleError::Unknown)?;
         if payment.fate != Fate::Pending {
@@ -172,11 +171,11 @@ impl Shared {
                 Observation::Pending(seen) => seen.iter().for_each(|tx| voice.tx(tx)),
             }
         }
-        if self.wants_attempt(&payment) {
-            return self.attempt(chain, id, &payment, voice).await;
+        if self.wants_attempt(&payment) && timing.attempt_due() {
+            return self.attempt(chain, id, &payment, voice, timing).await;
         }
         if let Some(last) = payment.attempts.last()
-            && resend.due()
+            && timing.resend_due()
         {
             chain.broadcast(last).await?;
         }
@@ -204,6 +203,7 @@ impl Shared {
         id: &PaymentId,
         payment: &Payment,
         voice: &Voice,
+        timing: &mut Timing,
     ) -> Result<Step, SettleError> {
         let turn = chain.turn().await?;
         if !self.wants_attempt(payment) {
@@ -216,6 +216,7 @@ impl Shared {
             Outcome::Done(_) | Outcome::Replayed(_) => {}
             other => return Err(unexpected("Attach", &other)),
         }
+        timing.attempted(self.config.attempt_after);
         voice.tx(&attempt.tx);
         self.broadcast(chain, &attempt).await?;
         drop(turn);
@@ -316,29 +317,37 @@ enum Claim<'a> {
     Elsewhere,
 }
 
-/// When to send a transaction again that was not seen yet: after 1 s, 2 s, 4 s, ... at most 15 s.
-struct Resend {
-    at: Instant,
-    pace: Pace,
+/// When a task may send again.
+struct Timing {
+    /// The last transaction, if it was not seen yet: at once when taken over from somebody else, then after 1 s,
+    /// 2 s, 4 s, ... at most 15 s.
+    resend_at: Instant,
+    resend_pace: Pace,
+    /// Another transaction, whatever the record says: a chain may make the same one again.
+    attempt_at: Instant,
 }
 
-impl Resend {
+impl Timing {
     fn new() -> Self {
-        // The first look at a payment that somebody left behind sends its transaction at once.
-        let pace = Pace::new(Duration::from_secs(1), Duration::from_secs(15));
-        Self { at: Instant::now(), pace }
+        let resend_pace = Pace::new(Duration::from_secs(1), Duration::from_secs(15));
+        Self { resend_at: Instant::now(), resend_pace, attempt_at: Instant::now() }
     }
 
-    fn due(&mut self) -> bool {
-        let due = Instant::now() >= self.at;
+    fn resend_due(&mut self) -> bool {
+        let due = Instant::now() >= self.resend_at;
         if due {
-            self.sent();
+            self.resend_at = Instant::now() + self.resend_pace.step();
         }
         due
     }
 
-    fn sent(&mut self) {
-        self.at = Instant::now() + self.pace.step();
+    fn attempt_due(&self) -> bool {
+        Instant::now() >= self.attempt_at
+    }
+
+    fn attempted(&mut self, pause: Duration) {
+        self.attempt_at = Instant::now() + pause;
+        self.resend_at = Instant::now() + self.resend_pace.step();
     }
 }
 

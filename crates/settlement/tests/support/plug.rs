@@ -132,6 +132,8 @@ impl Ledger for PluggedLedger {
 pub struct PluggedChain {
     pub plug: Arc<Plug>,
     pub inner: Arc<dyn Chain>,
+    /// How long every verification waits before it looks.
+    pub lag: Duration,
 }
 
 impl Chain for PluggedChain {
@@ -157,7 +159,10 @@ impl Chain for PluggedChain {
         payload: &'a Value,
         now: u64,
     ) -> BoxFuture<'a, Result<Result<Identified, Refusal>, ChainError>> {
-        Box::pin(self.plug.pass(self.inner.verify(requirements, payload, now)))
+        Box::pin(self.plug.pass(async move {
+            tokio::time::sleep(self.lag).await;
+            self.inner.verify(requirements, payload, now).await
+        }))
     }
 
     fn turn(&self) -> BoxFuture<'_, Result<Box<dyn Turn>, ChainError>> {
