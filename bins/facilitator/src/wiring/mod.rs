@@ -3,13 +3,15 @@
 mod chains;
 mod feeds;
 mod keys;
+mod proxy;
 mod store;
 
 pub(crate) use chains::described;
 pub(crate) use feeds::feeds;
 pub(crate) use keys::{keys, new_keys};
+pub(crate) use proxy::proxy_config;
 
-use crate::config::{File, Limits};
+use crate::config::File;
 use crate::failure::Failure;
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,7 +69,7 @@ pub(crate) async fn node(file: &Loaded<File>) -> Result<Node, Failure> {
         clock,
         keys: keys(file)?,
         allowlist,
-        proxy: proxy_config(&value.limits),
+        proxy: proxy_config(file)?,
         settlement_lease: value.limits.settlement_lease.0,
     }
     .build()
@@ -106,18 +108,6 @@ impl Blueprint {
         let sweeper = gate.spawn_sweeper(SWEEP_EVERY);
         Ok(Node { gate, proxy, settler, _reconciler: reconciler, _sweeper: sweeper })
     }
-}
-
-fn proxy_config(limits: &Limits) -> ProxyConfig {
-    let mut config = ProxyConfig::default();
-    config.streams_max = limits.streams;
-    config.upstream_dial = limits.upstream_dial.0;
-    config.lease_margin = limits.lease_margin.0;
-    config.held_wait = limits.held_wait.0;
-    config.failed_dials_max = limits.failed_opens;
-    config.renewal_grace = limits.renewal_grace.0;
-    config.watch_interval = limits.watch.0;
-    config
 }
 
 impl Node {
