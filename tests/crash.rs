@@ -187,13 +187,13 @@ async fn check(anvil: &Anvil, facilitator: &Facilitator, memories: &[Memory]) {
     for _ in 0..60 {
         let books = get(&facilitator.admin_url("/admin/ledger"), &[("authorization", &admin)]).await;
         totals = books.json();
-        if totals["total"]["units"]["held"] == 0 {
+        if totals["totals"]["held"] == 0 {
             break;
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     let number =
-        |name: &str| totals["total"]["units"][name].as_u64().unwrap_or_else(|| panic!("no {name}: {totals}"));
+        |name: &str| totals["totals"][name].as_u64().unwrap_or_else(|| panic!("no {name}: {totals}"));
     assert_eq!(totals["payments_in_doubt"], 0, "{totals}");
     assert_eq!(number("bought"), u64::try_from(sessions.len()).unwrap() * 10);
     assert_eq!(
