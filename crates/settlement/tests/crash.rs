@@ -65,7 +65,10 @@ async fn crash_at(signed: &Signed, fault: Option<BroadcastFault>, at: i64, after
     let finished = until_pulled(&plug, story).await.is_some();
     drop(first);
 
-    let recorded = scene.payment(&signed.id).await.is_some();
+    let recorded = scene.payment(&signed.id).await;
+    let attached = recorded.as_ref().is_some_and(|payment| !payment.attempts.is_empty());
+    assert!(attached || scene.chain.height() == 0, "{case}: sent before it was attached");
+    let recorded = recorded.is_some();
     let second = scene.settler("second");
     let dead = fault == Some(BroadcastFault::Cancelled);
     match heir {
@@ -92,6 +95,11 @@ async fn crash_at(signed: &Signed, fault: Option<BroadcastFault>, at: i64, after
     }
     let moved = scene.transfers_of(signed);
     assert!(moved <= 1, "{case}");
+    // Whatever went out had been attached before.
+    let attempts = scene.payment(&signed.id).await.map(|payment| payment.attempts).unwrap_or_default();
+    let ours = |tx: &str| attempts.iter().any(|attempt| attempt.tx == tx);
+    let stolen = fault == Some(BroadcastFault::Stolen);
+    assert!(stolen || scene.chain.transfers().iter().all(|transfer| ours(&transfer.tx)), "{case}");
     assert_eq!(u64::try_from(moved), Ok(scene.units_bought().await), "{case}");
     assert_eq!(scene.in_doubt().await, 0, "{case}");
     !finished

@@ -137,6 +137,9 @@ impl Shared {
                 }
                 Ok(Step::Wait) => {}
                 Err(SettleError::Unknown) => return End::Left,
+                Err(SettleError::Chain(ChainError::Busy)) => {
+                    tracing::debug!(payment = %job.id, "the settlement account's turn is another's; waiting");
+                }
                 // Never evidence of anything: look again.
                 Err(error) => {
                     tracing::warn!(payment = %job.id, %error, "settlement step failed; will repeat");
