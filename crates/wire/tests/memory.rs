@@ -15,8 +15,8 @@ use tollwire_wire::{End, Limits, Side};
 
 use common::{BINARY, Frame, sockets};
 
-/// What one stuck stream may hold in this process, in bytes: one spilled buffer each way and change.
-const BOUND: u64 = 2 * 64 * 1024 + 16 * 1024;
+/// What one stuck stream may hold in this process, in bytes: what one read takes at most, each way, and change.
+const BOUND: u64 = 2 * 256 * 1024 + 16 * 1024;
 const STREAMS: u64 = 50;
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::buffer::{READ_BYTES, READ_BYTES_MAX};
 use super::held::Held;
 use super::outlet::Outlet;
 use super::pace::Pace;
@@ -20,6 +21,8 @@ pub(super) struct Lane {
     /// Bytes read before the pump began.
     ahead: Bytes,
     held: Held,
+    /// How much the next read takes at most.
+    window: usize,
     flow: Flow,
     pace: Pace,
     /// Whether the receiver has been given a Close frame, the sender's or ours.
@@ -84,6 +87,7 @@ impl Lane {
             outlet: Outlet::default(),
             ahead,
             held: Held::default(),
+            window: READ_BYTES,
             flow: Flow::Open,
             pace: Pace::default(),
             said_close: false,
@@ -121,7 +125,7 @@ impl Lane {
             return self.take_in(cx, &ahead, to, (until, limits));
         }
         let held = self.held.restore(buffer);
-        let mut room = ReadBuf::new(buffer.get_mut(held..).unwrap_or_default());
+        let mut room = ReadBuf::new(buffer.get_mut(held..held + self.window).unwrap_or_default());
         let read = match Pin::new(from).poll_read(cx, &mut room) {
             Poll::Pending => return Turn::Idle,
             Poll::Ready(Ok(())) => room.filled().len(),
@@ -133,7 +137,13 @@ impl Lane {
             self.flow = Flow::Ended;
             return if closed { Turn::Moved } else { Turn::Event(Event::Ended) };
         }
-        self.take_in(cx, buffer.get(..held + read).unwrap_or_default(), to, (until, limits))
+        let turn = self.take_in(cx, buffer.get(..held + read).unwrap_or_default(), to, (until, limits));
+        if self.outlet.has_unsent() {
+            self.window = READ_BYTES;
+        } else if read == self.window {
+            self.window = (2 * self.window).min(READ_BYTES_MAX);
+        }
+        turn
     }
 
     /// Judges `bytes` and passes on what may be.
