@@ -39,7 +39,7 @@ pub struct Settings {
     pub feeds: Vec<Feed>,
     /// More lines at the top level.
     pub top: String,
-    /// The URL agents use, if not this process's own (several nodes behind one name).
+    /// The URL agents use, if not this process's own (several nodes behind one name, TLS); `{port}` is its port.
     pub public_url: Option<String>,
     /// The `[limits]` table's lines.
     pub limits: String,
@@ -87,7 +87,7 @@ impl Settings {
             Store::Redis(url) => url,
         };
         let own = format!("http://127.0.0.1:{public}");
-        let url = self.public_url.as_ref().unwrap_or(&own);
+        let url = self.public_url.as_ref().unwrap_or(&own).replace("{port}", &public.to_string());
         let mut text = format!(
             "listen = \"127.0.0.1:{public}\"\npublic_url = \"{url}\"\nstore = \"{store}\"\n{}\n\
              [token]\nissuer = \"{url}\"\nsigning_key = \"file:./session-key.pem\"\n\
