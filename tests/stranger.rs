@@ -1,6 +1,6 @@
 //! A stranger who reads the chain gets nothing, and who meddles with it takes nothing: what a payment bought is its
 //! payer's alone.
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
 
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -268,15 +268,11 @@ fn sign_in(challenge: &Answer, signer: &PrivateKey, address: &str) -> String {
     let info = &body["extensions"]["sign-in-with-x"]["info"];
     let text = |name: &str| info[name].as_str().unwrap();
     let network = body["extensions"]["sign-in-with-x"]["supportedChains"][0]["chainId"].as_str().unwrap();
-    let resources: String = info["resources"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|uri| format!("\n- {}", uri.as_str().unwrap()))
-        .collect();
+    let resources: Vec<&str> =
+        info["resources"].as_array().unwrap().iter().map(|uri| uri.as_str().unwrap()).collect();
     let message = format!(
         "{} wants you to sign in with your Ethereum account:\n{address}\n\n{}\n\nURI: {}\nVersion: {}\n\
-         Chain ID: {}\nNonce: {}\nIssued At: {}\nExpiration Time: {}\nResources:{resources}",
+         Chain ID: {}\nNonce: {}\nIssued At: {}\nExpiration Time: {}\nResources:\n- {}",
         text("domain"),
         text("statement"),
         text("uri"),
@@ -285,6 +281,7 @@ fn sign_in(challenge: &Answer, signer: &PrivateKey, address: &str) -> String {
         text("nonce"),
         text("issuedAt"),
         text("expirationTime"),
+        resources.join("\n- "),
     );
     let signature = signer.sign_message(message.as_bytes()).unwrap();
     let mut answer = info.clone();

@@ -44,16 +44,16 @@ pub(crate) fn frame(from: From, first: u8, payload: &[u8]) -> Vec<u8> {
 
 /// What stands before a payload of `length` bytes.
 pub(crate) fn head(from: From, first: u8, length: usize) -> Vec<u8> {
-    let mask = if from == From::Agent { 0x80 } else { 0 };
+    let mask = if from == From::Agent { 128 } else { 0 };
     let mut head = vec![first];
     match u16::try_from(length) {
-        Ok(short @ 0..=125) => head.push(mask | u8::try_from(short).unwrap()),
+        Ok(short @ 0..=125) => head.push(mask + u8::try_from(short).unwrap()),
         Ok(middle) => {
-            head.push(mask | 126);
+            head.push(mask + 126);
             head.extend(middle.to_be_bytes());
         }
         Err(_) => {
-            head.push(mask | 127);
+            head.push(mask + 127);
             head.extend(u64::try_from(length).unwrap().to_be_bytes());
         }
     }
