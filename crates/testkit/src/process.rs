@@ -115,11 +115,14 @@ impl Process {
         let what = format!("sending {name} to {}", self.name);
         let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {id}")).status().await;
         let status = sent.map_err(Error::io(what.clone()))?;
-        if status.success() {
-            Ok(())
-        } else {
-            Err(Error::io(what)(std::io::Error::other(status.to_string())))
+        if !status.success() {
+            return Err(Error::io(what)(std::io::Error::other(status.to_string())));
         }
+        // A thread that is running stops only when it is next scheduled.
+        while name == "STOP" && !all_threads_stopped(id).map_err(Error::io(what.clone()))? {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Ok(())
     }
 
     /// Waits until it ends by itself.
@@ -137,6 +140,19 @@ impl Process {
         let from = lines.len().saturating_sub(40);
         lines.get(from..).unwrap_or_default().join("\n")
     }
+}
+
+/// Whether every thread of a process is in the state `T` (proc(5)); a process that is gone counts as stopped.
+fn all_threads_stopped(id: u32) -> std::io::Result<bool> {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{id}/task")) else { return Ok(true) };
+    for thread in threads {
+        let stat = std::fs::read_to_string(thread?.path().join("stat")).unwrap_or_default();
+        let state = stat.rsplit_once(") ").map_or("T", |(_, rest)| rest);
+        if !state.starts_with('T') {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 async fn collect(
