@@ -25,6 +25,7 @@ pub struct Payment {
 
 impl Payment {
     /// The same header with another message.
+    #[must_use]
     pub fn with_message(&self, message: Value) -> Self {
         Self { header: self.header, value: header::encode(&message).unwrap(), message }
     }
