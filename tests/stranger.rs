@@ -52,14 +52,17 @@ impl World {
         hex::decode(found["input"].as_str().unwrap().trim_start_matches("0x")).unwrap()
     }
 
+    async fn books(&self) -> Value {
+        let admin = format!("Bearer {ADMIN_TOKEN}");
+        get(&self.facilitator.admin_url("/admin/ledger"), &[("authorization", &admin)]).await.json()
+    }
+
     /// The payer was charged once, and one session stands in the books.
     async fn charged_once(&self) {
         let moved = self.anvil.transfers_to(ANVIL_ADDRESS).await.unwrap();
         assert_eq!(moved.iter().map(|transfer| transfer.value).collect::<Vec<_>>(), [PRICE]);
         assert_eq!(self.anvil.balance_of(&self.agent.address()).await.unwrap(), FUNDS - PRICE);
-        let admin = format!("Bearer {ADMIN_TOKEN}");
-        let books =
-            get(&self.facilitator.admin_url("/admin/ledger"), &[("authorization", &admin)]).await.json();
+        let books = self.books().await;
         assert_eq!((&books["totals"]["sessions"], &books["balanced"]), (&json!(1), &json!(true)), "{books}");
         assert_eq!(books["payments_in_doubt"], 0, "{books}");
     }
@@ -239,6 +242,33 @@ async fn a_stranger_who_is_faster_on_the_chain_pays_the_gas_of_the_payers_sessio
     assert_eq!(again.json()["session"]["jti"], paid.json()["session"]["jti"]);
     assert_eq!(again.json()["session"]["units_remaining"], 10);
     world.charged_once().await;
+}
+
+/// An authorization that leaked and landed before anybody presented it: whoever brings it, with nothing but what the
+/// chain shows, gets no session.
+#[tokio::test]
+async fn a_transfer_nobody_presented_opens_nothing_for_whoever_read_it() {
+    let world = World::start().await;
+    let payment = world.agent.payment(&world.url, PRICE).await;
+    let leaked = authorization(&payment.message["payload"]);
+    let tx = world.anvil.submit_authorization(STRANGER, &leaked).await.unwrap();
+    world.anvil.succeeded(&tx).await.unwrap();
+    let payload = payload_from_calldata(&world.calldata(&tx).await);
+    let own_bill = bill(&world.url).await;
+    let accepted = offer(&own_bill, PRICE);
+    for payment in [v2(&payload, &accepted, Some(&own_bill["extensions"])), v1(&payload, "base")] {
+        let claim = ("tollwire-claim", "a-claim-of-the-strangers-own-0123456789");
+        let refused = get(&world.url, &[(payment.header, &payment.value), claim]).await;
+        assert!(matches!(refused.status.as_u16(), 401 | 402), "{refused:?}");
+        let text = refused.text();
+        assert!(!text.contains("\"token\"") && !text.contains("jti") && !text.contains("ws_url"), "{text}");
+    }
+    let books = world.books().await;
+    assert_eq!(
+        (&books["totals"]["sessions"], &books["payments_in_doubt"]),
+        (&json!(0), &json!(0)),
+        "{books}"
+    );
 }
 
 /// The transaction that waits to be mined.
