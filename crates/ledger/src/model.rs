@@ -2,6 +2,8 @@
 //!
 //! For every session, always: `captured + held + remaining + refunded + expired == bought`.
 
+mod debug;
+
 use crate::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -10,8 +12,8 @@ use tollwire_x402::{FeedId, Network, SessionId, StreamId, Unit, Usdc};
 /// SHA-256 of a secret that proves possession of a payment (a quote, a `Tollwire-Claim`).
 pub type ProofHash = [u8; 32];
 
-/// What a payment buys, fixed for ever when it is first recorded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What a payment buys, fixed for ever when it is first recorded. Its `Debug` shows no secret.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
     /// The session this payment opens. The first record of a payment decides; later ones are told.
     pub session: SessionId,
@@ -80,8 +82,8 @@ impl Intent {
     }
 }
 
-/// A transaction made ready for one payment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A transaction made ready for one payment. Its `Debug` leaves out the transaction itself.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
     /// Transaction hash, known before broadcast.
     pub tx: String,
