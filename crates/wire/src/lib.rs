@@ -25,6 +25,8 @@ mod report;
 mod scan;
 mod transport;
 
+pub mod socket;
+
 pub use close::{Close, CloseFrame};
 pub use control::Control;
 pub use limits::Limits;

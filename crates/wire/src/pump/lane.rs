@@ -85,7 +85,8 @@ impl Lane {
         Self {
             scanner: FrameScanner::new(sender, limits),
             outlet: Outlet::default(),
-            ahead,
+            // Empty bytes can still hold on to the buffer they were cut from.
+            ahead: if ahead.is_empty() { Bytes::new() } else { ahead },
             held: Held::default(),
             window: READ_BYTES,
             flow: Flow::Open,
