@@ -11,6 +11,7 @@
 //! `cargo run --release -p tollwire-benches -- [all|throughput|echo|idle|upgrade]`, or `cargo xtask bench`.
 
 mod arguments;
+mod facilitator;
 mod measure;
 mod numbers;
 mod process;

@@ -5,11 +5,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
+use tokio::process::Command;
 use tollwire_testkit::process::{Process, free_port, wait_for_port};
 
-use crate::Failure;
 use crate::process::{PEER_CORE, PROXY_CORE, pinned, role};
 use crate::socket::Ask;
+use crate::{Failure, facilitator};
 
 /// How long a process may take until it accepts connections.
 const START: Duration = Duration::from_secs(20);
@@ -35,9 +36,43 @@ pub(crate) async fn upstream() -> Result<(Process, SocketAddr), Failure> {
     Ok((process, address))
 }
 
-/// nginx with its default buffers, one process.
-pub(crate) async fn nginx(dir: &Path, upstream: SocketAddr) -> Result<Target, Failure> {
+/// The proxies under test, in the order of the tables.
+pub(crate) const NAMES: [&str; 5] = [HAPROXY, NGINX, NAIVE, PUMP, FACILITATOR];
+
+pub(crate) const HAPROXY: &str = "HAProxy";
+pub(crate) const NGINX: &str = "nginx";
+/// Every message decoded and encoded again.
+pub(crate) const NAIVE: &str = "tungstenite proxy";
+/// The data path behind the smallest server that can upgrade.
+const PUMP: &str = "tollwire pump alone";
+/// The product.
+const FACILITATOR: &str = "tollwire facilitator";
+
+/// Starts the proxy of this name in front of `upstream`.
+pub(crate) async fn start(name: &'static str, dir: &Path, upstream: SocketAddr) -> Result<Target, Failure> {
     let port = free_port()?;
+    let command = match name {
+        HAPROXY => haproxy(dir, port, upstream)?,
+        NGINX => nginx(dir, port, upstream)?,
+        FACILITATOR => facilitator::command(dir, port, upstream).await?,
+        _ => ours(if name == NAIVE { "naive" } else { "pump" }, port, upstream)?,
+    };
+    let process = Process::spawn(command)?;
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    wait_for_port(address, START)
+        .await
+        .map_err(|failure| format!("{name}: {failure}: {:?}", process.lines()))?;
+    let pid = process.id().ok_or("ended at once")?;
+    let ask = if name == FACILITATOR {
+        facilitator::ask(address).await?
+    } else {
+        Ask { address, target: "/".into(), token: None }
+    };
+    Ok(Target { name, pid, ask, _process: process })
+}
+
+/// nginx with its default buffers, one process.
+fn nginx(dir: &Path, port: u16, upstream: SocketAddr) -> Result<Command, Failure> {
     let file = dir.join("nginx.conf");
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|kind| format!("{kind}_temp_path {}/{kind};\n", dir.display()))
@@ -54,12 +89,11 @@ pub(crate) async fn nginx(dir: &Path, upstream: SocketAddr) -> Result<Target, Fa
     fs::write(&file, configuration)?;
     let mut command = pinned(PROXY_CORE, "/usr/sbin/nginx");
     command.arg("-p").arg(dir).arg("-c").arg(&file);
-    started("nginx", command, port).await
+    Ok(command)
 }
 
 /// HAProxy with its default buffers, one thread.
-pub(crate) async fn haproxy(dir: &Path, upstream: SocketAddr) -> Result<Target, Failure> {
-    let port = free_port()?;
+fn haproxy(dir: &Path, port: u16, upstream: SocketAddr) -> Result<Command, Failure> {
     let file = dir.join("haproxy.cfg");
     let configuration = format!(
         "global\n  maxconn 9000\n  nbthread 1\n\
@@ -71,32 +105,12 @@ pub(crate) async fn haproxy(dir: &Path, upstream: SocketAddr) -> Result<Target, 
     fs::write(&file, configuration)?;
     let mut command = pinned(PROXY_CORE, "/usr/sbin/haproxy");
     command.arg("-db").arg("-f").arg(&file);
-    started("HAProxy", command, port).await
+    Ok(command)
 }
 
-/// A message-by-message proxy on tungstenite.
-pub(crate) async fn naive(upstream: SocketAddr) -> Result<Target, Failure> {
-    ours("tungstenite proxy", "naive", upstream).await
-}
-
-/// Our pump behind a bare hyper server.
-pub(crate) async fn pump(upstream: SocketAddr) -> Result<Target, Failure> {
-    ours("tollwire pump alone", "pump", upstream).await
-}
-
-async fn ours(name: &'static str, kind: &str, upstream: SocketAddr) -> Result<Target, Failure> {
-    let port = free_port()?;
+/// One of this program's own proxies.
+fn ours(kind: &str, port: u16, upstream: SocketAddr) -> Result<Command, Failure> {
     let mut command = role(PROXY_CORE, kind)?;
     command.args(["--port", &port.to_string(), "--upstream", &upstream.to_string()]);
-    started(name, command, port).await
-}
-
-async fn started(name: &'static str, command: tokio::process::Command, port: u16) -> Result<Target, Failure> {
-    let process = Process::spawn(command)?;
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    wait_for_port(address, START)
-        .await
-        .map_err(|failure| format!("{name}: {failure}: {:?}", process.lines()))?;
-    let pid = process.id().ok_or("ended at once")?;
-    Ok(Target { name, pid, ask: Ask { address, target: "/".into(), token: None }, _process: process })
+    Ok(command)
 }

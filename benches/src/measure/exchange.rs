@@ -1,7 +1,7 @@
 //! CPU per message: a feed at full speed, and question and answer.
 
 use super::job::Job;
-use super::{Plan, REFERENCE, start};
+use super::{Plan, start};
 use crate::numbers::{median, micros, ratio};
 use crate::targets::Target;
 use crate::{Failure, table, targets};
@@ -34,7 +34,7 @@ async fn compare(plan: &Plan, title: &str, columns: &[&str], jobs: &[Job]) -> Re
     }
     let medians: Vec<Vec<u64>> =
         costs.into_iter().map(|jobs| jobs.into_iter().map(median).collect()).collect();
-    let reference = targets.iter().position(|target| target.name == REFERENCE).unwrap_or_default();
+    let reference = targets.iter().position(|target| target.name == targets::HAPROXY).unwrap_or_default();
     let reference = medians.get(reference).cloned().unwrap_or_default();
     let rows: Vec<Vec<String>> = targets
         .iter()
@@ -53,7 +53,7 @@ async fn compare(plan: &Plan, title: &str, columns: &[&str], jobs: &[Job]) -> Re
 
 /// The job, shortened for the proxy that would take minutes.
 fn bounded(target: &Target, job: Job) -> Job {
-    if target.name == "tungstenite proxy" && job.mode == "blast" {
+    if target.name == targets::NAIVE && job.mode == "blast" {
         return Job { count: job.count / 10, ..job };
     }
     job

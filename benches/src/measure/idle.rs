@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::job::Job;
-use super::{Plan, REFERENCE, start};
-use crate::numbers::{kib, ratio};
+use super::{Plan, compared, start};
+use crate::numbers::kib;
 use crate::process::resident_bytes;
-use crate::{Failure, table, targets};
+use crate::{Failure, targets};
 
 /// Streams open at once.
 const STREAMS: u64 = 5_000;
@@ -33,10 +33,5 @@ pub(crate) async fn run(plan: &Plan) -> Result<String, Failure> {
         found.push((target.name, grown / STREAMS));
     }
     drop(upstream);
-    let reference = found.iter().find(|(name, _)| *name == REFERENCE).map_or(0, |(_, bytes)| *bytes);
-    let rows: Vec<Vec<String>> = found
-        .iter()
-        .map(|(name, bytes)| vec![(*name).to_owned(), kib(*bytes), format!("{}x", ratio(*bytes, reference))])
-        .collect();
-    Ok(table::render(&["Resident memory per idle stream", "KiB", "of HAProxy's"], &rows))
+    Ok(compared("Resident memory per idle stream", "KiB", targets::HAPROXY, &found, kib))
 }

@@ -3,13 +3,15 @@
 mod exchange;
 mod idle;
 mod job;
+mod upgrade;
 
 use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::arguments::optional;
+use crate::numbers::ratio;
 use crate::targets::{self, Target};
-use crate::{Failure, say};
+use crate::{Failure, say, table};
 
 /// Rounds of every measurement; the median counts.
 const ROUNDS: usize = 7;
@@ -29,7 +31,7 @@ pub(crate) async fn run(arguments: &[String]) -> Result<(), Failure> {
     let rounds = optional(arguments, "rounds").map_or(Ok(ROUNDS), str::parse)?;
     let plan = Plan { rounds, only: only.unwrap_or_default() };
     let wanted = |name: &str| chosen == "all" || chosen == name;
-    if !["all", "throughput", "echo", "idle"].contains(&chosen) {
+    if !["all", "throughput", "echo", "idle", "upgrade"].contains(&chosen) {
         return Err(format!("{chosen} is none of all, throughput, echo, idle, upgrade").into());
     }
     for program in ["/usr/sbin/nginx", "/usr/sbin/haproxy"] {
@@ -46,22 +48,35 @@ pub(crate) async fn run(arguments: &[String]) -> Result<(), Failure> {
     if wanted("idle") {
         say(&idle::run(&plan).await?);
     }
+    if wanted("upgrade") {
+        say(&upgrade::run(&plan).await?);
+    }
     Ok(())
 }
 
 /// The chosen proxies, in front of `upstream`.
 async fn start(plan: &Plan, dir: &Path, upstream: SocketAddr) -> Result<Vec<Target>, Failure> {
-    let mut targets = vec![
-        targets::haproxy(dir, upstream).await?,
-        targets::nginx(dir, upstream).await?,
-        targets::naive(upstream).await?,
-        targets::pump(upstream).await?,
-    ];
-    let wanted =
-        |name: &str| plan.only.is_empty() || plan.only.iter().any(|part| name.contains(part.as_str()));
-    targets.retain(|target| wanted(target.name));
+    let mut targets = Vec::new();
+    for name in targets::NAMES {
+        if plan.only.is_empty() || plan.only.iter().any(|part| name.contains(part.as_str())) {
+            targets.push(targets::start(name, dir, upstream).await?);
+        }
+    }
     Ok(targets)
 }
 
-/// The row that others are compared with.
-const REFERENCE: &str = "HAProxy";
+/// One figure per proxy, shown as `show` says and as a multiple of the reference's.
+fn compared(
+    title: &str,
+    unit: &str,
+    reference: &str,
+    found: &[(&str, u64)],
+    show: fn(u64) -> String,
+) -> String {
+    let whole = found.iter().find(|(name, _)| *name == reference).map_or(0, |(_, value)| *value);
+    let row = |(name, value): &(&str, u64)| {
+        vec![(*name).to_owned(), show(*value), format!("{}x", ratio(*value, whole))]
+    };
+    let rows: Vec<Vec<String>> = found.iter().map(row).collect();
+    table::render(&[title, unit, &format!("of {reference}'s")], &rows)
+}
