@@ -3,6 +3,7 @@
 use deadpool_redis::redis::{ServerError, Value, from_redis_value};
 use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
+use std::time::Duration;
 use tollwire_ledger::command::{Entry, EntryKind};
 use tollwire_ledger::model::{Attempt, Fate, Hold, Intent, Payment, Session, Stream};
 use tollwire_ledger::outcome::View;
@@ -62,12 +63,9 @@ fn unreadable(what: &str) -> Error {
 
 /// The answer of a transition's script.
 pub(crate) fn outcome(value: Value) -> Result<Outcome, Error> {
-    let (name, now, session, payment, first, second): (String, u64, Fields, Fields, u64, u64) =
-        read::<(String, u64, Value, Value, u64, u64)>(value, "script answer").and_then(
-            |(name, now, session, payment, first, second)| {
-                Ok((name, now, Fields::read(session)?, Fields::read(payment)?, first, second))
-            },
-        )?;
+    let (name, now, session, payment, first, second, third): (String, u64, Value, Value, u64, u64, u64) =
+        read(value, "script answer")?;
+    let (session, payment) = (Fields::read(session)?, Fields::read(payment)?);
     let now = Timestamp::from_millis(now);
     let session = || session.session(Live::new(), now);
     let view = || -> Result<View, Error> {
@@ -82,6 +80,7 @@ pub(crate) fn outcome(value: Value) -> Result<Outcome, Error> {
         "held" => Outcome::Held {
             fence: first,
             posted: second,
+            since_capture: Duration::from_millis(third),
             session: Box::new(session()?.ok_or_else(|| unreadable("session"))?),
         },
         "foreign" => Outcome::Foreign,
@@ -201,13 +200,14 @@ pub(crate) fn stream(text: &str) -> Result<Stream, Error> {
     let mut words = text.split(' ');
     let mut word = || words.next().ok_or_else(|| unreadable("stream"));
     let (posted, fence, first_held) = (word()?, word()?, word()?);
-    let (posted_at, reversed, live_until) = (word()?, word()?, word()?);
+    let (posted_at, reopened, reversed, live_until) = (word()?, word()?, word()?, word()?);
     let time = |text: &str| number(text, "stream").map(Timestamp::from_millis);
     Ok(Stream {
         posted: number(posted, "stream")?,
         fence: number(fence, "stream")?,
         first_held: time(first_held)?,
         posted_at: optional(posted_at, time)?,
+        reopened: reopened == "1",
         reversed: reversed == "1",
         live_until: optional(live_until, time)?,
     })

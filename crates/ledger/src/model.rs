@@ -196,8 +196,10 @@ pub struct Stream {
     pub fence: u64,
     /// When it was first held.
     pub first_held: Timestamp,
-    /// When its first unit was captured, as long as that may be reversed: a re-opening ends it.
+    /// When its first unit was captured.
     pub posted_at: Option<Timestamp>,
+    /// Whether it was opened again after that: its earlier connection was served, so nothing is reversed.
+    pub reopened: bool,
     /// Whether its units were given back because the upstream failed at once.
     pub reversed: bool,
     /// When it must have ended, while it is open: set by each capture, cleared by its end.

@@ -1,6 +1,7 @@
 //! What the ledger answers. Refusals are values.
 
 use crate::model::{Payment, Session};
+use std::time::Duration;
 
 /// The answer to a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,9 @@ pub enum Outcome {
         fence: u64,
         /// Units captured for this stream so far: a re-opened stream needs no further capture up to here.
         posted: u64,
+        /// How long ago the first of those was captured, by the store's clock; zero if none was. What they pay for has
+        /// run since then, however often the stream was opened again.
+        since_capture: Duration,
         /// How the session stands now.
         session: Box<Session>,
     },

@@ -33,6 +33,9 @@ pub(crate) struct Charge {
     fence: u64,
     /// Units captured by earlier openings of this stream.
     before: u64,
+    /// For how long those had been running when this opening's hold was answered.
+    ran: Duration,
+    held_at: Instant,
     /// Units captured in all.
     captured: u64,
     stage: Stage,
@@ -72,12 +75,14 @@ impl Charge {
         let command =
             Command::Hold { session: session.clone(), stream: stream.clone(), fence: None, to: 1, lease };
         match hold_patiently(shared, command).await? {
-            Outcome::Held { fence, posted, session: row } => Ok(Self {
+            Outcome::Held { fence, posted, since_capture, session: row } => Ok(Self {
                 shared: Arc::clone(shared),
                 session,
                 stream,
                 fence,
                 before: posted,
+                ran: since_capture,
+                held_at: Instant::now(),
                 captured: posted,
                 stage: Stage::Held,
                 revision: row.revision,
@@ -125,6 +130,16 @@ impl Charge {
             _ => Stage::Held,
         };
         Err(refused(&outcome))
+    }
+
+    /// How much longer the units captured so far pay for the stream, at `each` per unit. What an earlier opening has
+    /// used up of them is gone; a first opening has all of its first unit before it.
+    pub(crate) fn paid_for(&self, each: Duration) -> Duration {
+        if self.before == 0 {
+            return each;
+        }
+        let units = u32::try_from(self.before).unwrap_or(u32::MAX);
+        each.saturating_mul(units).saturating_sub(self.ran).saturating_sub(self.held_at.elapsed())
     }
 
     /// The 101 has left: from now on the stream is paid for.

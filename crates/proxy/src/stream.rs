@@ -126,11 +126,13 @@ fn ended_at_once(report: &Report) -> bool {
 /// Takes the next unit whenever one is used up; when there is none, asks the stream to end and waits for that.
 async fn pay(charge: &mut Charge, control: &Control, terms: Terms) -> Infallible {
     let mut paid_until = Instant::now();
+    let mut more = charge.paid_for(terms.max_stream);
     loop {
-        match paid_until.checked_add(terms.max_stream) {
+        match paid_until.checked_add(more) {
             Some(later) => paid_until = later,
             None => return pending().await,
         }
+        more = terms.max_stream;
         sleep_until(paid_until).await;
         // Boxed, so that a stream does not carry the room for this all its life.
         if let Err(code) = Box::pin(next_unit(charge, terms, paid_until)).await {

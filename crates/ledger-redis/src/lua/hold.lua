@@ -19,7 +19,7 @@ elseif st.posted == 0 and not s.holds[id] then
 elseif now - st.first <= REOPEN_WINDOW then
   st.fence = st.fence + 1
   -- What its earlier connection was served stays paid: no reversal from here on.
-  st.posted_at = '-'
+  st.reopened = st.posted > 0
   replaces = true
 else
   return answer('conflict', s)
@@ -41,4 +41,5 @@ if units > 0 then
   redis.call('HSET', KEYS[1], 'h:' .. id, digits(units) .. ' ' .. digits(till))
 end
 if replaces then redis.call('HSET', KEYS[1], 'revision', digits(s.revision + 1)) end
-return answer('held', s, nil, st.fence, st.posted)
+local since = st.posted_at == '-' and 0 or math.max(0, now - tonumber(st.posted_at))
+return answer('held', s, nil, st.fence, st.posted, since)

@@ -74,8 +74,8 @@ end
 local function stream_at(key, id)
   local text = redis.call('HGET', key, id)
   if not text then return nil end
-  local posted, fence, first, posted_at, reversed, live =
-    string.match(text, '^(%d+) (%d+) (%d+) (%S+) ([01]) (%S+)$')
+  local posted, fence, first, posted_at, reopened, reversed, live =
+    string.match(text, '^(%d+) (%d+) (%d+) (%S+) ([01]) ([01]) (%S+)$')
   if not posted then corrupt('stream') end
   if posted_at ~= '-' then int(posted_at, 'stream') end
   return {
@@ -83,19 +83,22 @@ local function stream_at(key, id)
     fence = int(fence, 'stream'),
     first = int(first, 'stream'),
     posted_at = posted_at,
+    reopened = reopened == '1',
     reversed = reversed == '1',
     live = live ~= '-' and int(live, 'stream') or 0,
   }
 end
 
 local function new_stream(fence)
-  return { posted = 0, fence = fence, first = now, posted_at = '-', reversed = false, live = 0 }
+  return {
+    posted = 0, fence = fence, first = now, posted_at = '-', reopened = false, reversed = false, live = 0,
+  }
 end
 
 local function save_stream(key, id, st)
   local text = table.concat({
-    digits(st.posted), digits(st.fence), digits(st.first), st.posted_at, st.reversed and '1' or '0',
-    st.live > 0 and digits(st.live) or '-',
+    digits(st.posted), digits(st.fence), digits(st.first), st.posted_at, st.reopened and '1' or '0',
+    st.reversed and '1' or '0', st.live > 0 and digits(st.live) or '-',
   }, ' ')
   redis.call('HSET', key, id, text)
 end
@@ -139,10 +142,10 @@ end
 -- Answers that show how things stand; to the others the caller needs no rows.
 local SHOWS = { done = true, replayed = true, held = true }
 
--- The answer: its name, the time, how the session and the payment stand, and up to two numbers.
-local function answer(name, s, payment_key, first, second)
+-- The answer: its name, the time, how the session and the payment stand, and up to three numbers.
+local function answer(name, s, payment_key, first, second, third)
   if s then sweep(s) end
   local session = s and SHOWS[name] and redis.call('HGETALL', s.key) or {}
   local payment = payment_key and redis.call('HGETALL', payment_key) or {}
-  return { name, digits(now), session, payment, digits(first or 0), digits(second or 0) }
+  return { name, digits(now), session, payment, digits(first or 0), digits(second or 0), digits(third or 0) }
 end

@@ -68,8 +68,9 @@ impl Desk<'_> {
         }
         self.session_changed = true;
         let (fence, posted) = (stream.fence, stream.posted);
+        let since_capture = stream.posted_at.map_or(Duration::ZERO, |at| self.now.since(at));
         self.save(stream);
-        Outcome::Held { fence, posted, session: Box::new(self.session.clone()) }
+        Outcome::Held { fence, posted, since_capture, session: Box::new(self.session.clone()) }
     }
 
     /// The stream as this hold finds or makes it, and whether it takes the place of an opening that may still be
@@ -80,6 +81,7 @@ impl Desk<'_> {
             fence,
             first_held: self.now,
             posted_at: None,
+            reopened: false,
             reversed: false,
             live_until: None,
         };
@@ -96,7 +98,7 @@ impl Desk<'_> {
                     Ok((fresh(fence), false))
                 } else if self.now.since(stream.first_held) <= REOPEN_WINDOW {
                     // What its earlier connection was served stays paid: no reversal from here on.
-                    Ok((Stream { fence, posted_at: None, ..stream }, true))
+                    Ok((Stream { fence, reopened: stream.posted > 0, ..stream }, true))
                 } else {
                     Err(Outcome::Conflict)
                 }
@@ -151,7 +153,7 @@ impl Desk<'_> {
             return Outcome::Replayed(view_of(&self.session));
         }
         let in_time = stream.posted_at.is_some_and(|at| self.now.since(at) <= REVERSE_WINDOW);
-        if stream.posted != 1 || !in_time {
+        if stream.posted != 1 || stream.reopened || !in_time {
             return Outcome::Conflict;
         }
         self.session.captured = self.session.captured.saturating_sub(stream.posted);

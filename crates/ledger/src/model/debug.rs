@@ -111,7 +111,10 @@ mod tests {
             attempts: vec![attempt],
             fate: Fate::Pending,
         };
-        let record = Command::Record { payment: "eip155:84532/0xa/0xb/0xc".parse().unwrap(), intent: Box::new(intent) };
+        let record = Command::Record {
+            payment: "eip155:84532/0xa/0xb/0xc".parse().unwrap(),
+            intent: Box::new(intent),
+        };
         for shown in [format!("{payment:?}"), format!("{payment:#?}"), format!("{record:?}")] {
             for secret in ["5ec2e7", "signature", "171", "205", "239"] {
                 assert!(!shown.contains(secret), "{secret} in {shown}");

@@ -60,6 +60,37 @@ async fn another_node_replaces_within_a_watch() {
     assert_eq!(one.session(&session).await.captured, 2);
 }
 
+/// Whoever opens the same stream again and again gets what its unit pays for once, not once each.
+#[tokio::test]
+async fn opening_again_does_not_restart_the_units_clock() {
+    let feed = SampleFeed::start(Mode::Echo).await.unwrap();
+    let mut route = route(&feed.url("/"));
+    route.max_stream = Duration::from_secs(10);
+    let node = Node::start(route).await;
+    let session = node.fund(2).await;
+    let begun = Instant::now();
+    let first = opened(&node, &session, ID).await;
+    node.clock.advance(Duration::from_secs(9));
+    let mut second = opened(&node, &session, ID).await;
+    drop(first);
+    assert_eq!(node.session(&session).await.captured, 1, "the rest of the unit is its own");
+    node.wait_for(&session, "the second unit, when the first has run for ten seconds", |row| {
+        row.captured == 2
+    })
+    .await;
+    let real = begun.elapsed();
+    assert!((Duration::from_millis(900)..Duration::from_secs(4)).contains(&real), "{real:?}");
+
+    // Both units have run out by the ledger's clock, and there is no third.
+    node.clock.advance(Duration::from_secs(15));
+    second.close(None).await.unwrap();
+    let again = Instant::now();
+    let mut third = opened(&node, &session, ID).await;
+    assert_eq!(closed(&mut third).await.0, 4008);
+    assert!(again.elapsed() < Duration::from_secs(3), "{:?}", again.elapsed());
+    node.settled(&session, 0, 2).await;
+}
+
 /// The agent is gone before its 101 is made. Whether or not the server notices, the unit is not lost: the same id
 /// opens again, and one unit pays for both.
 #[tokio::test]

@@ -223,6 +223,21 @@ fn what_an_earlier_connection_was_served_stays_paid() {
 }
 
 #[test]
+fn a_reopened_stream_is_told_how_long_its_units_have_run() {
+    let mut books = Books::with_units(3);
+    books.play(&[(0, hold("a", None, 1), "held 1 posted 0"), (3 * SECOND, post("a", 1, 1), "done")]);
+    let mut ran = |after: u64, command: Command| {
+        books.now += after;
+        let Outcome::Held { since_capture, .. } = books.apply(&command) else { panic!("{command:?}") };
+        since_capture.as_secs()
+    };
+    assert_eq!(ran(5 * SECOND, hold("a", None, 1)), 5, "since the capture, not the hold");
+    assert_eq!(ran(15 * SECOND, hold("a", None, 1)), 20, "since the first opening, not the last");
+    assert_eq!(ran(100 * SECOND, hold("a", Some(3), 2)), 120);
+    assert_eq!(ran(0, hold("b", None, 1)), 0);
+}
+
+#[test]
 fn a_stream_is_live_until_it_ends_or_must_have_ended() {
     let mut books = Books::with_units(2);
     books.play(&[
