@@ -38,7 +38,7 @@ const TURNS_MAX: u32 = 8;
 /// - [`Control::close`]: the agent gets that Close between two messages (within `close_grace`, else between two
 ///   frames), the upstream a masked 1000; then the agent's connection is half-closed, and input is discarded
 ///   until the peers' own Close or end.
-/// - The upstream vanishes without a Close: the agent gets 1011, or its own code back if it was closing.
+/// - The upstream vanishes without a Close: the agent gets 1011; if it was closing itself, just the end.
 /// - The agent vanishes without a Close: the upstream gets a masked 1001.
 /// - A protocol violation: 1002 (1009 for size) to the violator. If that is the agent, after the upstream has had
 ///   its say; if it is the upstream, the agent gets 1011 (1009 for size).

@@ -96,14 +96,17 @@ where
             }
             Event::Ended => {
                 self.begin(End::Gone(Side::Upstream));
-                let close = match (self.ending.pending.take(), self.up.traffic().close_code) {
-                    (Some(pending), _) => pending.close,
-                    (None, Some(echo)) if sendable(echo) => Close::new(echo, ""),
-                    (None, _) => upstream_failed("Upstream ended without a close frame."),
-                };
                 self.up.stop();
                 self.up.outlet.finish();
-                self.tell_agent(&close);
+                match self.ending.pending.take() {
+                    Some(pending) => self.tell_agent(&pending.close),
+                    // A close that the upstream did not answer is not for us to answer either.
+                    None if self.up.has_closed() => {
+                        self.down.stop();
+                        self.down.outlet.finish();
+                    }
+                    None => self.tell_agent(&upstream_failed("Upstream ended without a close frame.")),
+                }
             }
             Event::Refused => {
                 self.begin(End::Gone(Side::Agent));
@@ -218,11 +221,6 @@ where
         let key = getrandom::u32().unwrap_or_default().to_ne_bytes();
         self.up.conclude(&CloseFrame::masked(close, key));
     }
-}
-
-/// Codes that may stand in a frame; the rest only describe one that never came (RFC 6455, section 7.4).
-const fn sendable(code: u16) -> bool {
-    matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
 
 fn upstream_failed(reason: &'static str) -> Close {
