@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
-use tollwire_wire::Transport;
+use tollwire_wire::{Transport, socket};
 
 /// How long the 101 may take to leave.
 const UPGRADE_WITHIN: Duration = Duration::from_secs(10);
@@ -48,6 +48,9 @@ where
     let transport = io.into_inner().into();
     if let Err(error) = transport.tcp().set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
+    if let Err(error) = socket::watch_peer(transport.tcp(), socket::STREAM_PEER_GONE_AFTER) {
+        tracing::debug!(%error, "an agent that vanishes is found out late");
     }
     // Copied, because the bytes share hyper's read buffer, which must not live as long as the stream.
     Ok((transport, Bytes::copy_from_slice(&read_buf)))

@@ -16,6 +16,8 @@ pub(crate) struct Limits {
     pub(crate) streams: usize,
     /// Time for a request's head.
     pub(crate) header_read: HumanDuration,
+    /// How long a client may take no byte of an answer.
+    pub(crate) answer_stall: HumanDuration,
     /// Bytes of a request's head.
     pub(crate) header_bytes: usize,
     /// How long a paid request waits for its settlement before it answers 503.
@@ -63,6 +65,7 @@ impl Default for Limits {
             connections_per_address: 200,
             streams: 20_000,
             header_read: secs(5),
+            answer_stall: secs(30),
             header_bytes: 48 * 1024,
             settlement_wait: secs(30),
             settlement_lease: secs(10),

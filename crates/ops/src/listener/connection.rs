@@ -1,7 +1,10 @@
 //! One connection, from its first byte to its last request.
 
 use super::{Answer, Limits, ProxyTrust, slots::Slot};
-use http::Request;
+use bytes::Bytes;
+use http::header::{CONNECTION, HOST};
+use http::{HeaderValue, Request, StatusCode, Version};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -52,7 +55,8 @@ pub(super) async fn run<S>(
     let service = service_fn(move |mut request: Request<Incoming>| {
         let client = shared.trust.client(peer.ip(), request.headers());
         request.extensions_mut().insert(client);
-        service.clone().call(request)
+        let mut service = service.clone();
+        async move { if names_one_host(&request) { service.call(request).await } else { Ok(bad_host()) } }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -74,4 +78,18 @@ pub(super) async fn run<S>(
         tracing::debug!(%error, "connection ended with an error");
     }
     drop(slot);
+}
+
+/// HTTP/1.1 wants exactly one `Host` (RFC 9112, section 3.2). Nothing here rests on its value, but a front that
+/// chose another of two would route by one and log the other.
+fn names_one_host<B>(request: &Request<B>) -> bool {
+    let hosts = request.headers().get_all(HOST).iter().count();
+    hosts == 1 || (hosts == 0 && request.version() < Version::HTTP_11)
+}
+
+fn bad_host() -> Answer {
+    let mut answer = Answer::new(Full::new(Bytes::from_static(b"send exactly one host header\n")));
+    *answer.status_mut() = StatusCode::BAD_REQUEST;
+    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    answer
 }

@@ -33,6 +33,8 @@ pub struct Limits {
     pub tls_handshake: Duration,
     /// Time for a request's head, and the longest idle wait between two requests.
     pub header_read: Duration,
+    /// How long a client may take no byte of an answer, or acknowledge none, before its connection ends.
+    pub answer_stall: Duration,
     /// Bytes of a request's head.
     pub header_bytes_max: usize,
     /// Header lines of a request.
@@ -48,6 +50,7 @@ impl Default for Limits {
         Self {
             tls_handshake: Duration::from_secs(5),
             header_read: Duration::from_secs(5),
+            answer_stall: Duration::from_secs(30),
             header_bytes_max: 48 * 1024,
             headers_max: 64,
             connections_max: 20_000,
@@ -73,6 +76,9 @@ impl Listener {
         let socket = TcpListener::bind(address)
             .await
             .map_err(|error| Error::Listen { address: address.to_string(), reason: error.to_string() })?;
+        if let Err(error) = tollwire_wire::socket::watch_peer(&socket, limits.answer_stall) {
+            tracing::warn!(%error, "peers that vanish are found out late: the system takes no socket options");
+        }
         Ok(Self { socket, tls: None, trust: ProxyTrust::default(), limits })
     }
 

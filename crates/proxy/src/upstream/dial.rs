@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-use tollwire_wire::Transport;
+use tollwire_wire::{Transport, socket};
 use url::Host;
 
 /// The most addresses of one name that are tried.
@@ -68,6 +68,9 @@ impl Dialler {
                 Ok(Ok(tcp)) => {
                     // Frames are small and must not wait for each other's acknowledgement.
                     tcp.set_nodelay(true).map_err(|error| UpstreamError::Connect(error.kind()))?;
+                    if let Err(error) = socket::watch_peer(&tcp, socket::STREAM_PEER_GONE_AFTER) {
+                        tracing::debug!(%error, "an upstream that vanishes is found out late");
+                    }
                     return Ok(tcp);
                 }
                 Ok(Err(error)) => failure = UpstreamError::Connect(error.kind()),
