@@ -1,5 +1,6 @@
 //! What an operator can set about the gate, with its bounds.
 
+use std::sync::Arc;
 use std::time::Duration;
 use tollwire_settlement::dues::Unspent;
 use url::Url;
@@ -24,6 +25,8 @@ pub struct GateConfig {
     pub unspent: Unspent,
     /// Caps on work that costs us more than it costs the caller.
     pub caps: Caps,
+    /// Bounds of the streams of feeds registered at run time.
+    pub stream_limits: Arc<tollwire_wire::Limits>,
     /// Hosts that feeds registered at run time may name as upstream; empty allows every host.
     pub upstream_hosts: Vec<String>,
 }
@@ -58,6 +61,7 @@ impl GateConfig {
             fee_bps: 100,
             unspent: Unspent::Refund,
             caps: Caps::default(),
+            stream_limits: Arc::default(),
             upstream_hosts: Vec::new(),
         }
     }

@@ -2,7 +2,8 @@
 
 use super::{DEPOSIT_SIZES_MAX, DESCRIPTION_BYTES_MAX, Feed, FeedError};
 use sha2::{Digest, Sha256};
-use tollwire_settlement::ChainInfo;
+use tollwire_exact::evm::Address;
+use tollwire_settlement::{ChainInfo, dev};
 use tollwire_x402::v2::PaymentRequirements;
 use tollwire_x402::{FeedId, Network, Unit, Usdc};
 
@@ -57,6 +58,7 @@ impl Tariff {
                 offers.push(offer(chain, units, amount, timeout_secs));
             }
         }
+        check_wallets(feed, chains)?;
         let version = version(feed, &offers);
         Ok(Self { version, feed: feed.id().clone(), unit: feed.unit, price: feed.price, offers })
     }
@@ -108,6 +110,38 @@ fn check(feed: &Feed) -> Result<(), FeedError> {
         return Err(FeedError::field("networks", "at least one, each once"));
     }
     Ok(())
+}
+
+/// Whoever earns must be payable: an address that can be read, on every network that takes real money.
+fn check_wallets(feed: &Feed, chains: &[ChainInfo]) -> Result<(), FeedError> {
+    let field = |rule: String| FeedError::field("provider_wallet", rule);
+    for (network, wallet) in &feed.provider_wallet {
+        if !chains.iter().any(|chain| chain.network == *network) {
+            return Err(field(format!("{network} has no configured chain")));
+        }
+        let readable = match network {
+            Network::Eip155(_) => is_evm_address(wallet),
+            Network::Solana(_) => !wallet.is_empty(),
+        };
+        if !readable {
+            return Err(field(format!("write an address of {network}; mixed case must be its checksum")));
+        }
+    }
+    let play_money =
+        |network: &Network| chains.iter().any(|chain| chain.network == *network && chain.claim == dev::CLAIM);
+    match feed.networks.iter().find(|n| !feed.provider_wallet.contains_key(n) && !play_money(n)) {
+        Some(network) => Err(field(format!("name the wallet that earns on {network}"))),
+        None => Ok(()),
+    }
+}
+
+/// An address other than zero; letters of both cases are a checksum (EIP-55), which must be right.
+fn is_evm_address(text: &str) -> bool {
+    let Ok(address) = text.parse::<Address>() else { return false };
+    let digits = text.trim_start_matches("0x");
+    let one_case = !digits.contains(|c: char| c.is_ascii_uppercase())
+        || !digits.contains(|c: char| c.is_ascii_lowercase());
+    digits.contains(|c| c != '0') && (one_case || address.to_string() == text)
 }
 
 /// The first 53 bits of a hash over everything a payer agrees to: exact in JSON numbers and Redis scripts.

@@ -95,11 +95,40 @@ async fn a_feed_that_cannot_work_is_refused_by_field() {
         ("exhausted", json!({"upstream": "ws://up.example/", "price": "1", "exhausted": "maybe"})),
         ("upstream_auth", json!({"upstream": "ws://up.example/", "price": "1", "upstream_auth": "token"})),
         ("body", json!({"upstream": "ws://up.example/", "price": "1", "unknown": 1})),
+        ("body", json!(["upstream"])),
+        ("upstream", json!({"upstream": "SECRET", "price": "1"})),
+        ("upstream_headers", json!({"upstream": "ws://up.example/", "upstream_headers": ["SECRET"]})),
+        (
+            "upstream_headers",
+            json!({"upstream": "ws://up.example/", "price": "1", "upstream_headers": {"a": "SECRET\n"}}),
+        ),
+        ("price", json!({"upstream": "ws://up.example/", "price": 1})),
+        ("deposit_units", json!({"upstream": "ws://up.example/", "deposit_units": [1, "SECRET"]})),
+        ("deposit_units", json!({"upstream": "ws://up.example/", "price": "1", "deposit_units": []})),
+        ("networks", json!({"upstream": "ws://up.example/", "networks": ["SECRET"]})),
+        ("networks", json!({"upstream": "ws://up.example/", "price": "1", "networks": ["eip155:8453"]})),
+        (
+            "provider_wallet",
+            json!({"upstream": "ws://up.example/", "price": "1", "provider_wallet": {"eip155:84532": "SECRET"}}),
+        ),
+        (
+            "provider_wallet",
+            json!({"upstream": "ws://up.example/", "price": "1", "provider_wallet": {"eip155:84532": "0x19e7E376E7C213B7E7e7e46cc70A5dD086DAff2A"}}),
+        ),
+        (
+            "provider_wallet",
+            json!({"upstream": "ws://up.example/", "price": "1", "provider_wallet": {"eip155:84532": "0x0000000000000000000000000000000000000000"}}),
+        ),
+        (
+            "provider_wallet",
+            json!({"upstream": "ws://up.example/", "price": "1", "provider_wallet": {"eip155:1": "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A"}}),
+        ),
     ] {
         let reply = ask(&world, Method::POST, "/admin/feeds", feed.clone()).await;
         assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY, "{feed}: {reply:?}");
         let detail = reply.json()["detail"].as_str().unwrap().to_owned();
         assert!(detail.starts_with(field), "{feed}: {detail}");
+        assert!(!detail.contains("SECRET"), "the answer repeats a value: {detail}");
     }
     let reply =
         ask(&world, Method::POST, "/admin/feeds", json!({"upstream": "ws://up.example/", "price": "1"}))

@@ -5,6 +5,7 @@ use crate::feed::{Feed, FeedError};
 use crate::gate::{Gate, random};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 use tollwire_proxy::{FeedRoute, UpstreamAuth, WhenExhausted};
 use tollwire_x402::{FeedId, Network, Unit, Usdc};
@@ -12,6 +13,25 @@ use url::Url;
 
 /// The longest `max_stream`.
 const MAX_STREAM_MAX: Duration = Duration::from_hours(30 * 24);
+
+/// What a body is.
+const OBJECT: &str = "write one JSON object with members of a feed, each at most once";
+
+/// What each member is.
+const MEMBERS: [(&str, &str); 12] = [
+    ("id", "write 1 to 64 of a-z, 0-9, '-', '_' and '.'"),
+    ("description", "write text"),
+    ("upstream", "write a ws:// or wss:// URL"),
+    ("upstream_headers", "write an object of header names and values"),
+    ("upstream_auth", "write none or stream-token"),
+    ("price", "write dollars as text, such as \"0.01\""),
+    ("unit", "write stream"),
+    ("deposit_units", "write a list of whole numbers"),
+    ("networks", "write a list of CAIP-2 networks, such as eip155:8453"),
+    ("provider_wallet", "write an object of CAIP-2 networks and addresses"),
+    ("exhausted", "write refuse or close"),
+    ("max_stream", "write a duration as text, such as \"24h\""),
+];
 
 /// What `POST` takes whole and `PATCH` in part.
 #[derive(Default, Deserialize)]
@@ -32,9 +52,16 @@ pub(super) struct FeedJson {
 }
 
 impl FeedJson {
+    /// Reads a body. An error names the member and quotes no value: those of headers are secrets.
     pub(super) fn read(body: &[u8]) -> Result<Self, Error> {
-        serde_json::from_slice(body)
-            .map_err(|error| Error::Feed(FeedError::Field { field: "body", rule: error.to_string() }))
+        // serde would also take a list of values in the order of the members.
+        if !body.trim_ascii_start().starts_with(b"{") {
+            return Err(FeedError::field("body", OBJECT).into());
+        }
+        let mut json = serde_json::Deserializer::from_slice(body);
+        let read = serde_path_to_error::deserialize(&mut json).map_err(|error| misread(error.path()))?;
+        json.end().map_err(|_| FeedError::field("body", OBJECT))?;
+        Ok(read)
     }
 
     /// A new feed: what is left out has the configuration's defaults; upstream and price cannot be.
@@ -47,8 +74,10 @@ impl FeedJson {
         if self.price.is_none() {
             return Err(FeedError::field("price", "required").into());
         }
+        let mut route = FeedRoute::new(id, upstream);
+        route.limits = Arc::clone(&gate.config().stream_limits);
         let mut feed = Feed {
-            route: FeedRoute::new(id, upstream),
+            route,
             description: String::new(),
             price: Usdc::ZERO,
             unit: Unit::Stream,
@@ -99,6 +128,18 @@ impl FeedJson {
             self.provider_wallet.unwrap_or_else(|| std::mem::take(&mut feed.provider_wallet));
         Ok(())
     }
+}
+
+/// The error for a body that could not be read at `path`.
+fn misread(path: &serde_path_to_error::Path) -> FeedError {
+    let Some(serde_path_to_error::Segment::Map { key }) = path.iter().next() else {
+        return FeedError::field("body", OBJECT);
+    };
+    if let Some((name, rule)) = MEMBERS.iter().find(|(name, _)| name == key) {
+        return FeedError::field(name, *rule);
+    }
+    let start: String = key.chars().filter(|c| !c.is_control()).take(32).collect();
+    FeedError::field("body", format!("{start} is no member of a feed"))
 }
 
 /// Where a feed registered at run time may point; the form of the URL is checked with the whole feed.
