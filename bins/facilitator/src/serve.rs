@@ -55,6 +55,7 @@ pub(crate) async fn run(file: Loaded<File>) -> Result<(), Failure> {
         }
     }
     tracing::info!("draining");
+    node.gate.start_draining();
     stop.cancel();
     node.proxy.drain(limits.drain.0).await;
     node.settler.drain().await;
@@ -70,6 +71,7 @@ async fn public_listener(file: &Loaded<File>) -> Result<Listener, Failure> {
     let value = &file.value;
     let limits = listener::Limits {
         header_read: value.limits.header_read.0,
+        answer_stall: value.limits.answer_stall.0,
         header_bytes_max: value.limits.header_bytes,
         connections_max: value.limits.connections,
         connections_per_address_max: value.limits.connections_per_address,

@@ -32,6 +32,9 @@ pub(crate) struct File {
     pub(crate) tls: Option<Tls>,
     /// PEM file of private authorities that `wss://` upstreams may be signed by, beside the public ones.
     pub(crate) upstream_roots: Option<PathBuf>,
+    /// Hosts that feeds registered over the admin listener may name as upstream; empty allows every host.
+    #[serde(default)]
+    pub(crate) upstream_hosts: Vec<String>,
     /// Proxies whose `X-Forwarded-For` is believed.
     #[serde(default)]
     pub(crate) trusted_proxies: Vec<AddressRange>,

@@ -97,7 +97,7 @@ fn generated_id(upstream: &Url) -> Result<FeedId, tollwire_x402::Error> {
     format!("feed-{}", hex::encode(digest.get(..8).unwrap_or_default())).parse()
 }
 
-fn stream_limits(file: &Loaded<File>) -> tollwire_wire::Limits {
+pub(super) fn stream_limits(file: &Loaded<File>) -> tollwire_wire::Limits {
     let written = &file.value.limits;
     let mut limits = tollwire_wire::Limits::default();
     limits.frame_bytes_max = written.frame_bytes;

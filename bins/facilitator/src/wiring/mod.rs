@@ -56,7 +56,10 @@ pub(crate) async fn node(file: &Loaded<File>) -> Result<Node, Failure> {
     let mut config = GateConfig::new(value.public_url.clone());
     config.token_ttl = value.token.ttl.0;
     config.balance_ttl = value.balance_ttl.0;
+    config.fee_bps = value.fee_bps;
     config.settle_wait = value.limits.settlement_wait.0;
+    config.stream_limits = Arc::new(feeds::stream_limits(file));
+    config.upstream_hosts.clone_from(&value.upstream_hosts);
     let allowlist = match value.facilitator.pay_to.as_slice() {
         [] => Allowlist::dev_only(),
         some => Allowlist::of(some.to_vec()),
