@@ -1,6 +1,11 @@
 //! kill -9 at random moments of paying, opening and closing. Afterwards: every transfer on chain has its session,
 //! no payment two, no stream was charged twice, and the books balance.
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test stops at the first surprise"
+)]
 
 use futures_util::future::join_all;
 use std::collections::HashSet;
@@ -142,7 +147,7 @@ async fn pay(agent: &Agent, url: &str) -> (String, String) {
 
 /// Opens one stream under one id, again and again until it is open or refused for good; reads a little; leaves.
 async fn open_once(url: &str, token: &str) -> bool {
-    let id: String = fresh_nonce().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let id = hex::encode(fresh_nonce());
     let bearer = format!("Bearer {token}");
     for _ in 0..500 {
         match ws::try_open(url, &[("authorization", &bearer), ("tollwire-stream", &id)]).await {

@@ -14,6 +14,8 @@
 pub mod agent;
 pub mod facilitator;
 pub mod http;
+pub mod raw;
 pub mod script;
 pub mod settings;
+pub mod world;
 pub mod ws;

@@ -15,7 +15,7 @@ pub struct Socket(pub WebSocketStream<TcpStream>);
 #[derive(Debug)]
 pub struct Refused {
     pub status: StatusCode,
-    pub headers: HeaderMap,
+    pub headers: Box<HeaderMap>,
     pub body: String,
 }
 
@@ -60,7 +60,11 @@ async fn attempt(
             Err(Error::Http(answer)) => {
                 let body = answer.body().clone().unwrap_or_default();
                 let body = String::from_utf8_lossy(&body).into_owned();
-                Ok(Err(Refused { status: answer.status(), headers: answer.headers().clone(), body }))
+                Ok(Err(Refused {
+                    status: answer.status(),
+                    headers: Box::new(answer.headers().clone()),
+                    body,
+                }))
             }
             Err(error) => Err(error.to_string()),
         }
