@@ -57,7 +57,7 @@ impl Keys {
         format!("{}sessions", self.prefix)
     }
 
-    /// The store's epoch: a string, written once.
+    /// The store's epoch, the time it began and a random number: a string, written once.
     pub(crate) fn epoch(&self) -> String {
         format!("{}epoch", self.prefix)
     }

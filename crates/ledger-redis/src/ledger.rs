@@ -309,6 +309,10 @@ impl Ledger for RedisLedger {
         Box::pin(async move { self.flag(call).await.map(drop) })
     }
 
+    fn born(&self) -> BoxFuture<'_, Result<Timestamp, Error>> {
+        Box::pin(std::future::ready(Ok(start::born(&self.epoch))))
+    }
+
     fn ready(&self) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async move { self.ask_whole(&Pipeline::new()).await.map(drop) })
     }

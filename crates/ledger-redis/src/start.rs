@@ -6,7 +6,8 @@ use crate::keys::Keys;
 use crate::reply::read;
 use deadpool_redis::redis::{Pipeline, cmd};
 use std::time::Duration;
-use tollwire_ledger::Error;
+use tollwire_ledger::core::MILLIS_MAX;
+use tollwire_ledger::{Error, Timestamp};
 
 /// The oldest major version that the scripts were tested with.
 const VERSION_MIN: u64 = 7;
@@ -19,7 +20,7 @@ pub(crate) async fn open(
 ) -> Result<String, Error> {
     let info: String = one(connections, only(cmd("INFO"))).await?;
     fit(&info, config)?;
-    epoch(connections, keys).await
+    epoch(connections, keys, config).await
 }
 
 fn fit(info: &str, config: &RedisConfig) -> Result<(), Error> {
@@ -56,7 +57,7 @@ fn fit(info: &str, config: &RedisConfig) -> Result<(), Error> {
     Ok(())
 }
 
-async fn epoch(connections: &Connections, keys: &Keys) -> Result<String, Error> {
+async fn epoch(connections: &Connections, keys: &Keys, config: &RedisConfig) -> Result<String, Error> {
     let mut ask = Pipeline::new();
     ask.cmd("GET").arg(keys.epoch());
     ask.cmd("EXISTS").arg(keys.sessions()).arg(keys.in_doubt());
@@ -70,12 +71,28 @@ async fn epoch(connections: &Connections, keys: &Keys) -> Result<String, Error> 
                 .to_owned(),
         ));
     }
+    let now = match &config.clock {
+        Some(clock) => clock.now(),
+        None => time(connections).await?,
+    };
     let mut create = Pipeline::new();
-    create.cmd("SET").arg(keys.epoch()).arg(random()?).arg("NX");
+    create.cmd("SET").arg(keys.epoch()).arg(format!("{}-{}", now.millis(), random()?)).arg("NX");
     create.cmd("GET").arg(keys.epoch());
     // Of several nodes that start at once, one creates it, and all read the same.
     let (_, epoch): (Option<String>, String) = two(connections, create).await?;
     Ok(epoch)
+}
+
+/// When the store of this epoch began. Of an epoch that does not say so: at the end of time, so that nothing counts as
+/// newer.
+pub(crate) fn born(epoch: &str) -> Timestamp {
+    let millis = epoch.split_once('-').and_then(|(millis, _)| millis.parse().ok());
+    Timestamp::from_millis(millis.unwrap_or(MILLIS_MAX))
+}
+
+async fn time(connections: &Connections) -> Result<Timestamp, Error> {
+    let (secs, micros): (u64, u64) = one(connections, only(cmd("TIME"))).await?;
+    Ok(Timestamp::from_millis(secs.saturating_mul(1_000).saturating_add(micros / 1_000)))
 }
 
 fn random() -> Result<String, Error> {

@@ -9,7 +9,7 @@ mod support;
 use common::{attach, buy, credit, hold, intent, open, payment, post, record, session, stream};
 use std::time::{Duration, Instant};
 use support::{config, connect, direct, dump};
-use tollwire_ledger::{Command, Error, Ledger, Outcome};
+use tollwire_ledger::{Clock, Command, Error, Ledger, Outcome, SystemClock};
 use tollwire_ledger_redis::{RedisConfig, RedisLedger};
 use tollwire_testkit::redis::RedisServer;
 
@@ -268,4 +268,31 @@ async fn forgotten_scripts_are_loaded_again() {
         assert!(open(&ledger, 1, n).await);
     }
     assert_eq!(ledger.session(&session(1)).await.unwrap().unwrap().captured, 3);
+}
+
+#[tokio::test]
+async fn a_store_keeps_its_birth() {
+    let server = RedisServer::start().await.unwrap();
+    let clock = common::ManualClock::new();
+    let mut with_clock = config(&server);
+    with_clock.clock = Some(clock.shared());
+    let first = RedisLedger::connect(with_clock.clone()).await.unwrap();
+    let began = first.born().await.unwrap();
+    assert_eq!(began, clock.shared().now());
+    clock.advance(60_000);
+    assert_eq!(RedisLedger::connect(with_clock).await.unwrap().born().await, Ok(began));
+    assert_eq!(connect(&server).await.born().await, Ok(began), "whatever clock a node has");
+
+    // By the server's clock, if the node brings none.
+    let mut fresh = config(&server);
+    fresh.prefix = "other:".into();
+    let born = RedisLedger::connect(fresh).await.unwrap().born().await.unwrap();
+    assert!(SystemClock.now().since(born) < MINUTE && born.since(SystemClock.now()) < MINUTE);
+
+    // An epoch that says nothing of it, as an earlier build made them: nothing is newer.
+    let mut silent = config(&server);
+    silent.prefix = "silent:".into();
+    server.command(&["SET", "silent:epoch", "12345"]).await.unwrap();
+    let born = RedisLedger::connect(silent).await.unwrap().born().await.unwrap();
+    assert!(born > SystemClock.now().after(1000 * 365 * 24 * 60 * MINUTE));
 }

@@ -19,7 +19,7 @@ use self::writer::{Answer, Ask, Writer};
 use crate::command::Entry;
 use crate::ledger::{BoxFuture, Watched};
 use crate::model::{Payment, Session, Stream};
-use crate::{Clock, Command, Error, Ledger, Outcome};
+use crate::{Clock, Command, Error, Ledger, Outcome, Timestamp};
 use redb::{Builder, Database};
 use std::fmt;
 use std::path::Path;
@@ -37,6 +37,7 @@ pub struct EmbeddedLedger {
     db: Arc<Database>,
     file: FileIdentity,
     clock: Arc<dyn Clock>,
+    born: Timestamp,
 }
 
 impl EmbeddedLedger {
@@ -50,10 +51,10 @@ impl EmbeddedLedger {
         let mut builder = Builder::new();
         builder.set_cache_size(CACHE_BYTES);
         let db = builder.create_file(handle).map_err(|error| named(path, storage(error)))?;
-        tables::prepare(&db, clock.now()).map_err(|error| named(path, error))?;
+        let born = tables::prepare(&db, clock.now()).map_err(|error| named(path, error))?;
         let db = Arc::new(db);
         let writer = Writer::start(Arc::clone(&db), file.clone(), Arc::clone(&clock))?;
-        Ok(Self { writer, db, file, clock })
+        Ok(Self { writer, db, file, clock, born })
     }
 
     /// Writes a consistent copy to a new file while the store is in use. Blocks; the copy opens like the original.
@@ -147,6 +148,10 @@ impl Ledger for EmbeddedLedger {
     fn release(&self, name: &str, holder: &str) -> BoxFuture<'_, Result<(), Error>> {
         let released = self.flag(Ask::Release { name: name.to_owned(), holder: holder.to_owned() });
         Box::pin(async move { released.await.map(drop) })
+    }
+
+    fn born(&self) -> BoxFuture<'_, Result<Timestamp, Error>> {
+        Box::pin(std::future::ready(Ok(self.born)))
     }
 
     fn ready(&self) -> BoxFuture<'_, Result<(), Error>> {

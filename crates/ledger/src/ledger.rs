@@ -2,7 +2,7 @@
 
 use crate::command::Entry;
 use crate::model::{Payment, Session, Stream};
-use crate::{Command, Error, Outcome};
+use crate::{Command, Error, Outcome, Timestamp};
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -53,6 +53,10 @@ pub trait Ledger: Send + Sync {
 
     /// Gives a lease back, if `holder` still has it.
     fn release(&self, name: &str, holder: &str) -> BoxFuture<'_, Result<(), Error>>;
+
+    /// When this store began, by the clock it was made with; a copy or a restart keeps it. Nothing older can be known to
+    /// it, so nothing older is evidence of anything.
+    fn born(&self) -> BoxFuture<'_, Result<Timestamp, Error>>;
 
     /// Whether the store is whole: reachable, and the one this node started with.
     fn ready(&self) -> BoxFuture<'_, Result<(), Error>>;

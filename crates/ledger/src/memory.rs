@@ -15,6 +15,7 @@ use tollwire_x402::{PaymentId, SessionId, StreamId};
 /// The ledger core over maps behind one lock. Nothing is durable.
 pub struct MemoryLedger {
     clock: Arc<dyn Clock>,
+    born: Timestamp,
     books: Mutex<Books>,
 }
 
@@ -33,7 +34,7 @@ struct Books {
 impl MemoryLedger {
     /// An empty ledger.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, books: Mutex::default() }
+        Self { born: clock.now(), clock, books: Mutex::default() }
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {
@@ -166,6 +167,10 @@ impl Ledger for MemoryLedger {
             books.leases.remove(name);
         }
         ready(())
+    }
+
+    fn born(&self) -> BoxFuture<'_, Result<Timestamp, Error>> {
+        ready(self.born)
     }
 
     fn ready(&self) -> BoxFuture<'_, Result<(), Error>> {

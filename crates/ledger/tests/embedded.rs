@@ -166,3 +166,18 @@ fn dropping_the_ledger_finishes_what_is_queued() {
     let ledger = EmbeddedLedger::open(&path, clock()).unwrap();
     assert_eq!(block_on(ledger.session(&session(1))).unwrap().unwrap().held(), 100);
 }
+
+#[test]
+fn it_keeps_its_birth_through_restarts_and_copies() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, copy) = (directory.path().join("ledger.db"), directory.path().join("copy.db"));
+    let clock = ManualClock::new();
+    let began = clock.shared().now();
+    drop(EmbeddedLedger::open(&path, clock.shared()).unwrap());
+    clock.advance(60_000);
+    let reopened = EmbeddedLedger::open(&path, clock.shared()).unwrap();
+    reopened.backup(&copy).unwrap();
+    assert_eq!(block_on(reopened.born()), Ok(began));
+    assert_eq!(block_on(EmbeddedLedger::open(&copy, clock.shared()).unwrap().born()), Ok(began));
+    assert_ne!(clock.shared().now(), began);
+}

@@ -6,7 +6,7 @@ use crate::send::Lane;
 use crate::turn::Turns;
 use serde_json::Value;
 use tollwire_exact::evm::{Address, Checked, Dialect, Domain, PrivateKey, check_static};
-use tollwire_ledger::model::{Attempt, Payment};
+use tollwire_ledger::model::{Attempt, Landing, Payment};
 use tollwire_settlement::chain::{BoxFuture, Turn};
 use tollwire_settlement::{Chain, ChainError, ChainInfo, Identified, Observation, Refusal};
 use tollwire_x402::reason;
@@ -112,6 +112,10 @@ impl Chain for EvmChain {
 
     fn observe<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, Result<Observation, ChainError>> {
         Box::pin(self.observe_payment(payment))
+    }
+
+    fn block_time<'a>(&'a self, landing: &'a Landing) -> BoxFuture<'a, Result<Option<u64>, ChainError>> {
+        Box::pin(self.time_of(landing))
     }
 }
 

@@ -13,12 +13,9 @@ use alloy_sol_types::SolEvent;
 use serde_json::json;
 use tollwire_exact::evm::{self, Authorization};
 use tollwire_ledger::model::{Landing, Payment};
+use tollwire_settlement::chain::LOOK_BACK_SECS;
 use tollwire_settlement::{ChainError, Observation, Refusal};
 use tollwire_x402::{Usdc as Money, reason};
-
-/// How long before its record a payment's authorization may have been used, in seconds: between its verification
-/// and its record, by clocks that differ.
-const BEFORE_RECORD_SECS: u64 = 600;
 
 /// The smallest log query, in blocks, before a node's refusal is taken for an outage.
 const LOG_BLOCKS_MIN: u64 = 10;
@@ -60,10 +57,17 @@ impl EvmChain {
             return Ok(Observation::Pending(last));
         }
         if let Some(found) = self.search(payment, &signed, head).await? {
+            // Ours may have been mined since the first look, and reverted: it cost something all the same.
+            let receipts = self.receipts(payment).await?;
             return self.conclude(payment, found, &receipts, Some(head)).await;
         }
         tracing::warn!(payer = %signed.from, "authorization is used, but the node shows no log of it");
         Ok(Observation::Pending(last))
+    }
+
+    /// The time of a landing's block; `None` never.
+    pub(crate) async fn time_of(&self, landing: &Landing) -> Result<Option<u64>, ChainError> {
+        Ok(Some(self.node.block(At::Number(landing.block)).await?.time))
     }
 
     /// Receipts of our own transactions for this payment, as far as they are mined.
@@ -137,7 +141,7 @@ impl EvmChain {
         signed: &Authorization,
         head: Block,
     ) -> Result<Option<(Ending, String, u64)>, ChainError> {
-        let from_time = payment.recorded.secs().saturating_sub(BEFORE_RECORD_SECS);
+        let from_time = payment.recorded.secs().saturating_sub(LOOK_BACK_SECS);
         let mut from = self.block_before(from_time, head).await?;
         let contract = address(&self.usdc.contract);
         let hex = |word: B256| hex0x(word.as_slice());

@@ -10,6 +10,9 @@ use tollwire_x402::{Network, PaymentId, Usdc};
 /// A boxed future, so that `Arc<dyn Chain>` works.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// How long before its record a payment may have landed for [`Chain::observe`] to find it, in seconds.
+pub const LOOK_BACK_SECS: u64 = 600;
+
 /// A chain's constants.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChainInfo {
@@ -132,6 +135,12 @@ pub trait Chain: Send + Sync {
     /// Looks up what became of a payment, by its attempts *and* by the chain's own logs: somebody else may have
     /// submitted the same authorization, or the payer may have cancelled it.
     fn observe<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, Result<Observation, ChainError>>;
+
+    /// When the block of a landing was made, by the chain's clock, in seconds since the epoch. `None` (the default) if
+    /// that cannot be told; what landed before it was recorded is then never credited.
+    fn block_time<'a>(&'a self, _landing: &'a Landing) -> BoxFuture<'a, Result<Option<u64>, ChainError>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
 }
 
 impl Refusal {

@@ -142,7 +142,8 @@ impl DevChain {
     /// The payer of a payload cancels its authorization.
     pub fn cancel(&self, payload: &Value) {
         if let Some(authorized) = check::authorized(payload) {
-            self.world().cancel(&authorized.from, &authorized.nonce);
+            let now = self.clock.now().secs();
+            self.world().cancel(&authorized.from, &authorized.nonce, now);
         }
     }
 
@@ -310,6 +311,13 @@ impl Chain for DevChain {
         Box::pin(async move {
             self.reach().await?;
             self.look(payment)
+        })
+    }
+
+    fn block_time<'a>(&'a self, landing: &'a Landing) -> BoxFuture<'a, Result<Option<u64>, ChainError>> {
+        Box::pin(async move {
+            self.reach().await?;
+            Ok(self.world().block_time(landing.block))
         })
     }
 }

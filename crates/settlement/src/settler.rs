@@ -7,6 +7,7 @@
 //! One task per payment and process does the work ([`inflight`]); the ledger's lease keeps two processes from
 //! doing it at once ([`lease`]); callers only watch, so a caller that goes away takes nothing with it.
 
+mod adopt;
 mod inflight;
 mod lease;
 mod pace;
@@ -14,6 +15,7 @@ mod reconcile;
 mod work;
 
 use crate::{Chain, Identified, Refusal, SettleError, Settled, SettlerConfig};
+use adopt::{Adoption, Unrecorded};
 use inflight::{End, InFlight, Permit};
 use serde_json::Value;
 use std::sync::Arc;
@@ -98,6 +100,9 @@ impl Settler {
     /// `intent` says what it buys and carries the scheme's payload; `id` is its canonical identity. For a payment
     /// recorded before, only form, terms and signature are checked again, not the time, nonce or balance. Dropping
     /// the future does not stop the settlement once it was recorded.
+    ///
+    /// A payment that somebody else submitted before is credited all the same, if it paid our deposit wallet for a
+    /// session and its block is newer than the store; otherwise it is refused as used.
     pub async fn settle(
         &self,
         requirements: &PaymentRequirements,
@@ -113,7 +118,7 @@ impl Settler {
         let Ok(payload) = serde_json::from_str::<Value>(&intent.payload) else {
             return Ok(Settled::Refused(Refusal::new(reason::INVALID_PAYLOAD, "the payload is not JSON")));
         };
-        let mut permit = None;
+        let (mut permit, mut landed) = (None, false);
         let mut known = self.shared.ledger.payment(&id).await?;
         if known.is_none() {
             permit = Some(self.shared.in_flight.permit()?);
@@ -121,8 +126,16 @@ impl Settler {
                 // Somebody may have recorded it, and even landed it, while we looked.
                 known = self.shared.ledger.payment(&id).await?;
                 if known.is_none() {
-                    work::count(chain.as_ref(), "refused");
-                    return Ok(Settled::Refused(refusal));
+                    let (chain, payload, intent, id) = (chain.as_ref(), &payload, &intent, &id);
+                    let unrecorded = Unrecorded { chain, requirements, payload, intent, id };
+                    match self.adoption(&unrecorded, &refusal).await? {
+                        Adoption::Adopt => landed = true,
+                        Adoption::Wait(tx) => return Ok(Settled::Pending { tx: Some(tx) }),
+                        Adoption::Refuse => {
+                            work::count(chain, "refused");
+                            return Ok(Settled::Refused(refusal));
+                        }
+                    }
                 }
             }
         }
@@ -136,7 +149,7 @@ impl Settler {
             return self.answer(&id, Box::new(payment), None, deadline, false).await;
         }
         // Somebody may record it between our look and this; the ledger decides who was first.
-        let (view, fresh) = match self.record(id.clone(), intent, permit).await? {
+        let (view, fresh) = match self.record(id.clone(), intent, permit, landed).await? {
             Outcome::Done(view) => (view, true),
             Outcome::Replayed(view) => (view, false),
             Outcome::Foreign => return Ok(Settled::Foreign),
@@ -186,12 +199,13 @@ impl Settler {
     }
 
     /// Records a payment and, if its fate is open, puts a task on it. Runs as a task of its own: from the moment
-    /// the command may have reached the store, the caller's life no longer matters.
+    /// the command may have reached the store, the caller's life no longer matters. `landed` if the chain has it already.
     async fn record(
         &self,
         id: PaymentId,
         intent: Intent,
         permit: Option<Permit>,
+        landed: bool,
     ) -> Result<Outcome, SettleError> {
         let (reply, answer) = tokio::sync::oneshot::channel();
         let shared = self.shared.clone();
@@ -200,7 +214,7 @@ impl Settler {
             let outcome = shared.ledger.apply(command).await;
             if let (Ok(Outcome::Done(_)), Some(permit)) = (&outcome, permit) {
                 // The caller learns of a failure to start when it follows; the reconciler covers the rest.
-                let job = Job { id, mode: Mode::Serve, verified: true };
+                let job = Job { id, mode: Mode::Serve, verified: !landed };
                 shared
                     .start(job, permit)
                     .err()

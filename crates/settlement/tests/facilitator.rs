@@ -193,6 +193,23 @@ async fn a_payment_for_a_session_is_not_settled_as_a_plain_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_somebody_else_submitted_is_not_settled_here() {
+    let scene = Scene::new();
+    let facilitator = facilitator(&scene);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    // To a plain server's payee, and to our own deposit wallet.
+    for signed in [to_payee(&scene, 1), scene.sign(2)] {
+        scene.chain.submit_as_stranger(&signed.payload);
+        for json in [v1_json(&signed), v2_json(&signed)] {
+            let answer = facilitator.settle(parsed(json)).await.unwrap();
+            assert!(!answer.success);
+            assert_eq!(answer.error_reason.as_deref(), Some(reason::EVM_NONCE_ALREADY_USED));
+        }
+        assert_eq!(scene.payment(&signed.id).await, None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn supported_names_both_dialects_and_the_signers() {
     let scene = Scene::new();
     let supported = facilitator(&scene).supported().await.unwrap();

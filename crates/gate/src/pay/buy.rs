@@ -1,6 +1,7 @@
 //! A payment nobody has recorded: which offer it takes, and its settlement.
 
 use super::Paid;
+use super::collect::landed_by_others;
 use super::identify::{Attempted, same_account};
 use crate::error::Error;
 use crate::feed::{Offer, Tariff};
@@ -9,20 +10,26 @@ use crate::payment::Claim;
 use crate::quote::Quote;
 use std::sync::Arc;
 use tollwire_ledger::model::Intent;
-use tollwire_settlement::Refusal;
+use tollwire_settlement::{Refusal, Settled};
 use tollwire_x402::{Network, SessionId, reason};
 
 impl Gate {
     /// Settles a new payment and opens its session.
     ///
     /// Whoever comes here found the payment unrecorded, so before any broadcast of ours: if another request for it
-    /// is faster, both get the same answer, without further proof.
+    /// is faster, both get the same answer, without further proof. Unless somebody else had submitted it by then, and it
+    /// was public: then only the first to present it needs none.
     pub(super) async fn buy(&self, attempted: &Attempted<'_>) -> Result<Paid, Error> {
         let presented = attempted.presented;
         let (tariff, offer) = self.match_offer(attempted)?;
         let intent = self.intent(attempted, &tariff, &offer)?;
         let id = attempted.identified.id.clone();
         let settled = self.settler.settle(&offer.requirements, intent, id, self.config.settle_wait).await;
+        if let Ok(Settled::Credited { payment, fresh: false, .. }) = &settled
+            && landed_by_others(payment)
+        {
+            self.check_possession(attempted, &payment.intent).await?;
+        }
         self.conclude(presented, settled)
     }
 

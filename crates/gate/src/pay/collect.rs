@@ -12,8 +12,14 @@ use crate::gate::Gate;
 use crate::siwx::{CHALLENGE_TTL, Challenge, SignIn};
 use serde_json::Value;
 use tollwire_ledger::model::{Fate, Intent, Payment};
-use tollwire_settlement::Refusal;
+use tollwire_settlement::{Refusal, Settled};
 use tollwire_x402::{FeedId, reason};
+
+/// Whether a payment landed before any transaction of ours: it was public while it was unknown here, so that not even
+/// an early request is proof.
+pub(super) fn landed_by_others(payment: &Payment) -> bool {
+    payment.attempts.is_empty()
+}
 
 impl Gate {
     /// Answers for a payment on record.
@@ -30,6 +36,12 @@ impl Gate {
             self.check_possession(attempted, &recorded.intent).await?;
         }
         let settled = self.settler.await_fate(&attempted.identified.id, self.config.settle_wait).await;
+        if let Ok(Settled::Credited { payment, .. }) = &settled
+            && before_broadcast
+            && landed_by_others(payment)
+        {
+            self.check_possession(attempted, &payment.intent).await?;
+        }
         self.conclude(presented, settled)
     }
 
@@ -60,7 +72,11 @@ impl Gate {
         Ok(())
     }
 
-    async fn check_possession(&self, attempted: &Attempted<'_>, intent: &Intent) -> Result<(), Error> {
+    pub(super) async fn check_possession(
+        &self,
+        attempted: &Attempted<'_>,
+        intent: &Intent,
+    ) -> Result<(), Error> {
         let proofs = &attempted.presented.proofs;
         if proofs.match_record(intent) {
             return Ok(());

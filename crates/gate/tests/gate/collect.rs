@@ -68,6 +68,36 @@ async fn a_claim_serves_in_either_dialect() {
     assert_eq!(world.chain.transfers().len(), 1);
 }
 
+/// The payment landed before anybody presented it, so its calldata is no secret. The first to come within its validity
+/// is taken for the payer; everybody else needs proof, however early.
+#[tokio::test(start_paused = true)]
+async fn what_somebody_else_submitted_buys_one_session_for_whoever_presents_it_first() {
+    let world = World::new();
+    world.clock.advance(Duration::from_secs(2));
+    let (required, wallet) = (world.bill("ticks").await, world.wallet(7));
+    let offer = offer_of(&required, 100_000);
+    let payload = wallet.sign(&offer, 1);
+    world.chain.submit_as_stranger(&payload);
+    let payment = v2(&required, &offer, &payload);
+    let thief = v2(&world.bill("ticks").await, &offer, &payload);
+    let (first, second) =
+        futures_util::future::join(world.pay("ticks", &payment, &[]), world.pay("ticks", &thief, &[])).await;
+    let (first, second) = if first.status == StatusCode::OK { (first, second) } else { (second, first) };
+    assert_eq!(first.status, StatusCode::OK, "{first:?}");
+    assert_challenge(&second);
+    let again = [world.pay("ticks", &payment, &[]).await, world.pay("ticks", &thief, &[]).await];
+    assert_eq!(again.iter().filter(|reply| reply.status == StatusCode::OK).count(), 1);
+    assert_eq!((world.chain.transfers().len(), world.chain.height()), (1, 1), "nothing was sent");
+
+    // Money for which nothing was offered buys nothing.
+    let mut odd = offer.clone();
+    odd.amount = usdc(99_999);
+    let payload = wallet.sign(&odd, 2);
+    world.chain.submit_as_stranger(&payload);
+    let reply = world.pay("ticks", &v2(&required, &odd, &payload), &[]).await;
+    assert_eq!(reply.status, StatusCode::PAYMENT_REQUIRED, "{reply:?}");
+}
+
 /// A stranger reads the settled transaction and presents all that is in it.
 #[tokio::test(start_paused = true)]
 async fn a_stranger_who_reads_the_chain_gets_a_challenge_and_nothing_else() {

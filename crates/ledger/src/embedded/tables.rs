@@ -28,30 +28,36 @@ const SCHEMA: &str = "schema";
 const SCHEMA_VERSION: u64 = 1;
 const EPOCH: &str = "epoch";
 
-/// Creates missing tables and checks that this build can read the file.
-pub(super) fn prepare(db: &Database, now: Timestamp) -> Result<(), Error> {
+/// Creates missing tables and checks that this build can read the file. Tells when the file was new.
+pub(super) fn prepare(db: &Database, now: Timestamp) -> Result<Timestamp, Error> {
     let txn = db.begin_write().map_err(storage)?;
-    if schema(&txn, now)? {
+    let (fresh, born) = schema(&txn, now)?;
+    if fresh {
         create_all(&txn)?;
-        txn.commit().map_err(storage)
+        txn.commit().map_err(storage)?;
     } else {
-        txn.abort().map_err(storage)
+        txn.abort().map_err(storage)?;
     }
+    Ok(born)
 }
 
-/// True if the file is new; it then carries our version and its epoch from here on.
-fn schema(txn: &WriteTransaction, now: Timestamp) -> Result<bool, Error> {
+/// Whether the file is new, and since when it is there; it carries our version and its epoch from here on.
+fn schema(txn: &WriteTransaction, now: Timestamp) -> Result<(bool, Timestamp), Error> {
     let mut meta = txn.open_table(META).map_err(storage)?;
     let found = meta.get(SCHEMA).map_err(storage)?.map(|version| version.value());
     match found {
-        Some(SCHEMA_VERSION) => Ok(false),
+        Some(SCHEMA_VERSION) => {
+            let epoch = meta.get(EPOCH).map_err(storage)?.map(|epoch| epoch.value());
+            let epoch = epoch.ok_or_else(|| Error::Corrupt("the file's epoch is missing".to_owned()))?;
+            Ok((false, Timestamp::from_millis(epoch)))
+        }
         Some(other) => Err(Error::Unfit(format!(
             "the file has schema {other}, this build reads {SCHEMA_VERSION}; use the build that wrote it"
         ))),
         None => {
             meta.insert(SCHEMA, SCHEMA_VERSION).map_err(storage)?;
             meta.insert(EPOCH, now.millis()).map_err(storage)?;
-            Ok(true)
+            Ok((true, now))
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tollwire_ledger::command::Entry;
 use tollwire_ledger::model::{Payment, Session, Stream};
-use tollwire_ledger::{BoxFuture, Command, Error, Ledger, Outcome, Watched};
+use tollwire_ledger::{BoxFuture, Command, Error, Ledger, Outcome, Timestamp, Watched};
 use tollwire_x402::{PaymentId, SessionId, StreamId};
 
 /// How the store fails.
@@ -112,6 +112,10 @@ impl Ledger for FaultyLedger {
 
     fn release(&self, name: &str, holder: &str) -> BoxFuture<'_, Result<(), Error>> {
         self.inner.release(name, holder)
+    }
+
+    fn born(&self) -> BoxFuture<'_, Result<Timestamp, Error>> {
+        self.inner.born()
     }
 
     fn ready(&self) -> BoxFuture<'_, Result<(), Error>> {

@@ -91,6 +91,26 @@ async fn a_race_with_a_thief_is_credited_once_from_whichever_landed() {
 }
 
 #[tokio::test]
+async fn what_a_stranger_submitted_first_is_credited_once_unless_it_is_older_than_the_store() {
+    let world = World::base().await;
+    let early = settler(&world);
+    // Blocks have whole seconds; this one is to be later than the store's.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let payload = world.signed(world.authorization());
+    let stolen = world.anvil.submit_authorization(STRANGER, &World::stolen(&payload)).await.unwrap();
+    world.mined(&stolen).await;
+    let late = settler(&world);
+    let Settled::Refused(refusal) = settle(&world, &late, &payload).await else { panic!("not refused") };
+    assert_eq!(refusal.reason, reason::EVM_NONCE_ALREADY_USED);
+    for _ in 0..2 {
+        assert_eq!(landing(settle(&world, &early, &payload).await), (stolen.clone(), Usdc::ZERO));
+    }
+    assert_eq!(world.received().await, PRICE);
+    let signer = world.settlement().to_string();
+    assert_eq!(world.anvil.transaction_count(&signer).await.unwrap(), 0, "nothing was sent");
+}
+
+#[tokio::test]
 async fn a_cancelled_payment_is_refused_for_good() {
     let world = World::base().await;
     let settler = settler(&world);

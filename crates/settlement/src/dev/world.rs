@@ -65,7 +65,8 @@ pub(super) struct World {
     /// Transactions that no block will take.
     void: BTreeSet<String>,
     transfers: Vec<Transfer>,
-    height: u64,
+    /// When each block was made, from block 1 on, in seconds since the epoch.
+    blocks: Vec<u64>,
 }
 
 impl World {
@@ -79,7 +80,7 @@ impl World {
             mined: BTreeSet::new(),
             void: BTreeSet::new(),
             transfers: Vec::new(),
-            height: 0,
+            blocks: Vec::new(),
         }
     }
 
@@ -104,7 +105,12 @@ impl World {
     }
 
     pub(super) fn height(&self) -> u64 {
-        self.height
+        u64::try_from(self.blocks.len()).unwrap_or(u64::MAX)
+    }
+
+    /// When a block was made.
+    pub(super) fn block_time(&self, block: u64) -> Option<u64> {
+        self.blocks.get(usize::try_from(block.checked_sub(1)?).ok()?).copied()
     }
 
     /// Takes care that no block will ever hold this transaction.
@@ -113,8 +119,8 @@ impl World {
     }
 
     /// The payer gives up an authorization that was not used yet.
-    pub(super) fn cancel(&mut self, from: &str, nonce: &str) {
-        self.height = self.height.saturating_add(1);
+    pub(super) fn cancel(&mut self, from: &str, nonce: &str, now: u64) {
+        self.blocks.push(now);
         let key = (from.to_ascii_lowercase(), nonce.to_ascii_lowercase());
         self.used.entry(key).or_insert(Use::Cancelled);
     }
@@ -125,7 +131,7 @@ impl World {
         if self.void.contains(tx) || !self.mined.insert(tx.to_owned()) {
             return;
         }
-        self.height = self.height.saturating_add(1);
+        self.blocks.push(now);
         if let Some(authorized) = authorized
             && let Some((payer, payee)) = self.moved(authorized, now)
         {
@@ -133,7 +139,7 @@ impl World {
             self.balances.insert(authorized.to.clone(), payee);
             let transfer = Transfer {
                 tx: tx.to_owned(),
-                block: self.height,
+                block: self.height(),
                 from: authorized.from.clone(),
                 to: authorized.to.clone(),
                 amount: authorized.amount,

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
 use tollwire_ledger::command::Entry;
-use tollwire_ledger::model::{Attempt, Payment, Session, Stream};
-use tollwire_ledger::{Command, Error, Ledger, Outcome, Watched};
+use tollwire_ledger::model::{Attempt, Landing, Payment, Session, Stream};
+use tollwire_ledger::{Command, Error, Ledger, Outcome, Timestamp, Watched};
 use tollwire_settlement::chain::{BoxFuture, Turn};
 use tollwire_settlement::{Chain, ChainError, ChainInfo, Identified, Observation, Refusal};
 use tollwire_x402::v2::PaymentRequirements;
@@ -123,6 +123,10 @@ impl Ledger for PluggedLedger {
         Box::pin(self.plug.pass(async move { self.inner.release(&name, &holder).await }))
     }
 
+    fn born(&self) -> Answer<'_, Timestamp> {
+        Box::pin(self.plug.pass(async move { self.inner.born().await }))
+    }
+
     fn ready(&self) -> Answer<'_, ()> {
         self.inner.ready()
     }
@@ -183,5 +187,9 @@ impl Chain for PluggedChain {
 
     fn observe<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, Result<Observation, ChainError>> {
         Box::pin(self.plug.pass(self.inner.observe(payment)))
+    }
+
+    fn block_time<'a>(&'a self, landing: &'a Landing) -> BoxFuture<'a, Result<Option<u64>, ChainError>> {
+        Box::pin(self.plug.pass(self.inner.block_time(landing)))
     }
 }
