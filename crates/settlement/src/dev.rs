@@ -182,6 +182,10 @@ impl DevChain {
             }
             Some(BroadcastFault::Dropped) => return Ok(()),
             Some(BroadcastFault::Void) => self.world().make_void(&attempt.tx),
+            Some(BroadcastFault::Superseded) => {
+                self.world().make_void(&attempt.tx);
+                return Err(ChainError::Superseded("scripted fault: the nonce is taken".into()));
+            }
             Some(BroadcastFault::Unsent) => return lost("not sent"),
             Some(BroadcastFault::Stolen) => {
                 self.submit_as_stranger(&carried.payload);

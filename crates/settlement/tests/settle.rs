@@ -191,6 +191,24 @@ async fn a_transaction_that_can_never_be_mined_is_replaced() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_superseded_transaction_is_replaced_at_once_and_not_for_ever() {
+    let scene = Scene::new();
+    let settler = scene.settler("a");
+    scene.chain.faults().next_broadcast(BroadcastFault::Superseded);
+    let signed = scene.sign(1);
+    let (payment, _) = credited(signed.settle_within(&settler, 1, Duration::from_secs(1)).await);
+    assert_eq!((payment.attempts.len(), scene.transfers_of(&signed)), (2, 1));
+
+    for _ in 0..100 {
+        scene.chain.faults().next_broadcast(BroadcastFault::Superseded);
+    }
+    let signed = scene.sign(2);
+    pending(signed.settle_within(&settler, 1, Duration::from_secs(20)).await);
+    let attempts = scene.payment(&signed.id).await.unwrap().attempts.len();
+    assert_eq!(attempts, SettlerConfig::default().attempts_max);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_silent_node_means_pending_never_failed() {
     let scene = Scene::new();
     let settler = scene.settler("a");

@@ -14,6 +14,8 @@ pub enum BroadcastFault {
     /// The node accepts the transaction and forgets it, and will never mine this one, as if another transaction had
     /// taken its account nonce.
     Void,
+    /// The node refuses it: its account nonce went to another transaction. It is never mined.
+    Superseded,
     /// The node refuses to answer, and nothing is sent.
     Unsent,
     /// Somebody else submits the same authorization first; ours is mined and reverts.

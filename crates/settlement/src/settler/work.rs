@@ -212,18 +212,38 @@ impl Shared {
         if !self.wants_attempt(payment) {
             return Ok(Step::Wait); // The turn was long in coming.
         }
-        let attempt = chain.prepare(payment, turn.as_ref()).await?;
+        let mut current = Box::new(payment.clone());
+        let mut left = self.config.attempts_bound().saturating_sub(current.attempts.len());
+        loop {
+            let attempt = chain.prepare(&current, turn.as_ref()).await?;
+            current = self.attach(id, &current, &attempt).await?;
+            timing.attempted(self.config.attempt_after);
+            voice.tx(&attempt.tx);
+            left = left.saturating_sub(1);
+            match self.broadcast(chain, &attempt).await {
+                Ok(()) => return Ok(Step::Sent),
+                // It can never land: another takes its place, while the account is still ours.
+                Err(ChainError::Superseded(why)) if left > 0 && current.fate == Fate::Pending => {
+                    tracing::warn!(payment = %id, tx = %attempt.tx, why, "transaction superseded; making another");
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Remembers a transaction; the payment as it stands then.
+    async fn attach(
+        &self,
+        id: &PaymentId,
+        payment: &Payment,
+        attempt: &Attempt,
+    ) -> Result<Box<Payment>, SettleError> {
         let session = payment.intent.session.clone();
         let command = Command::Attach { payment: id.clone(), session, attempt: attempt.clone() };
         match self.ledger.apply(command).await? {
-            Outcome::Done(_) | Outcome::Replayed(_) => {}
-            other => return Err(unexpected("Attach", &other)),
+            Outcome::Done(view) | Outcome::Replayed(view) => view.payment.ok_or_else(|| incomplete("Attach")),
+            other => Err(unexpected("Attach", &other)),
         }
-        timing.attempted(self.config.attempt_after);
-        voice.tx(&attempt.tx);
-        self.broadcast(chain, &attempt).await?;
-        drop(turn);
-        Ok(Step::Sent)
     }
 
     /// Sends a transaction, with a few immediate repetitions.
@@ -232,6 +252,7 @@ impl Shared {
         for _ in 0..self.config.broadcast_retries {
             match chain.broadcast(attempt).await {
                 Ok(()) => return Ok(()),
+                Err(error @ ChainError::Superseded(_)) => return Err(error),
                 Err(error) => tracing::debug!(tx = %attempt.tx, %error, "broadcast not answered; repeating"),
             }
             pace.rest().await;
