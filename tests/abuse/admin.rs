@@ -196,3 +196,58 @@ async fn a_registered_feed_sells_under_the_limits_of_the_configuration() {
     let books: Value = world.admin(Method::GET, "/admin/ledger", "").await.json();
     assert_eq!(books["feeds"]["added"]["captured"], 3, "{books}");
 }
+
+#[tokio::test]
+async fn a_registered_feed_survives_a_crash_and_is_kept_from_others() {
+    let mut world = World::start(Mode::Echo, |_| {}).await;
+    let added = SampleFeed::start(Mode::Echo).await.unwrap();
+    let feed = json!({
+        "id": "added", "description": "kept", "upstream": added.url("/added?key=1"), "price": "0.0203",
+        "deposit_units": [50, 5], "upstream_headers": { "x-api-key": HEADER_KEY }, "max_stream": "90m",
+        "exhausted": "close", "upstream_auth": "stream-token", "provider_wallet": { "eip155:84532": PROVIDER },
+    });
+    assert_eq!(world.admin(Method::POST, "/admin/feeds", &feed.to_string()).await.status, 201);
+    let other = json!({ "id": "other", "upstream": added.url("/other"), "price": "1" });
+    assert_eq!(world.admin(Method::POST, "/admin/feeds", &other.to_string()).await.status, 201);
+    assert_eq!(world.admin(Method::PATCH, "/admin/feeds/other", r#"{"price":"2"}"#).await.status, 200);
+    assert_eq!(world.admin(Method::PATCH, "/admin/feeds/ticks", r#"{"price":"3"}"#).await.status, 200);
+    let shown = world.admin(Method::GET, "/admin/feeds", "").await.json();
+    let paid = Agent::new().buy(&world.facilitator.url("/feeds/added/session"), 101_500).await;
+    let token = paid.json()["token"].as_str().unwrap().to_owned();
+
+    world.facilitator.crash_and_restart().await;
+    let again = world.admin(Method::GET, "/admin/feeds", "").await.json();
+    let of = |all: &Value, id: &str| {
+        all["feeds"].as_array().unwrap().iter().find(|feed| feed["id"] == id).cloned().unwrap()
+    };
+    for id in ["added", "other"] {
+        assert_eq!(of(&again, id), of(&shown, id), "tariff, bounds and origin are what they were");
+    }
+    assert_eq!(of(&again, "ticks")["price"], "10000", "the configuration's own feed is what the file says");
+    let ws = world.facilitator.ws_url(&format!("/feeds/added/ws?token={token}"));
+    open(&ws, &[]).await.unwrap().echo(Message::text("sold before the crash")).await;
+    assert_eq!(added.requests()[0].header("x-api-key"), Some(HEADER_KEY));
+
+    let file = world.facilitator.folder().join("registered-feeds.json");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
+    assert_eq!(mode & 0o077, 0, "others can read upstream keys");
+    // What cannot be kept is not changed.
+    std::fs::create_dir(world.facilitator.folder().join("registered-feeds.json.new")).unwrap();
+    let third = json!({ "id": "third", "upstream": added.url("/third"), "price": "1" });
+    for (method, path, body) in [
+        (Method::POST, "/admin/feeds", third.to_string()),
+        (Method::PATCH, "/admin/feeds/other", r#"{"price":"5"}"#.to_owned()),
+        (Method::DELETE, "/admin/feeds/added", String::new()),
+    ] {
+        let refused = world.admin(method, path, &body).await;
+        assert_eq!(refused.status, 503, "{path}: {refused:?}");
+    }
+    let after = world.admin(Method::GET, "/admin/feeds", "").await.json();
+    assert_eq!(after["feeds"].as_array().unwrap().len(), 3, "{after}");
+    assert_eq!(of(&after, "other"), of(&again, "other"));
+    std::fs::remove_dir(world.facilitator.folder().join("registered-feeds.json.new")).unwrap();
+    assert_eq!(world.admin(Method::DELETE, "/admin/feeds/added", "").await.status, 204);
+    world.facilitator.crash_and_restart().await;
+    assert_eq!(world.admin(Method::GET, "/admin/feeds/added", "").await.status, 404);
+    assert_eq!(world.admin(Method::GET, "/admin/feeds/other", "").await.status, 200);
+}

@@ -67,6 +67,7 @@ pub(crate) async fn start(listen: SocketAddr, tick: Duration, offer: Offer) -> R
         allowlist: Allowlist::dev_only(),
         proxy: ProxyConfig::default(),
         settlement_lease: SettlerConfig::default().lease,
+        feed_store: None,
     }
     .build()?;
     let mut route = FeedRoute::new(

@@ -28,6 +28,7 @@ pub(crate) async fn run(file: Loaded<File>) -> Result<(), Failure> {
     let feeds = wiring::feeds(&file, wiring::described(&file)?)?;
     let node = wiring::node(&file).await?;
     node.gate.feeds().configure(feeds, SystemClock.now()).map_err(Failure::start)?;
+    node.gate.restore_feeds().map_err(|error| file.error("registered_feeds", error.to_string()))?;
 
     let stop = CancellationToken::new();
     let listeners = TaskTracker::new();

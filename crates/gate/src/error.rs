@@ -71,6 +71,9 @@ pub enum Error {
     /// A feed cannot be registered as written.
     #[error(transparent)]
     Feed(#[from] FeedError),
+    /// Registered feeds cannot be kept, so nothing was changed.
+    #[error("registered feeds cannot be kept: {0}")]
+    FeedStore(std::io::Error),
 }
 
 /// A payment that bought nothing (yet), in the words of the request's dialect.

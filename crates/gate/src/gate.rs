@@ -3,7 +3,7 @@
 use crate::caps::{Limiter, Pass};
 use crate::config::GateConfig;
 use crate::error::Error;
-use crate::feed::FeedRegistry;
+use crate::feed::{FeedRegistry, FeedStore};
 use crate::keys::Keys;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,6 +36,8 @@ pub struct Parts {
     pub keys: KeySet,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Keeps feeds of the admin API over restarts; without one they last until the process ends.
+    pub feed_store: Option<Arc<dyn FeedStore>>,
 }
 
 /// The one flow: quote, pay, admit; and what an operator sees of it. Knows no HTTP server and no framework.
@@ -47,6 +49,9 @@ pub struct Gate {
     pub(crate) proxy: Arc<Proxy>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) verifier: Verifier,
+    pub(crate) feed_store: Option<Arc<dyn FeedStore>>,
+    /// Held while one feed is changed and kept.
+    pub(crate) feed_changes: tokio::sync::Mutex<()>,
     feeds: FeedRegistry,
     keys: RwLock<Arc<Keys>>,
     limiter: Arc<Limiter>,
@@ -71,6 +76,8 @@ impl Gate {
             facilitator: parts.facilitator,
             proxy: parts.proxy,
             clock: parts.clock,
+            feed_store: parts.feed_store,
+            feed_changes: tokio::sync::Mutex::new(()),
         })
     }
 

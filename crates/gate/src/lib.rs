@@ -29,7 +29,7 @@ mod view;
 
 pub use config::{Caps, GateConfig, OFFER_GRACE};
 pub use error::{Error, Unpaid};
-pub use feed::{Feed, FeedError, FeedRegistry};
+pub use feed::{Feed, FeedError, FeedRegistry, FeedStore, RestoreError};
 pub use gate::{Gate, Parts, TOKEN_LEEWAY};
 pub use pay::Paid;
 pub use sweep::Sweeper;

@@ -32,6 +32,9 @@ pub(crate) struct File {
     pub(crate) tls: Option<Tls>,
     /// PEM file of private authorities that `wss://` upstreams may be signed by, beside the public ones.
     pub(crate) upstream_roots: Option<PathBuf>,
+    /// Where feeds registered over the admin listener are kept.
+    #[serde(default = "default_registered_feeds")]
+    pub(crate) registered_feeds: PathBuf,
     /// Hosts that feeds registered over the admin listener may name as upstream; empty allows every host.
     #[serde(default)]
     pub(crate) upstream_hosts: Vec<String>,
@@ -107,6 +110,10 @@ const fn default_fee_bps() -> u16 {
 
 const fn default_balance_ttl() -> HumanDuration {
     HumanDuration(std::time::Duration::from_secs(30 * 24 * 3600))
+}
+
+fn default_registered_feeds() -> PathBuf {
+    "registered-feeds.json".into()
 }
 
 const fn default_ttl() -> HumanDuration {

@@ -1,6 +1,7 @@
 //! From a configuration file to running parts.
 
 mod chains;
+mod feed_file;
 mod feeds;
 mod keys;
 mod proxy;
@@ -13,9 +14,10 @@ pub(crate) use proxy::proxy_config;
 
 use crate::config::File;
 use crate::failure::Failure;
+use feed_file::FeedFile;
 use std::sync::Arc;
 use std::time::Duration;
-use tollwire_gate::{Gate, GateConfig, Parts, Sweeper};
+use tollwire_gate::{FeedStore, Gate, GateConfig, Parts, Sweeper};
 use tollwire_ledger::{Clock, Ledger, SystemClock};
 use tollwire_ops::config::Loaded;
 use tollwire_proxy::{Proxy, ProxyConfig};
@@ -45,6 +47,8 @@ pub(crate) struct Blueprint {
     pub(crate) allowlist: Allowlist,
     pub(crate) proxy: ProxyConfig,
     pub(crate) settlement_lease: Duration,
+    /// Keeps registered feeds over restarts.
+    pub(crate) feed_store: Option<Arc<dyn FeedStore>>,
 }
 
 /// Builds all parts of a file, without its feeds.
@@ -74,6 +78,7 @@ pub(crate) async fn node(file: &Loaded<File>) -> Result<Node, Failure> {
         allowlist,
         proxy: proxy_config(file)?,
         settlement_lease: value.limits.settlement_lease.0,
+        feed_store: Some(Arc::new(FeedFile::new(file.base.join(&value.registered_feeds)))),
     }
     .build()
 }
@@ -104,6 +109,7 @@ impl Blueprint {
             issuer: tokens,
             keys: self.keys.previous,
             clock: self.clock,
+            feed_store: self.feed_store,
         })
         .map_err(Failure::start)?;
         let gate = Arc::new(gate);

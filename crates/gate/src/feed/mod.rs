@@ -1,9 +1,13 @@
 //! Feeds: what is sold, at which tariff, and the registry of both.
 
+mod json;
 mod registry;
+mod store;
 mod tariff;
 
+pub(crate) use json::FeedJson;
 pub use registry::{EARLIER_TARIFFS_MAX, Entry, FEEDS_MAX, FeedRegistry, Origin};
+pub use store::{FeedStore, RestoreError};
 pub use tariff::{Offer, SCHEME, Tariff};
 
 use std::collections::BTreeMap;

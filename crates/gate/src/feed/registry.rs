@@ -20,7 +20,7 @@ pub const EARLIER_TARIFFS_MAX: usize = 8;
 pub enum Origin {
     /// The configuration file; a reload may change or remove it.
     Configuration,
-    /// The admin API; lasts until it is removed there, or the process ends.
+    /// The admin API; lasts until it is removed there, if there is a [`FeedStore`](super::FeedStore) over restarts.
     Admin,
 }
 
@@ -137,6 +137,14 @@ impl FeedRegistry {
             *registered = next;
             Ok(())
         })
+    }
+
+    /// Undoes a change of one feed.
+    pub(super) fn put_back(&self, id: &FeedId, before: Option<Arc<Entry>>) {
+        self.write(|feeds| match before {
+            Some(entry) => feeds.insert(id.clone(), entry),
+            None => feeds.remove(id),
+        });
     }
 
     fn entry(&self, feed: Feed, origin: Origin) -> Result<Arc<Entry>, FeedError> {

@@ -150,6 +150,7 @@ pub(crate) fn node(
         issuer: issuer(key),
         keys: KeySet::default(),
         clock,
+        feed_store: None,
     });
     Arc::new(gate.unwrap())
 }

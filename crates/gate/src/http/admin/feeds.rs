@@ -1,8 +1,8 @@
-//! `/admin/feeds`: feeds while the process runs. They are not written to the configuration file.
+//! `/admin/feeds`: feeds that come, change and go while the process runs. They are never written to the configuration
+//! file; those registered here are kept in a store of their own.
 
-use super::feed_json::FeedJson;
 use crate::error::Error;
-use crate::feed::{Entry, FeedError, Origin};
+use crate::feed::{Entry, FeedError, FeedJson, Origin};
 use crate::gate::Gate;
 use crate::http::answer::{Answer, empty, insert, json};
 use crate::http::{body, feeds};
@@ -29,7 +29,8 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let feed = FeedJson::read(&body::read(body).await?)?.into_feed(gate)?;
-    let entry = gate.feeds().add(feed, Origin::Admin)?;
+    let id = feed.id().clone();
+    let entry = gate.change_feed(&id, || gate.feeds().add(feed, Origin::Admin)).await?;
     tracing::info!(feed = %entry.feed.id(), "feed added");
     let mut answer = json(StatusCode::CREATED, &private(gate, &entry));
     insert(answer.headers_mut(), LOCATION, &format!("/admin/feeds/{}", entry.feed.id()));
@@ -46,13 +47,14 @@ where
     if patch.id.as_ref().is_some_and(|new| new != id) {
         return Err(FeedError::field("id", "a feed keeps its id").into());
     }
-    let entry = gate.feeds().update(id, gate.clock.now(), |feed| patch.apply(gate, feed))?;
+    let update = || gate.feeds().update(id, gate.clock.now(), |feed| patch.apply(gate, feed));
+    let entry = gate.change_feed(id, update).await?;
     tracing::info!(feed = %id, tariff = entry.tariff.version, "feed changed");
     Ok(json(StatusCode::OK, &private(gate, &entry)))
 }
 
-pub(super) fn remove(gate: &Gate, id: &FeedId) -> Result<Answer, Error> {
-    gate.feeds().remove(id)?;
+pub(super) async fn remove(gate: &Gate, id: &FeedId) -> Result<Answer, Error> {
+    gate.change_feed(id, || gate.feeds().remove(id)).await?;
     tracing::info!(feed = %id, "feed removed");
     Ok(empty(StatusCode::NO_CONTENT))
 }

@@ -1,6 +1,5 @@
 //! The operator's service: health and metrics for anyone on its listener, the rest for the holder of the token.
 
-mod feed_json;
 mod feeds;
 mod health;
 mod ledger;
@@ -167,7 +166,7 @@ where
         Route::Feeds => Ok(feeds::list(gate)),
         Route::Feed(id) => match *request.method() {
             Method::PATCH => feeds::change(gate, &id, request.into_body()).await,
-            Method::DELETE => feeds::remove(gate, &id),
+            Method::DELETE => feeds::remove(gate, &id).await,
             _ => feeds::show(gate, &id),
         },
         Route::Sessions => {

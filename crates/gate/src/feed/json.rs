@@ -1,9 +1,9 @@
 //! A feed as JSON, as the configuration file writes it: dollars as text, durations with a unit.
 
+use super::{Feed, FeedError};
 use crate::error::Error;
-use crate::feed::{Feed, FeedError};
 use crate::gate::{Gate, random};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,11 +33,11 @@ const MEMBERS: [(&str, &str); 12] = [
     ("max_stream", "write a duration as text, such as \"24h\""),
 ];
 
-/// What `POST` takes whole and `PATCH` in part.
-#[derive(Default, Deserialize)]
+/// What `POST` takes whole and `PATCH` in part, and what is kept of a registered feed.
+#[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct FeedJson {
-    pub(super) id: Option<FeedId>,
+pub(crate) struct FeedJson {
+    pub(crate) id: Option<FeedId>,
     description: Option<String>,
     upstream: Option<Url>,
     upstream_headers: Option<BTreeMap<String, String>>,
@@ -53,7 +53,7 @@ pub(super) struct FeedJson {
 
 impl FeedJson {
     /// Reads a body. An error names the member and quotes no value: those of headers are secrets.
-    pub(super) fn read(body: &[u8]) -> Result<Self, Error> {
+    pub(crate) fn read(body: &[u8]) -> Result<Self, Error> {
         // serde would also take a list of values in the order of the members.
         if !body.trim_ascii_start().starts_with(b"{") {
             return Err(FeedError::field("body", OBJECT).into());
@@ -64,8 +64,38 @@ impl FeedJson {
         Ok(read)
     }
 
+    /// A feed with all its members, header values included: for its store alone.
+    pub(crate) fn of(feed: &Feed) -> Self {
+        let route = &feed.route;
+        let header = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+            (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        let auth = match route.upstream_auth {
+            UpstreamAuth::None => "none",
+            UpstreamAuth::StreamToken => "stream-token",
+        };
+        let exhausted = match route.exhausted {
+            WhenExhausted::Refuse => "refuse",
+            WhenExhausted::Close => "close",
+        };
+        Self {
+            id: Some(route.feed.clone()),
+            description: Some(feed.description.clone()),
+            upstream: Some(route.upstream.clone()),
+            upstream_headers: Some(route.upstream_headers.iter().map(header).collect()),
+            upstream_auth: Some(auth.to_owned()),
+            price: Some(feed.price.to_string().trim_start_matches('$').to_owned()),
+            unit: Some(feed.unit),
+            deposit_units: Some(feed.deposit_units.clone()),
+            networks: Some(feed.networks.clone()),
+            provider_wallet: Some(feed.provider_wallet.clone()),
+            exhausted: Some(exhausted.to_owned()),
+            max_stream: Some(format!("{}s", route.max_stream.as_secs())),
+        }
+    }
+
     /// A new feed: what is left out has the configuration's defaults; upstream and price cannot be.
-    pub(super) fn into_feed(self, gate: &Gate) -> Result<Feed, Error> {
+    pub(crate) fn into_feed(self, gate: &Gate) -> Result<Feed, Error> {
         let id = match &self.id {
             Some(id) => id.clone(),
             None => generated_id()?,
@@ -90,7 +120,7 @@ impl FeedJson {
     }
 
     /// Changes what is given.
-    pub(super) fn apply(self, gate: &Gate, feed: &mut Feed) -> Result<(), FeedError> {
+    pub(crate) fn apply(self, gate: &Gate, feed: &mut Feed) -> Result<(), FeedError> {
         if let Some(upstream) = self.upstream {
             feed.route.upstream = checked_upstream(upstream, &gate.config().upstream_hosts)?;
         }
