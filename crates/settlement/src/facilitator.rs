@@ -106,7 +106,8 @@ impl LocalFacilitator {
             Settled::Credited { payment, .. } => succeeded(request, &payment),
             Settled::Pending { tx } => pending(request, tx, payer),
             Settled::Refused(refusal) => refused(request, refusal),
-            Settled::Foreign => refused(
+            // Never said of a plain payment: those are not adopted.
+            Settled::Unclaimed | Settled::Foreign => refused(
                 request,
                 Refusal::new(
                     reason::INVALID_PAYMENT_REQUIREMENTS,

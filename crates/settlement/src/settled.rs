@@ -26,6 +26,9 @@ pub enum Settled {
     Refused(Refusal),
     /// It was recorded for another purchase.
     Foreign,
+    /// Somebody submitted it before it was presented here, and the money is in our deposit wallet. Its calldata is
+    /// public, so presenting it proves nothing: whoever proves to be its payer may [claim](crate::Settler::claim) it.
+    Unclaimed,
 }
 
 impl Settled {

@@ -101,14 +101,36 @@ impl Settler {
     /// recorded before, only form, terms and signature are checked again, not the time, nonce or balance. Dropping
     /// the future does not stop the settlement once it was recorded.
     ///
-    /// A payment that somebody else submitted before is credited all the same, if it paid our deposit wallet for a
-    /// session and its block is newer than the store; otherwise it is refused as used.
+    /// A payment that somebody else submitted before it was presented is [`Settled::Unclaimed`], if it paid our deposit
+    /// wallet for a session and its block is newer than the store; otherwise it is refused as used.
     pub async fn settle(
         &self,
         requirements: &PaymentRequirements,
         intent: Intent,
         id: PaymentId,
         wait: Duration,
+    ) -> Result<Settled, SettleError> {
+        self.pursue(requirements, intent, id, wait, false).await
+    }
+
+    /// [`Settler::settle`] for a caller who has proven to be the payer: an unclaimed payment is credited.
+    pub async fn claim(
+        &self,
+        requirements: &PaymentRequirements,
+        intent: Intent,
+        id: PaymentId,
+        wait: Duration,
+    ) -> Result<Settled, SettleError> {
+        self.pursue(requirements, intent, id, wait, true).await
+    }
+
+    async fn pursue(
+        &self,
+        requirements: &PaymentRequirements,
+        intent: Intent,
+        id: PaymentId,
+        wait: Duration,
+        by_payer: bool,
     ) -> Result<Settled, SettleError> {
         let deadline = Instant::now() + wait;
         let served = requirements.known_network().filter(|network| *network == intent.network);
@@ -129,7 +151,8 @@ impl Settler {
                     let (chain, payload, intent, id) = (chain.as_ref(), &payload, &intent, &id);
                     let unrecorded = Unrecorded { chain, requirements, payload, intent, id };
                     match self.adoption(&unrecorded, &refusal).await? {
-                        Adoption::Adopt => landed = true,
+                        Adoption::Adopt if by_payer => landed = true,
+                        Adoption::Adopt => return Ok(Settled::Unclaimed),
                         Adoption::Wait(tx) => return Ok(Settled::Pending { tx: Some(tx) }),
                         Adoption::Refuse => {
                             work::count(chain, "refused");

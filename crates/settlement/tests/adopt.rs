@@ -25,9 +25,15 @@ async fn what_a_stranger_submitted_first_is_credited_exactly_once() {
     let scene = Scene::new();
     let settler = scene.settler("a");
     let (signed, tx) = stolen(&scene, 1).await;
+    assert_eq!(
+        signed.settle(&settler).await.unwrap(),
+        tollwire_settlement::Settled::Unclaimed,
+        "presenting is no proof"
+    );
+    assert_eq!(scene.payment(&signed.id).await, None);
     let calls = (0..20).map(|candidate| {
         let (settler, signed) = (settler.clone(), signed.clone());
-        tokio::spawn(async move { signed.settle_within(&settler, candidate, WAIT).await })
+        tokio::spawn(async move { signed.claim_within(&settler, candidate, WAIT).await })
     });
     let answers = futures_util::future::join_all(calls.collect::<Vec<_>>()).await;
     let answers: Vec<_> = answers.into_iter().map(|answer| credited(answer.unwrap())).collect();
@@ -39,7 +45,7 @@ async fn what_a_stranger_submitted_first_is_credited_exactly_once() {
     assert_eq!((scene.chain.height(), scene.transfers_of(&signed), scene.units_bought().await), (1, 1, 1));
     // Long after, the answer stands.
     tokio::time::sleep(Duration::from_secs(100 * VALIDITY)).await;
-    assert!(!credited(signed.settle(&settler).await).1);
+    assert!(!credited(signed.claim(&settler).await).1);
     assert_eq!(scene.units_bought().await, 1);
 }
 
@@ -51,7 +57,7 @@ async fn what_landed_before_the_store_began_is_refused() {
     let ledger = Arc::new(tollwire_ledger::memory::MemoryLedger::new(old.clock.clone()));
     let scene = Scene { ledger, ..old };
     tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(refused(signed.settle(&scene.settler("a")).await).reason, reason::EVM_NONCE_ALREADY_USED);
+    assert_eq!(refused(signed.claim(&scene.settler("a")).await).reason, reason::EVM_NONCE_ALREADY_USED);
     assert_eq!((scene.payment(&signed.id).await, scene.units_bought().await), (None, 0));
 }
 
@@ -79,19 +85,19 @@ async fn what_was_no_payment_to_us_is_refused() {
         (long, reason::EVM_VALID_BEFORE),
         (elsewhere, reason::EVM_NONCE_ALREADY_USED),
     ] {
-        assert_eq!(refused(signed.settle(&settler).await).reason, reason);
+        assert_eq!(refused(signed.claim(&settler).await).reason, reason);
         assert_eq!(scene.payment(&signed.id).await, None);
     }
     // A plain payment, even to the deposit wallet: another server's business.
     let (plain, _) = stolen(&scene, 5).await;
     let mut intent = plain.intent(1);
     intent.plain = true;
-    let answer = settler.settle(&plain.requirements, intent, plain.id.clone(), WAIT).await;
+    let answer = settler.claim(&plain.requirements, intent, plain.id.clone(), WAIT).await;
     assert_eq!(refused(answer).reason, reason::EVM_NONCE_ALREADY_USED);
     // Too late: its window has passed, and with it the time to tell whose it is.
     let (late, _) = stolen(&scene, 6).await;
     tokio::time::sleep(Duration::from_secs(VALIDITY)).await;
-    assert_eq!(refused(late.settle(&settler).await).reason, reason::EVM_VALID_BEFORE);
+    assert_eq!(refused(late.claim(&settler).await).reason, reason::EVM_VALID_BEFORE);
     assert_eq!(scene.units_bought().await, 0);
 }
 
@@ -108,11 +114,11 @@ async fn what_is_not_deep_enough_is_pending_and_unrecorded() {
         scene.chain.clone(),
         SettlerConfig::named("elsewhere"),
     );
-    let tx = pending(signed.settle_within(&other, 1, Duration::from_secs(1)).await);
-    assert_eq!(pending(signed.settle(&settler).await), tx);
+    let tx = pending(signed.claim_within(&other, 1, Duration::from_secs(1)).await);
+    assert_eq!(pending(signed.claim(&settler).await), tx);
     assert_eq!(scene.payment(&signed.id).await, None);
     tokio::time::sleep(delay).await;
-    assert!(credited(signed.settle(&settler).await).1);
+    assert!(credited(signed.claim(&settler).await).1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -126,12 +132,12 @@ async fn a_crash_anywhere_in_between_loses_nothing() {
             let chain = PluggedChain { plug: plug.clone(), inner: scene.chain.clone(), lag: Duration::ZERO };
             let settler = scene.settler_over(Arc::new(ledger), Arc::new(chain), SettlerConfig::named("a"));
             let cut = tokio::select! {
-                answer = signed.settle(&settler) => { credited(answer); false }
+                answer = signed.claim(&settler) => { credited(answer); false }
                 () = plug.pulled() => true,
             };
             drop(settler);
             let next = scene.settler("b");
-            credited(signed.settle(&next).await);
+            credited(signed.claim(&next).await);
             assert_eq!((scene.chain.height(), scene.units_bought().await), (1, 1), "cut at {at}");
             if !cut {
                 break;

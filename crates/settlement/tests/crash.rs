@@ -263,7 +263,7 @@ async fn hear(
             assert_eq!(scene.transfers_of(signed), 0, "seed {seed}");
             told.refused += 1;
         }
-        Some(Ok(Settled::Foreign)) => panic!("seed {seed}: foreign"),
+        Some(Ok(other @ (Settled::Foreign | Settled::Unclaimed))) => panic!("seed {seed}: {other:?}"),
         Some(Ok(Settled::Pending { .. }) | Err(SettleError::Chain(_))) | None => {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }

@@ -18,13 +18,21 @@ impl Gate {
     ///
     /// Whoever comes here found the payment unrecorded, so before any broadcast of ours: if another request for it
     /// is faster, both get the same answer, without further proof. Unless somebody else had submitted it by then, and it
-    /// was public: then only the first to present it needs none.
+    /// was public: then only its payer's wallet can claim it.
     pub(super) async fn buy(&self, attempted: &Attempted<'_>) -> Result<Paid, Error> {
         let presented = attempted.presented;
         let (tariff, offer) = self.match_offer(attempted)?;
         let intent = self.intent(attempted, &tariff, &offer)?;
         let id = attempted.identified.id.clone();
-        let settled = self.settler.settle(&offer.requirements, intent, id, self.config.settle_wait).await;
+        let wait = self.config.settle_wait;
+        let settled = self.settler.settle(&offer.requirements, intent.clone(), id.clone(), wait).await;
+        if matches!(settled, Ok(Settled::Unclaimed)) {
+            // Everything about it is public but the payer's key.
+            let sign_in = presented.proofs.sign_in.as_ref().ok_or(Error::ProofRequired)?;
+            self.check_sign_in(attempted.feed, sign_in, &attempted.identified.payer).await?;
+            let claimed = self.settler.claim(&offer.requirements, intent, id, wait).await;
+            return self.conclude(presented, claimed);
+        }
         if let Ok(Settled::Credited { payment, fresh: false, .. }) = &settled
             && landed_by_others(payment)
         {

@@ -88,7 +88,12 @@ impl Gate {
     }
 
     /// Whether the payer signed one of our challenges, a short time ago and for the first time.
-    async fn check_sign_in(&self, feed: &FeedId, sign_in: &SignIn, payer: &str) -> Result<(), Error> {
+    pub(super) async fn check_sign_in(
+        &self,
+        feed: &FeedId,
+        sign_in: &SignIn,
+        payer: &str,
+    ) -> Result<(), Error> {
         let now = self.clock.now();
         let issued = self.keys().open_challenge(feed, sign_in.nonce(), now);
         let issued = issued.ok_or(Error::SignIn("the challenge is not ours, or its time is over"))?;

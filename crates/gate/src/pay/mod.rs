@@ -74,6 +74,7 @@ impl Gate {
                 self.paid(presented, &payment, *session)
             }
             Ok(Settled::Credited { session: None, .. } | Settled::Foreign) => Err(Error::Foreign),
+            Ok(Settled::Unclaimed) => Err(Error::ProofRequired),
             Ok(Settled::Refused(refusal)) => Err(presented.refused(refusal)),
             Ok(Settled::Pending { tx }) => {
                 let message = "the transaction is not final yet; send the same payment again";

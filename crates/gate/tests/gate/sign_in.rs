@@ -122,3 +122,28 @@ async fn a_garbled_sign_in_is_malformed() {
         assert!(reply.json()["detail"].as_str().unwrap().contains("sign-in-with-x"));
     }
 }
+
+/// Somebody submitted the authorization before the payer presented it: the money is here, and the payer's wallet claims
+/// the session; nobody else's does.
+#[tokio::test(start_paused = true)]
+async fn a_payment_that_landed_without_us_is_claimed_by_its_payers_wallet() {
+    let world = World::new();
+    world.clock.advance(Duration::from_secs(2));
+    let required = world.bill("ticks").await;
+    let payload = world.wallet(7).sign(&offer_of(&required, 10_000), 1);
+    world.chain.submit_as_stranger(&payload);
+    let payment = v1_header(&payload);
+    for (number, status) in [(8, StatusCode::UNAUTHORIZED), (7, StatusCode::OK), (7, StatusCode::OK)] {
+        let wallet = world.wallet(number);
+        let challenge = challenge(&world, &payment).await;
+        let info = &challenge["info"];
+        let proof = answer(info, &wallet, &message(info, &wallet.key.address().to_string()));
+        let reply = collect(&world, &payment, &proof).await;
+        assert_eq!(reply.status, status, "{reply:?}");
+    }
+    assert_eq!(
+        (world.chain.transfers().len(), world.chain.height()),
+        (1, 1),
+        "nothing was sent, nothing charged twice"
+    );
+}

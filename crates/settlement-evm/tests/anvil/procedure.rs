@@ -24,6 +24,12 @@ async fn settle(world: &World, settler: &Settler, payload: &Payload) -> Settled 
     settler.settle(&world.requirements(), intent, payload.id(&world.domain()), WAIT).await.unwrap()
 }
 
+/// As the payer, whose proof was checked.
+async fn claim(world: &World, settler: &Settler, payload: &Payload) -> Settled {
+    let intent = world.recorded(payload).intent;
+    settler.claim(&world.requirements(), intent, payload.id(&world.domain()), WAIT).await.unwrap()
+}
+
 fn landing(settled: Settled) -> (String, Usdc) {
     let Settled::Credited { payment, .. } = settled else { panic!("not credited: {settled:?}") };
     let tollwire_ledger::model::Fate::Credited(landing) = payment.fate else { panic!("not landed") };
@@ -100,10 +106,11 @@ async fn what_a_stranger_submitted_first_is_credited_once_unless_it_is_older_tha
     let stolen = world.anvil.submit_authorization(STRANGER, &World::stolen(&payload)).await.unwrap();
     world.mined(&stolen).await;
     let late = settler(&world);
-    let Settled::Refused(refusal) = settle(&world, &late, &payload).await else { panic!("not refused") };
+    let Settled::Refused(refusal) = claim(&world, &late, &payload).await else { panic!("not refused") };
     assert_eq!(refusal.reason, reason::EVM_NONCE_ALREADY_USED);
+    assert_eq!(settle(&world, &early, &payload).await, Settled::Unclaimed);
     for _ in 0..2 {
-        assert_eq!(landing(settle(&world, &early, &payload).await), (stolen.clone(), Usdc::ZERO));
+        assert_eq!(landing(claim(&world, &early, &payload).await), (stolen.clone(), Usdc::ZERO));
     }
     assert_eq!(world.received().await, PRICE);
     let signer = world.settlement().to_string();

@@ -2,15 +2,15 @@
 //!
 //! An authorization can be submitted by whoever holds it, and somebody may do so before the payer presents it here.
 //! Its nonce is used by then, but the money is in our deposit wallet: to refuse the payment would be to keep the
-//! money for nothing. So it is recorded and credited like any other, if all of this holds:
+//! money for nothing. So it is recorded and credited like any other, once its payer claims it and if all of this holds:
 //!
 //! - Everything but the nonce is in order, the time included: what has run out is refused as ever.
 //! - It opens a session and pays our own deposit wallet. What other servers have us settle is theirs to look after.
 //! - The chain proves the transfer, and its block is newer than the store. An older one may have been granted by a
 //!   store that is gone; no record of it here would be no evidence.
 //!
-//! Its calldata is public by then. So the first to present it within its short validity is taken for its payer, and
-//! everybody later owes proof of possession.
+//! Its calldata is public by then, so presenting it proves nothing, however early: whoever claims it must have proven
+//! to be its payer ([`Settler::claim`]).
 
 use super::{Settler, VALIDITY_SLACK_SECS, same_identity};
 use crate::chain::LOOK_BACK_SECS;

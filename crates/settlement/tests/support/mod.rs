@@ -181,6 +181,20 @@ impl Signed {
         self.settle_within(settler, 1, WAIT).await
     }
 
+    /// As the payer, whose proof was checked.
+    pub async fn claim(&self, settler: &Settler) -> Result<Settled, SettleError> {
+        self.claim_within(settler, 1, WAIT).await
+    }
+
+    pub async fn claim_within(
+        &self,
+        settler: &Settler,
+        candidate: u64,
+        wait: Duration,
+    ) -> Result<Settled, SettleError> {
+        settler.claim(&self.requirements, self.intent(candidate), self.id.clone(), wait).await
+    }
+
     pub async fn settle_within(
         &self,
         settler: &Settler,
