@@ -2,7 +2,7 @@
 
 use crate::config::Caps;
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Counts work in flight.
@@ -32,6 +32,7 @@ impl Limiter {
 
     /// A pass, unless a cap is reached. Without a known address only the common cap counts.
     pub(crate) fn pass(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Pass> {
+        let address = address.map(household);
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.all >= self.caps.in_flight_max {
             return None;
@@ -45,6 +46,14 @@ impl Limiter {
         }
         counts.all = counts.all.saturating_add(1);
         Some(Pass { limiter: Arc::clone(self), address })
+    }
+}
+
+/// What one client can have many addresses of: an IPv6 network of 64 bits.
+fn household(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }
 

@@ -29,8 +29,8 @@ impl ProxyTrust {
             if !self.trusts(client) {
                 break;
             }
-            match entry.parse() {
-                Ok(address) => client = address,
+            match entry.parse::<IpAddr>() {
+                Ok(address) => client = address.to_canonical(),
                 Err(_) => break,
             }
         }
@@ -59,5 +59,6 @@ mod tests {
         assert_eq!(client("10.0.0.0/8", "10.0.0.1", &["6.6.6.6", "1.1.1.1"]), "1.1.1.1");
         assert_eq!(client("10.0.0.0/8", "10.0.0.1", &["junk"]), "10.0.0.1");
         assert_eq!(client("10.0.0.0/8", "10.0.0.1", &[]), "10.0.0.1");
+        assert_eq!(client("10.0.0.0/8", "10.0.0.1", &["1.1.1.1, ::ffff:10.0.0.2"]), "1.1.1.1");
     }
 }

@@ -10,7 +10,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use tokio::net::TcpStream;
@@ -30,7 +30,7 @@ pub(super) struct Shared {
 pub(super) async fn run<S>(
     shared: Arc<Shared>,
     stream: TcpStream,
-    peer: SocketAddr,
+    peer: IpAddr,
     service: S,
     stop: CancellationToken,
     slot: Slot,
@@ -53,7 +53,7 @@ pub(super) async fn run<S>(
     };
     let limits = shared.limits;
     let service = service_fn(move |mut request: Request<Incoming>| {
-        let client = shared.trust.client(peer.ip(), request.headers());
+        let client = shared.trust.client(peer, request.headers());
         request.extensions_mut().insert(client);
         let mut service = service.clone();
         async move { if names_one_host(&request) { service.call(request).await } else { Ok(bad_host()) } }

@@ -129,8 +129,10 @@ impl Listener {
                     continue;
                 }
             };
-            let exempt = peer.ip().is_loopback() || shared.trust.trusts(peer.ip());
-            let Some(slot) = slots.take(peer.ip(), exempt) else {
+            // A listener for both families sees IPv4 clients as ::ffff:a.b.c.d.
+            let peer = peer.ip().to_canonical();
+            let exempt = peer.is_loopback() || shared.trust.trusts(peer);
+            let Some(slot) = slots.take(peer, exempt) else {
                 ::metrics::counter!("tollwire_connections_refused_total").increment(1);
                 continue;
             };

@@ -1,7 +1,7 @@
 //! Connection caps, in all and per address.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Counts open connections.
@@ -36,6 +36,7 @@ impl Slots {
         if counts.all >= self.all_max {
             return None;
         }
+        let address = household(address);
         if !exempt {
             let each = counts.each.entry(address).or_default();
             if *each >= self.each_max {
@@ -45,6 +46,14 @@ impl Slots {
         }
         counts.all = counts.all.saturating_add(1);
         Some(Slot { counts: Arc::clone(&self.counts), address: (!exempt).then_some(address) })
+    }
+}
+
+/// What one client can have many addresses of: an IPv6 network of 64 bits.
+fn household(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }
 
@@ -78,5 +87,14 @@ mod tests {
         assert!(slots.take(b, true).is_none(), "three in all");
         drop(first);
         assert!(slots.take(a, false).is_some());
+    }
+
+    #[test]
+    fn a_client_with_many_addresses_is_one_client() {
+        let slots = Slots::new(10, 2);
+        let take = |address: &str| slots.take(address.parse().unwrap(), false);
+        let _held = (take("2001:db8:0:1::1").unwrap(), take("2001:db8:0:1:ffff::2").unwrap());
+        assert!(take("2001:db8:0:1:abcd::3").is_none());
+        assert!(take("2001:db8:0:2::1").is_some(), "a neighbour");
     }
 }
