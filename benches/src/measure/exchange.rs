@@ -15,7 +15,7 @@ pub(crate) async fn throughput(plan: &Plan) -> Result<String, Failure> {
 
 /// Messages of 256 B, each sent after the answer to the one before.
 pub(crate) async fn echo(plan: &Plan) -> Result<String, Failure> {
-    let job = |connections| Job { mode: "echo", size: 256, count: 40_000, connections };
+    let job = |connections| Job { mode: "echo", size: 256, count: 20_000, connections };
     compare(plan, "CPU per 256 B echo (µs)", &["1 stream", "50 streams"], &[job(1), job(50)]).await
 }
 

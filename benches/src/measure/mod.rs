@@ -39,6 +39,11 @@ pub(crate) async fn run(arguments: &[String]) -> Result<(), Failure> {
             return Err(format!("{program} is missing; install Debian's nginx and haproxy").into());
         }
     }
+    say(&format!(
+        "Against {} and {}; medians of {rounds} rounds, every proxy on one thread.\n",
+        version("/usr/sbin/haproxy", "-v").await?,
+        version("/usr/sbin/nginx", "-v").await?,
+    ));
     if wanted("throughput") {
         say(&exchange::throughput(&plan).await?);
     }
@@ -52,6 +57,15 @@ pub(crate) async fn run(arguments: &[String]) -> Result<(), Failure> {
         say(&upgrade::run(&plan).await?);
     }
     Ok(())
+}
+
+/// What a program calls itself: the version that is on the first line of what it prints.
+async fn version(program: &str, flag: &str) -> Result<String, Failure> {
+    let said = tokio::process::Command::new(program).arg(flag).output().await?;
+    let text = String::from_utf8_lossy(if said.stdout.is_empty() { &said.stderr } else { &said.stdout })
+        .into_owned();
+    let line = text.lines().next().unwrap_or_default().trim_start_matches("nginx version: ");
+    Ok(line.split_whitespace().take(3).filter(|word| *word != "version").collect::<Vec<_>>().join(" "))
 }
 
 /// The chosen proxies, in front of `upstream`.

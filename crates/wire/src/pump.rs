@@ -1,8 +1,9 @@
 //! Moves both directions of one stream until it has ended.
 //!
 //! One future does it all: bytes are read into the worker's buffer only once a socket is ready, judged, and
-//! written at once. Only what the other side will not take is copied, and while it waits nothing more is read,
-//! so that a slow reader slows its sender through the kernel's own buffers. An idle stream holds two sockets,
+//! written at once. Only what the other side will not take is copied (one read's worth, at most 256 KiB each way),
+//! and while it waits nothing more is read, so that a slow reader slows its sender through the kernel's own
+//! buffers. An idle stream holds two sockets,
 //! two scanners and no buffer; it has no timer unless a limit needs one.
 
 mod buffer;
