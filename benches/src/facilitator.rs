@@ -15,6 +15,9 @@ use crate::socket::Ask;
 /// The feed's id.
 const FEED: &str = "bench";
 
+/// Agents, each with a wallet and a session of its own: as many as open streams at the same time.
+const AGENTS: u32 = 50;
+
 /// Streams one session pays for: more than a run can open.
 const UNITS: u32 = 1_000_000;
 
@@ -36,13 +39,17 @@ pub(crate) async fn command(dir: &Path, port: u16, upstream: SocketAddr) -> Resu
     Ok(command)
 }
 
-/// Pays for a session, and asks for streams with its token.
+/// Pays for a session per agent, and asks for streams with their tokens.
 pub(crate) async fn ask(address: SocketAddr) -> Result<Ask, Failure> {
+    let url = format!("http://{address}/feeds/{FEED}/session");
     let dollar = "1".parse()?;
-    let config = Config::new([Network::BASE_SEPOLIA]);
-    let payer = Payer::new(Wallet::random()?, Budget::new(dollar, dollar), config)?;
-    let session = payer.buy(&format!("http://{address}/feeds/{FEED}/session")).await?;
-    Ok(Ask { address, target: format!("/feeds/{FEED}/ws"), token: Some(session.token().to_owned()) })
+    let mut tokens = Vec::new();
+    for _ in 0..AGENTS {
+        let config = Config::new([Network::BASE_SEPOLIA]);
+        let payer = Payer::new(Wallet::random()?, Budget::new(dollar, dollar), config)?;
+        tokens.push(payer.buy(&url).await?.token().to_owned());
+    }
+    Ok(Ask { address, target: format!("/feeds/{FEED}/ws"), tokens })
 }
 
 /// The facilitator that was built beside this program.

@@ -22,16 +22,16 @@ pub(crate) struct Ask {
     pub(crate) address: SocketAddr,
     /// Path and query.
     pub(crate) target: String,
-    /// A bearer token.
-    pub(crate) token: Option<String>,
+    /// Bearer tokens, one per agent; none where nobody asks for any.
+    pub(crate) tokens: Vec<String>,
 }
 
-/// Opens a WebSocket.
-pub(crate) async fn open(ask: &Ask) -> Result<TcpStream, Failure> {
+/// Opens a WebSocket, as the `turn`th to do so.
+pub(crate) async fn open(ask: &Ask, turn: usize) -> Result<TcpStream, Failure> {
     let mut socket = TcpStream::connect(ask.address).await?;
     socket.set_nodelay(true)?;
-    let authorization =
-        ask.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+    let token = turn.checked_rem(ask.tokens.len()).and_then(|agent| ask.tokens.get(agent));
+    let authorization = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
     let request = format!(
         "GET {} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{authorization}\r\n",

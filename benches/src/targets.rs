@@ -66,7 +66,7 @@ pub(crate) async fn start(name: &'static str, dir: &Path, upstream: SocketAddr) 
     let ask = if name == FACILITATOR {
         facilitator::ask(address).await?
     } else {
-        Ask { address, target: "/".into(), token: None }
+        Ask { address, target: "/".into(), tokens: vec![] }
     };
     Ok(Target { name, pid, ask, _process: process })
 }

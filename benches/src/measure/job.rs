@@ -33,8 +33,8 @@ impl Job {
         command.args(["--target", &format!("{}?mode={mode}&size={size}&count={count}", target.ask.target)]);
         command.args(["--size", &size.to_string(), "--count", &count.to_string()]);
         command.args(["--connections", &connections.to_string()]);
-        if let Some(token) = &target.ask.token {
-            command.args(["--token", token]);
+        if !target.ask.tokens.is_empty() {
+            command.args(["--tokens", &target.ask.tokens.join(",")]);
         }
         Ok(Process::spawn(command)?)
     }

@@ -19,7 +19,8 @@ pub(crate) async fn run(arguments: &[String]) -> Result<(), Failure> {
     let ask = Ask {
         address: value(arguments, "address")?,
         target: value(arguments, "target")?,
-        token: optional(arguments, "token").map(str::to_owned),
+        tokens: optional(arguments, "tokens")
+            .map_or(vec![], |list| list.split(',').map(str::to_owned).collect()),
     };
     let count = value(arguments, "count")?;
     let size = value(arguments, "size")?;
@@ -28,12 +29,12 @@ pub(crate) async fn run(arguments: &[String]) -> Result<(), Failure> {
         "blast" => take(&ask, size, count).await,
         "echo" => {
             let share = count / connections;
-            try_join_all((0..connections).map(|_| exchange(&ask, size, share))).await?;
+            try_join_all((0..connections).map(|turn| exchange(&ask, turn, size, share))).await?;
             Ok(())
         }
         "hold" => {
             let sockets: Vec<TcpStream> = iter(0..connections)
-                .map(|_| socket::open(&ask))
+                .map(|turn| socket::open(&ask, turn))
                 .buffer_unordered(OPENING)
                 .try_collect()
                 .await?;
@@ -43,7 +44,11 @@ pub(crate) async fn run(arguments: &[String]) -> Result<(), Failure> {
             Ok(())
         }
         "upgrade" => {
-            iter(0..count).map(|_| upgrade(&ask)).buffer_unordered(connections).try_collect::<()>().await
+            iter(0..count)
+                .map(|turn| upgrade(&ask, turn))
+                .buffer_unordered(connections)
+                .try_collect::<()>()
+                .await
         }
         other => Err(format!("no mode {other}").into()),
     }
@@ -51,7 +56,7 @@ pub(crate) async fn run(arguments: &[String]) -> Result<(), Failure> {
 
 /// Takes `count` messages and the close behind them.
 async fn take(ask: &Ask, size: usize, count: usize) -> Result<(), Failure> {
-    let mut socket = socket::open(ask).await?;
+    let mut socket = socket::open(ask, 0).await?;
     let mut left = socket::frame(size)?.len() * count + CLOSE.len();
     let mut bytes = vec![0; 256 * 1024];
     while left > 0 {
@@ -65,8 +70,8 @@ async fn take(ask: &Ask, size: usize, count: usize) -> Result<(), Failure> {
 }
 
 /// Sends `count` messages, each after the answer to the one before.
-async fn exchange(ask: &Ask, size: usize, count: usize) -> Result<(), Failure> {
-    let mut socket = socket::open(ask).await?;
+async fn exchange(ask: &Ask, turn: usize, size: usize, count: usize) -> Result<(), Failure> {
+    let mut socket = socket::open(ask, turn).await?;
     let message = socket::masked_frame(size)?;
     let mut answer = socket::frame(size)?;
     for _ in 0..count {
@@ -77,8 +82,8 @@ async fn exchange(ask: &Ask, size: usize, count: usize) -> Result<(), Failure> {
 }
 
 /// Opens a stream and closes it at once.
-async fn upgrade(ask: &Ask) -> Result<(), Failure> {
-    end(socket::open(ask).await?).await
+async fn upgrade(ask: &Ask, turn: usize) -> Result<(), Failure> {
+    end(socket::open(ask, turn).await?).await
 }
 
 /// Closes, and waits for the end.
