@@ -3,6 +3,7 @@
 use tollwire_x402::close::CloseCode;
 
 use crate::header::{Header, Kind};
+use crate::tally::{Free, Tally};
 use crate::{Limits, Side, Traffic};
 
 /// The code that stands for "a Close frame without a code" (RFC 6455, section 7.1.5).
@@ -36,6 +37,10 @@ pub enum Violation {
     /// A new message inside a fragmented one (section 5.4).
     #[error("message inside a fragmented message")]
     Interleaved,
+    /// A reserved bit, from an agent whose control messages are taken out (section 5.2): see
+    /// [`Pump::intercept`](crate::Pump::intercept).
+    #[error("reserved bit set")]
+    ReservedBit,
     /// A frame over `Limits::frame_bytes_max`.
     #[error("frame too big")]
     FrameTooBig,
@@ -80,6 +85,9 @@ pub enum Stop {
     Close,
     /// The next frame is not allowed; nothing of it may be passed on.
     Violation(Violation),
+    /// The next frame is not covered by the [`Allowance`](crate::Allowance); nothing of it may be passed on yet.
+    /// Only where there is one.
+    Uncovered,
 }
 
 /// What a scan found.
@@ -149,6 +157,12 @@ impl FrameScanner {
 
     /// Judges `bytes`, which follow what was passed before, up to the stop asked for.
     pub fn scan(&mut self, bytes: &[u8], until: Until) -> Scan {
+        self.scan_within(bytes, until, &mut Free)
+    }
+
+    /// The same, as far as `tally` admits frames.
+    #[inline]
+    pub(crate) fn scan_within<T: Tally>(&mut self, bytes: &[u8], until: Until, tally: &mut T) -> Scan {
         let mut passed = 0;
         let stop = loop {
             let rest = bytes.get(passed..).unwrap_or_default();
@@ -172,7 +186,7 @@ impl FrameScanner {
                 break Stop::Boundary;
             }
             if !self.open {
-                let skimmed = self.skim(rest, until);
+                let skimmed = self.skim(rest, until, tally);
                 if skimmed > 0 {
                     passed += skimmed;
                     continue;
@@ -183,8 +197,9 @@ impl FrameScanner {
                 Ok(Some(header)) if header.kind == Kind::Close && until == Until::Close => {
                     break Stop::Boundary;
                 }
-                Ok(Some(header)) => match self.begin(&header) {
-                    Ok(()) => passed += header.size,
+                Ok(Some(header)) => match self.begin(&header, tally) {
+                    Ok(true) => passed += header.size,
+                    Ok(false) => break Stop::Uncovered,
                     Err(violation) => break Stop::Violation(violation),
                 },
                 Err(violation) => break Stop::Violation(violation),
@@ -214,7 +229,33 @@ impl FrameScanner {
         self.idle_frames
     }
 
-    const fn at(&self, until: Until) -> bool {
+    /// Bytes of the current frame that are still to come.
+    pub(crate) const fn remaining(&self) -> u64 {
+        self.remaining
+    }
+
+    /// Whether a fragmented message is open.
+    pub(crate) const fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Counts a frame without data that somebody else has taken out of the bytes.
+    pub(crate) const fn note_idle_frame(&mut self) {
+        self.idle_frames += 1;
+    }
+
+    /// Whether `payload` is too much for one frame, or `message` for all frames of a message.
+    pub(crate) const fn exceeded(&self, payload: u64, message: u64) -> Option<Violation> {
+        if payload > self.frame_bytes_max {
+            return Some(Violation::FrameTooBig);
+        }
+        if message > self.message_bytes_max {
+            return Some(Violation::MessageTooBig);
+        }
+        None
+    }
+
+    pub(crate) const fn at(&self, until: Until) -> bool {
         match until {
             Until::Drained | Until::Close => false,
             Until::Frame => self.at_frame_boundary(),
@@ -225,7 +266,7 @@ impl FrameScanner {
     /// Passes whole short messages of one frame each, which is what most feeds are made of; says how many bytes
     /// they take. It does what [`begin`](Self::begin) does for them, at a fraction of the cost.
     #[inline]
-    fn skim(&mut self, bytes: &[u8], until: Until) -> usize {
+    fn skim<T: Tally>(&mut self, bytes: &[u8], until: Until, tally: &mut T) -> usize {
         if until != Until::Drained || SHORT_BYTES_MAX > self.frame_bytes_max.min(self.message_bytes_max) {
             return 0;
         }
@@ -233,6 +274,8 @@ impl FrameScanner {
             Side::Agent => (0x80, 6),
             Side::Upstream => (0, 2),
         };
+        let room = tally.room();
+        let bytes = usize::try_from(room.bytes).ok().and_then(|most| bytes.get(..most)).unwrap_or(bytes);
         let (mut at, mut messages) = (0, 0);
         while let Some(&[first, second]) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
             // Text or binary with FIN, masked as it should be; reserved bits are not ours to judge.
@@ -241,32 +284,39 @@ impl FrameScanner {
             if !matches!(first & 0x8F, 0x81 | 0x82) || length >= 0x7E || next > bytes.len() {
                 break;
             }
+            if T::COUNTS && messages == room.messages {
+                break;
+            }
             at = next;
             messages += 1;
         }
         self.traffic.messages += messages;
         self.traffic.data_frames += messages;
+        tally.skimmed(messages, wide(at));
         at
     }
 
-    /// Admits the next frame.
+    /// Begins the next frame; false if it is not covered.
     #[inline]
-    fn begin(&mut self, header: &Header) -> Result<(), Violation> {
+    fn begin<T: Tally>(&mut self, header: &Header, tally: &mut T) -> Result<bool, Violation> {
         let message_bytes = match (header.kind, self.open) {
             (Kind::Start, false) => header.payload,
             (Kind::Continuation, true) => self.message_bytes.saturating_add(header.payload),
             (Kind::Start, true) => return Err(Violation::Interleaved),
             (Kind::Continuation, false) => return Err(Violation::Continuation),
             (Kind::Control | Kind::Close, _) => {
-                self.begin_control(header);
-                return Ok(());
+                let covered = tally.admit_control();
+                if covered {
+                    self.begin_control(header);
+                }
+                return Ok(covered);
             }
         };
-        if header.payload > self.frame_bytes_max {
-            return Err(Violation::FrameTooBig);
+        if let Some(violation) = self.exceeded(header.payload, message_bytes) {
+            return Err(violation);
         }
-        if message_bytes > self.message_bytes_max {
-            return Err(Violation::MessageTooBig);
+        if !tally.admit(header, self.open.then_some(self.message_bytes), message_bytes) {
+            return Ok(false);
         }
         if self.open && !header.fin && header.payload == 0 {
             self.idle_frames += 1;
@@ -276,7 +326,7 @@ impl FrameScanner {
         self.message_bytes = message_bytes;
         self.open = !header.fin;
         self.remaining = header.payload;
-        Ok(())
+        Ok(true)
     }
 
     fn begin_control(&mut self, header: &Header) {

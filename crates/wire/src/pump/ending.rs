@@ -5,8 +5,8 @@ use tokio::time::Instant;
 use tollwire_x402::close::CloseCode;
 
 use super::Pump;
-use super::lane::Event;
-use crate::{Close, CloseFrame, End, Side, Until, Violation};
+use super::turn::Event;
+use crate::{Close, CloseFrame, Control, End, Side, Until, Violation};
 
 /// How far the end of a stream is.
 #[derive(Debug, Default)]
@@ -82,6 +82,7 @@ where
                 self.begin(End::Closed(Side::Upstream));
                 self.ending.pending = None;
                 self.ending.agent_got = self.down.traffic().close_code;
+                self.hush();
             }
             Event::Boundary => self.on_boundary(),
             Event::Violation(violation) => {
@@ -111,6 +112,7 @@ where
             Event::Refused => {
                 self.begin(End::Gone(Side::Agent));
                 self.tell_upstream(&Close::from(CloseCode::GoingAway));
+                self.hush();
             }
         }
     }
@@ -209,17 +211,26 @@ where
 
     /// Ends the way to the agent with `close`, and half-closes it.
     fn tell_agent(&mut self, close: &Close) {
-        if self.down.conclude(&CloseFrame::unmasked(close)) {
+        let said = self.control.as_ref().filter(|control| control.has_said()).map(Control::take_said);
+        if self.down.conclude(&said.unwrap_or_default(), &CloseFrame::unmasked(close)) {
             self.ending.agent_got = Some(close.code());
         }
         self.down.outlet.finish();
+        self.hush();
+    }
+
+    /// Nothing of our own reaches the agent any more.
+    pub(super) fn hush(&self) {
+        if let Some(control) = &self.control {
+            control.hush();
+        }
     }
 
     /// Ends the way to the upstream with `close`, masked as a client must.
     fn tell_upstream(&mut self, close: &Close) {
         // The key hides nothing here, since `close` is our own text; without randomness zeros are as good.
         let key = getrandom::u32().unwrap_or_default().to_ne_bytes();
-        self.up.conclude(&CloseFrame::masked(close, key));
+        self.up.conclude(&[], &CloseFrame::masked(close, key));
     }
 }
 

@@ -1,19 +1,23 @@
 //! The incomplete header at the end of a read.
 
-use crate::header::HEADER_BYTES_MAX;
+use super::intercept::UNDECIDED_BYTES_MAX;
 
-/// A header that is not all there yet: kept back until it can be judged whole.
+/// Bytes that are kept back at most: more than an incomplete header, for which it is one byte less.
+pub(super) const HELD_BYTES_MAX: usize = UNDECIDED_BYTES_MAX;
+
+/// A header that is not all there yet (and the head of a payload, if that decides): kept back until it can be
+/// judged whole.
 #[derive(Debug, Default)]
 pub(super) struct Held {
-    bytes: [u8; HEADER_BYTES_MAX],
+    bytes: [u8; HELD_BYTES_MAX],
     len: u8,
 }
 
 impl Held {
-    /// Keeps `rest`, which is shorter than the longest header.
+    /// Keeps `rest`, and nothing else.
     #[inline]
     pub(super) fn keep(&mut self, rest: &[u8]) {
-        debug_assert!(rest.len() < HEADER_BYTES_MAX, "a scanner leaves only an incomplete header");
+        debug_assert!(rest.len() <= HELD_BYTES_MAX, "a scanner leaves only an incomplete header");
         for (slot, byte) in self.bytes.iter_mut().zip(rest) {
             *slot = *byte;
         }

@@ -137,6 +137,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
         }
     }
 
+    /// Asserts that nothing has come, and nothing comes for a second of virtual time.
+    pub(crate) async fn hears_nothing(&mut self) {
+        self.hears_nothing_for(Duration::from_secs(1)).await;
+    }
+
+    /// The same for another time.
+    pub(crate) async fn hears_nothing_for(&mut self, time: Duration) {
+        let more = self.seen.len() + 1;
+        let waited = tokio::time::timeout(time, self.fill(more)).await;
+        assert!(waited.is_err(), "came: {:?}", self.seen);
+        assert!(self.seen.is_empty(), "left over: {:?}", self.seen);
+    }
+
     /// Everything up to the end of the connection.
     pub(crate) async fn rest(mut self) -> Vec<u8> {
         // A reset ends a connection too; what came before it counts.
@@ -145,14 +158,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     }
 
     pub(crate) async fn exactly(&mut self, len: usize) -> Vec<u8> {
+        self.fill(len).await;
+        let rest = self.seen.split_off(len);
+        std::mem::replace(&mut self.seen, rest)
+    }
+
+    async fn fill(&mut self, len: usize) {
         while self.seen.len() < len {
             let mut chunk = vec![0; 64 * 1024];
             let read = self.socket.read(&mut chunk).await.unwrap();
             assert!(read > 0, "the connection ended after {} of {len} bytes", self.seen.len());
             self.seen.extend(&chunk[..read]);
         }
-        let rest = self.seen.split_off(len);
-        std::mem::replace(&mut self.seen, rest)
     }
 }
 
@@ -166,10 +183,18 @@ pub(crate) struct Rig<S> {
 
 /// Over in-memory pipes that hold `capacity` bytes, for virtual time.
 pub(crate) fn pipes(capacity: usize, limits: Limits) -> Rig<DuplexStream> {
+    pipes_with(capacity, limits, |pump| pump)
+}
+
+/// The same, with a pump that `build` has done something to.
+pub(crate) fn pipes_with<F>(capacity: usize, limits: Limits, build: F) -> Rig<DuplexStream>
+where
+    F: FnOnce(Pump<DuplexStream, DuplexStream>) -> Pump<DuplexStream, DuplexStream>,
+{
     let (agent, agent_side) = duplex(capacity);
     let (upstream, upstream_side) = duplex(capacity);
     let control = Control::new();
-    let pump = Pump::new(agent_side, Bytes::new(), upstream_side, Bytes::new(), limits);
+    let pump = build(Pump::new(agent_side, Bytes::new(), upstream_side, Bytes::new(), limits));
     let pump = tokio::spawn(pump.run(control.clone()));
     Rig { agent: Peer::new(agent), upstream: Peer::new(upstream), control, pump }
 }
