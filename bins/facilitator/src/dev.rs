@@ -79,7 +79,6 @@ pub(crate) async fn start(listen: SocketAddr, tick: Duration, offer: Offer) -> R
         route,
         description: "Sample ticks".into(),
         price: offer.price,
-        unit: Unit::Stream,
         deposit_units: offer.deposit_units,
         networks: vec![dev::NETWORK],
         provider_wallet: std::collections::BTreeMap::new(),

@@ -61,7 +61,7 @@ impl Bill {
 
 fn description(feed: &Feed) -> String {
     if feed.description.is_empty() {
-        format!("Live feed {}, paid per {}", feed.id(), feed.unit)
+        format!("Live feed {}, paid per {}", feed.id(), feed.unit())
     } else {
         feed.description.clone()
     }

@@ -28,23 +28,27 @@ impl Calls<'_> {
                 let keys = [self.keys.session(session), self.keys.payment(session, payment)];
                 call(&script::ABANDON, &keys, self.now).arg(reason).done()
             }
-            Command::Hold { stream, fence, to, lease, .. } => {
-                let keys = [self.keys.session(session), self.keys.streams(session)];
+            Command::Hold { stream, fence, to, lease, streams_max, .. } => {
+                let keys = self.of_opening(session);
                 let fence = fence.map(|fence| countable(fence).to_string()).unwrap_or_default();
                 let call = call(&script::HOLD, &keys, self.now).arg(stream.as_str()).arg(fence);
-                call.arg(countable(*to)).arg(millis(*lease)).done()
+                call.arg(countable(*to)).arg(millis(*lease)).arg(*streams_max).done()
+            }
+            Command::Extend { stream, fence, used, need, want, lease, live_for, .. } => {
+                let call = self.of_capture(&script::EXTEND, session, stream, *fence);
+                let call = call.arg(countable(*used)).arg(countable(*need)).arg(countable(*want));
+                call.arg(millis(*lease)).arg(millis(*live_for)).done()
             }
             Command::Post { stream, fence, to, live_for, .. } => {
                 let call = self.of_capture(&script::POST, session, stream, *fence);
                 call.arg(countable(*to)).arg(millis(*live_for)).done()
             }
             Command::Void { stream, fence, .. } => {
-                let keys = [self.keys.session(session), self.keys.streams(session)];
+                let keys = self.of_opening(session);
                 call(&script::VOID, &keys, self.now).arg(stream.as_str()).arg(countable(*fence)).done()
             }
-            Command::End { stream, fence, .. } => {
-                let keys = [self.keys.session(session), self.keys.streams(session), self.keys.live(session)];
-                call(&script::END, &keys, self.now).arg(stream.as_str()).arg(countable(*fence)).done()
+            Command::End { stream, fence, used, .. } => {
+                self.of_capture(&script::END, session, stream, *fence).arg(countable(*used)).done()
             }
             Command::Reverse { stream, fence, .. } => {
                 self.of_capture(&script::REVERSE, session, stream, *fence).done()
@@ -74,6 +78,7 @@ impl Calls<'_> {
             .arg(countable(intent.balance_ttl_ms))
             .arg(record::encode(&Head::of(&intent))?)
             .arg(record::encode(&intent)?)
+            .arg(u8::from(intent.top_up))
             .done())
     }
 
@@ -88,6 +93,10 @@ impl Calls<'_> {
             [self.keys.session(session), self.keys.payment(session, payment), self.keys.journal(session)];
         let call = call(&script::CREDIT, &keys, self.now);
         Ok(call.arg(landing.gas.atomic()).arg(record::encode(landing)?).arg(payment.as_str()).done())
+    }
+
+    fn of_opening(&self, session: &SessionId) -> [String; 3] {
+        [self.keys.session(session), self.keys.streams(session), self.keys.live(session)]
     }
 
     fn of_capture(

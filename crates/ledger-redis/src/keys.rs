@@ -1,5 +1,6 @@
 //! Names of keys. All keys of one session share the hash tag `{jti}`.
 
+use tollwire_ledger::model::payer_key;
 use tollwire_x402::{PaymentId, SessionId};
 
 /// Makes key names under one prefix.
@@ -55,6 +56,11 @@ impl Keys {
     /// At least every session: a sorted set in identity order.
     pub(crate) fn sessions(&self) -> String {
         format!("{}sessions", self.prefix)
+    }
+
+    /// At least the sessions a wallet paid for: a sorted set, by the time of their first payment's record.
+    pub(crate) fn payer(&self, payer: &str) -> String {
+        format!("{}payer:{}", self.prefix, payer_key(payer))
     }
 
     /// The store's epoch, the time it began and a random number: a string, written once.

@@ -15,7 +15,9 @@ use tollwire_ledger::command::Entry;
 use tollwire_ledger::core::UNITS_MAX;
 
 use tollwire_ledger::model::{Intent, Payment, Session, Stream};
-use tollwire_ledger::{BoxFuture, Command, Error, Ledger, Outcome, Timestamp, Watched};
+use tollwire_ledger::{
+    BoxFuture, Clock, Command, Error, Ledger, Outcome, SystemClock, Timestamp, Watched,
+};
 use tollwire_x402::{PaymentId, SessionId, StreamId};
 
 /// A [`Ledger`] on a Redis server, shared by any number of nodes.
@@ -120,7 +122,7 @@ impl RedisLedger {
         let goods: Option<String> = read(answers.next().unwrap_or_default(), "session")?;
         let session = if let Some(session) = pointer {
             reply::parse(&session)?
-        } else if intent.plain || goods.is_none_or(|sold| sold == goods_of(intent)) {
+        } else if intent.plain || goods.map_or(!intent.top_up, |sold| sold == goods_of(intent)) {
             if !(1..=UNITS_MAX).contains(&intent.units) {
                 return Ok(Outcome::Conflict);
             }
@@ -129,6 +131,11 @@ impl RedisLedger {
             return Ok(Outcome::Conflict);
         };
         let mut listed = listing::add(&self.keys.in_doubt(), id.as_str());
+        if !intent.plain {
+            let now = self.config.clock.as_ref().map_or_else(|| SystemClock.now(), |clock| clock.now());
+            let payer = self.keys.payer(&intent.payer);
+            listed.cmd("ZADD").arg(payer).arg("NX").arg(now.millis()).arg(session.as_str());
+        }
         listed.add_command(calls.record(id, intent, &session)?);
         self.safely(listed).await
     }
@@ -202,13 +209,9 @@ impl RedisLedger {
     async fn watched(&self, sessions: &[SessionId]) -> Result<Vec<Option<Watched>>, Error> {
         let mut ask = Pipeline::new();
         for id in sessions {
-            ask.cmd("HMGET").arg(self.keys.session(id)).arg("revision").arg("revoked");
+            ask.cmd("HMGET").arg(self.keys.session(id)).arg(reply::WATCHED);
         }
-        let watched = |answer| -> Result<Option<Watched>, Error> {
-            let (revision, revoked): (Option<u64>, Option<u64>) = read(answer, "session")?;
-            Ok(revision.zip(revoked).map(|(revision, revoked)| Watched { revision, revoked: revoked == 1 }))
-        };
-        self.ask_whole(&ask).await?.into_iter().map(watched).collect()
+        self.ask_whole(&ask).await?.into_iter().map(reply::watched).collect()
     }
 
     /// A script that answers yes or no, if the store is whole.
@@ -285,6 +288,15 @@ impl Ledger for RedisLedger {
     ) -> BoxFuture<'_, Result<Vec<(SessionId, Session)>, Error>> {
         let after = after.cloned();
         Box::pin(async move { listing::sessions(self, after, limit).await })
+    }
+
+    fn sessions_of(
+        &self,
+        payer: &str,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(SessionId, Session)>, Error>> {
+        let payer = payer.to_owned();
+        Box::pin(async move { listing::sessions_of(self, &payer, limit).await })
     }
 
     fn watch(&self, sessions: Vec<SessionId>) -> BoxFuture<'_, Result<Vec<Option<Watched>>, Error>> {

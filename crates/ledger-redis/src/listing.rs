@@ -1,11 +1,11 @@
-//! The two indexes. They hold at least what they must; listing leaves out, and in part removes, the rest.
+//! The indexes. They hold at least what they must; listing leaves out, and in part removes, the rest.
 
 use crate::ledger::RedisLedger;
 use crate::reply::{self, Fields, read};
 use deadpool_redis::redis::{Pipeline, Value};
 use std::str::FromStr;
 use tollwire_ledger::Error;
-use tollwire_ledger::model::{Fate, Payment, Session};
+use tollwire_ledger::model::{Fate, Payment, Session, payer_key};
 use tollwire_x402::{PaymentId, SessionId};
 
 /// The most entries read in one round trip.
@@ -62,6 +62,33 @@ pub(crate) async fn sessions(
         found.extend(rows.into_iter().filter_map(|(id, session)| Some((id, session?))));
         after = Some(last);
     }
+    found.truncate(limit);
+    Ok(found)
+}
+
+/// Sessions a wallet paid for, newest first, at most `limit`.
+pub(crate) async fn sessions_of(
+    ledger: &RedisLedger,
+    payer: &str,
+    limit: usize,
+) -> Result<Vec<(SessionId, Session)>, Error> {
+    let (index, payer) = (ledger.keys.payer(payer), payer_key(payer));
+    let (mut found, mut read_so_far) = (Vec::new(), 0_usize);
+    while found.len() < limit {
+        let mut ask = Pipeline::new();
+        let last = read_so_far.saturating_add(PAGE_MAX).saturating_sub(1);
+        ask.cmd("ZREVRANGE").arg(&index).arg(read_so_far).arg(last);
+        let ids: Vec<String> = read(ledger.ask_whole(&ask).await?.pop().unwrap_or_default(), "index")?;
+        let ids: Vec<SessionId> = ids.iter().map(|id| reply::parse(id)).collect::<Result<_, _>>()?;
+        if ids.is_empty() {
+            break;
+        }
+        read_so_far = read_so_far.saturating_add(ids.len());
+        let rows = ledger.session_rows(&ids).await?;
+        let paid = rows.into_iter().filter_map(|(id, session)| Some((id, session?)));
+        found.extend(paid.filter(|(_, session)| payer_key(&session.payer) == payer));
+    }
+    found.sort_by(|a, b| (b.1.opened, &b.0).cmp(&(a.1.opened, &a.0)));
     found.truncate(limit);
     Ok(found)
 }

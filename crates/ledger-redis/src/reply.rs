@@ -7,7 +7,7 @@ use std::time::Duration;
 use tollwire_ledger::command::{Entry, EntryKind};
 use tollwire_ledger::model::{Attempt, Fate, Hold, Intent, Payment, Session, Stream};
 use tollwire_ledger::outcome::View;
-use tollwire_ledger::{Error, Outcome, Timestamp, core, record};
+use tollwire_ledger::{Error, Outcome, Timestamp, Watched, core, record};
 use tollwire_x402::{FeedId, Network, StreamId, Unit, Usdc};
 
 /// What a session is from its first credit on; written by `record`, copied by `credit`.
@@ -18,6 +18,7 @@ pub(crate) struct Head {
     payer: String,
     network: Network,
     chain: String,
+    jkt: Option<String>,
 }
 
 impl Head {
@@ -28,6 +29,7 @@ impl Head {
             payer: intent.payer.clone(),
             network: intent.network,
             chain: intent.chain.clone(),
+            jkt: intent.jkt.clone(),
         }
     }
 }
@@ -85,6 +87,7 @@ pub(crate) fn outcome(value: Value) -> Result<Outcome, Error> {
         },
         "foreign" => Outcome::Foreign,
         "exhausted" => Outcome::Exhausted { held_elsewhere: first == 1 },
+        "toomany" => Outcome::TooMany,
         "expired" => Outcome::Expired,
         "revoked" => Outcome::Revoked,
         "lapsed" => Outcome::Lapsed,
@@ -148,6 +151,9 @@ impl Fields {
             opened: self.time("opened")?,
             balance_until: self.time("till")?,
             revoked: self.number("revoked")? == 1,
+            closed: self.number("closed")? == 1,
+            recalled: Some(self.time("recalled")?).filter(|at| at.millis() > 0),
+            jkt: head.jkt,
             revision: self.number("revision")?,
         };
         core::lapse(&mut session, now);
@@ -186,6 +192,32 @@ impl Fields {
     }
 }
 
+/// The fields of a session that [`watched`] reads, in its order.
+pub(crate) const WATCHED: [&str; 9] =
+    ["revision", "revoked", "closed", "recalled", "bought", "captured", "refunded", "expired", "goods"];
+
+/// What live streams must learn of a session; `None` if there is no such session.
+pub(crate) fn watched(value: Value) -> Result<Option<Watched>, Error> {
+    let fields: [Option<String>; 9] = read(value, "session")?;
+    let [Some(revision), revoked, closed, recalled, bought, captured, refunded, expired, goods] = fields else {
+        return Ok(None);
+    };
+    let count = |field: Option<String>| {
+        let text = field.ok_or_else(|| unreadable("session"))?;
+        number(&text, "session")
+    };
+    let recalled = Timestamp::from_millis(count(recalled)?);
+    let gone = count(captured)?.saturating_add(count(refunded)?).saturating_add(count(expired)?);
+    let by_stream = goods.is_some_and(|goods| goods.ends_with(" stream"));
+    Ok(Some(Watched {
+        revision: number(&revision, "session")?,
+        revoked: count(revoked)? == 1,
+        closed: count(closed)? == 1,
+        recalled: Some(recalled).filter(|at| at.millis() > 0),
+        spent: !by_stream && gone >= count(bought)?,
+    }))
+}
+
 /// Live streams and when each must have ended.
 pub(crate) type Live = BTreeMap<StreamId, Timestamp>;
 
@@ -200,13 +232,16 @@ pub(crate) fn stream(text: &str) -> Result<Stream, Error> {
     let mut words = text.split(' ');
     let mut word = || words.next().ok_or_else(|| unreadable("stream"));
     let (posted, fence, first_held) = (word()?, word()?, word()?);
-    let (posted_at, reopened, reversed, live_until) = (word()?, word()?, word()?, word()?);
+    let (posted_at, untold, told_at) = (word()?, word()?, word()?);
+    let (reopened, reversed, live_until) = (word()?, word()?, word()?);
     let time = |text: &str| number(text, "stream").map(Timestamp::from_millis);
     Ok(Stream {
         posted: number(posted, "stream")?,
         fence: number(fence, "stream")?,
         first_held: time(first_held)?,
         posted_at: optional(posted_at, time)?,
+        untold: number(untold, "stream")?,
+        told_at: time(told_at)?,
         reopened: reopened == "1",
         reversed: reversed == "1",
         live_until: optional(live_until, time)?,
@@ -221,6 +256,7 @@ pub(crate) fn entry(text: &str) -> Result<Entry, Error> {
     let kind = match kind {
         "credit" => EntryKind::Credit,
         "capture" => EntryKind::Capture,
+        "forgo" => EntryKind::Forgo,
         "reverse" => EntryKind::Reverse,
         "expire" => EntryKind::Expire,
         "revoke" => EntryKind::Revoke,

@@ -23,6 +23,7 @@ scripts! {
     CREDIT = "lua/credit.lua";
     ABANDON = "lua/abandon.lua";
     HOLD = "lua/hold.lua";
+    EXTEND = "lua/extend.lua";
     POST = "lua/post.lua";
     VOID = "lua/void.lua";
     REVERSE = "lua/reverse.lua";

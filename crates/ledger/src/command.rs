@@ -11,7 +11,8 @@ pub enum Command {
     /// Remember a payment before anything leaves the house.
     ///
     /// Done, Replayed (same purchase), Foreign (the payment was recorded for something else), Conflict (no units,
-    /// more than [`UNITS_MAX`](crate::core::UNITS_MAX), or the session is of another feed or unit).
+    /// more than [`UNITS_MAX`](crate::core::UNITS_MAX), the session is of another feed or unit, or a top-up's session
+    /// does not exist).
     Record {
         /// Whose.
         payment: PaymentId,
@@ -56,7 +57,7 @@ pub enum Command {
     /// Set units aside for a stream, so that they and those posted come to `to` in all; or prolong what is held.
     ///
     /// Held, Replayed-as-Held (same id within [`REOPEN_WINDOW`](crate::core::REOPEN_WINDOW), with a new fence), Conflict
-    /// (same id, later), Exhausted, Expired, Revoked, Unknown, Fenced (a stale `fence` was given).
+    /// (same id, later), TooMany, Exhausted, Expired, Revoked, Unknown, Fenced (a stale `fence` was given).
     Hold {
         /// Whose balance.
         session: SessionId,
@@ -68,6 +69,34 @@ pub enum Command {
         to: u64,
         /// How long the hold lasts without another command.
         lease: Duration,
+        /// How many streams the session may have open at once, this one included; asked of a stream that begins.
+        streams_max: u32,
+    },
+    /// Capture what a metered stream has used, and set units aside for what comes: at least what it `need`s, at most
+    /// what it `want`s, in between its share of what is left ([`core::share`](crate::core::share)).
+    ///
+    /// What was used is captured whatever the answer is: from the stream's own hold, or from what remains if that has
+    /// lapsed; what neither has is forgone, which can only be what a hold that lapsed was worth.
+    ///
+    /// Held (units ahead are `session.holds`), Exhausted (the need cannot be met: nothing is held for this stream any
+    /// more), Expired, Revoked, Fenced, Unknown, Conflict (numbers out of order, or the stream was reversed).
+    Extend {
+        /// Whose balance.
+        session: SessionId,
+        /// Which stream.
+        stream: StreamId,
+        /// Which opening of it.
+        fence: u64,
+        /// Cumulative units served.
+        used: u64,
+        /// Cumulative units without which the stream cannot go on; at least `used`.
+        need: u64,
+        /// Cumulative units wished for; at least `need`.
+        want: u64,
+        /// How long the hold lasts without another command.
+        lease: Duration,
+        /// The stream is live until at most this long from now.
+        live_for: Duration,
     },
     /// Capture held units, up to `to` in all.
     ///
@@ -105,7 +134,8 @@ pub enum Command {
         /// Which opening of it.
         fence: u64,
     },
-    /// The stream ended; what is still held for it returns. Done, Replayed, Fenced, Unknown.
+    /// The stream ended; what it used is captured as by `Extend`, what is still held for it returns. Done, Replayed,
+    /// Fenced, Unknown.
     End {
         /// Whose balance.
         session: SessionId,
@@ -113,6 +143,8 @@ pub enum Command {
         stream: StreamId,
         /// Which opening of it.
         fence: u64,
+        /// Cumulative units served; fewer than were captured before change nothing.
+        used: u64,
     },
     /// Serve nothing more from this session. Done, Replayed, Unknown.
     Revoke {
@@ -136,6 +168,7 @@ impl Command {
             | Self::Credit { session, .. }
             | Self::Abandon { session, .. }
             | Self::Hold { session, .. }
+            | Self::Extend { session, .. }
             | Self::Post { session, .. }
             | Self::Void { session, .. }
             | Self::Reverse { session, .. }
@@ -155,6 +188,7 @@ impl Command {
             | Self::Credit { payment, .. }
             | Self::Abandon { payment, .. } => Some(payment),
             Self::Hold { .. }
+            | Self::Extend { .. }
             | Self::Post { .. }
             | Self::Void { .. }
             | Self::Reverse { .. }
@@ -168,6 +202,7 @@ impl Command {
     pub fn stream(&self) -> Option<&StreamId> {
         match self {
             Self::Hold { stream, .. }
+            | Self::Extend { stream, .. }
             | Self::Post { stream, .. }
             | Self::Void { stream, .. }
             | Self::Reverse { stream, .. }
@@ -203,8 +238,10 @@ pub struct Entry {
 pub enum EntryKind {
     /// Units bought.
     Credit,
-    /// Units captured.
+    /// Units captured. What metered streams use is told at their end, and at least once an hour.
     Capture,
+    /// Units served that could not be captured any more, because the hold for them had lapsed.
+    Forgo,
     /// Captured units given back.
     Reverse,
     /// Units that fell due.

@@ -5,18 +5,21 @@
 
 #![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::wildcard_enum_match_arm)]
 
+mod metered;
 mod payment;
 mod session;
 mod stream;
 #[cfg(test)]
 mod tests;
 
+pub use metered::{RECALL_FRESH, share};
 pub use session::{check_invariants, lapse};
 
 use crate::command::Entry;
 use crate::model::{Payment, Session, Stream};
 use crate::outcome::View;
 use crate::{Command, Outcome, Timestamp};
+use metered::Ask;
 use std::time::Duration;
 use tollwire_x402::SessionId;
 
@@ -41,6 +44,13 @@ pub struct Slot {
     pub session: Option<Session>,
     /// The stream named by [`Command::stream`].
     pub stream: Option<Stream>,
+    /// How many streams of the session are open or being opened, for a command that [`counts_streams`]; else 0.
+    pub live: u32,
+}
+
+/// Whether a command asks how many streams are open: stores fill in [`Slot::live`] for it.
+pub fn counts_streams(command: &Command) -> bool {
+    matches!(command, Command::Hold { fence: None, .. })
 }
 
 /// What a command did.
@@ -74,15 +84,21 @@ pub fn apply(slot: Slot, command: &Command, now: Timestamp) -> Applied {
             payment::credit(slot, payment, session, landing, now)
         }
         Command::Abandon { session, reason, .. } => payment::abandon(slot, session, reason, now),
-        Command::Hold { stream, fence, to, lease, .. } => {
-            stream::run(slot, stream, now, |desk| desk.hold(*fence, *to, *lease))
+        Command::Hold { stream, fence, to, lease, streams_max, .. } => {
+            stream::run(slot, stream, now, |desk| desk.hold(*fence, *to, *lease, *streams_max))
+        }
+        Command::Extend { stream, fence, used, need, want, lease, live_for, .. } => {
+            let ask = Ask { used: *used, need: *need, want: *want, lease: *lease, live_for: *live_for };
+            stream::run(slot, stream, now, |desk| desk.extend(*fence, &ask))
         }
         Command::Post { stream, fence, to, live_for, .. } => {
             stream::run(slot, stream, now, |desk| desk.post(*fence, *to, *live_for))
         }
         Command::Void { stream, fence, .. } => stream::run(slot, stream, now, |desk| desk.void(*fence)),
         Command::Reverse { stream, fence, .. } => stream::run(slot, stream, now, |desk| desk.reverse(*fence)),
-        Command::End { stream, fence, .. } => stream::run(slot, stream, now, |desk| desk.end(*fence)),
+        Command::End { stream, fence, used, .. } => {
+            stream::run(slot, stream, now, |desk| desk.end(*fence, *used))
+        }
         Command::Revoke { .. } => session::revoke(slot, now),
         Command::Expire { .. } => session::expire(slot, now),
     };

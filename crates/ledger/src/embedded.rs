@@ -132,6 +132,15 @@ impl Ledger for EmbeddedLedger {
         self.read(|reader| reader.sessions(after, limit, now))
     }
 
+    fn sessions_of(
+        &self,
+        payer: &str,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(SessionId, Session)>, Error>> {
+        let now = self.clock.now();
+        self.read(|reader| reader.sessions_of(payer, limit, now))
+    }
+
     fn watch(&self, sessions: Vec<SessionId>) -> BoxFuture<'_, Result<Vec<Option<Watched>>, Error>> {
         let whole = self.file.check();
         self.read(|reader| whole.and_then(|()| reader.watch(&sessions)))

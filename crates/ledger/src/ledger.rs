@@ -12,6 +12,10 @@ use tollwire_x402::{PaymentId, SessionId, StreamId};
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A durable ledger. `Ok` means durable, as far as the store was configured to promise.
+///
+/// One exception: what a command that captures nothing merely sets aside or gives back (`Hold`, `Void`, an `End` of
+/// nothing used) may become durable up to a second later, with the next command that is. To lose it in a crash is what
+/// its own lease would have come to.
 pub trait Ledger: Send + Sync {
     /// Applies one command, atomically.
     fn apply(&self, command: Command) -> BoxFuture<'_, Result<Outcome, Error>>;
@@ -42,7 +46,14 @@ pub trait Ledger: Send + Sync {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<(SessionId, Session)>, Error>>;
 
-    /// Revision and revocation of many sessions in one round trip, in the order asked; `None` for unknown ones.
+    /// Sessions that a wallet paid for, newest first, at most `limit`. EVM addresses are the same in any case.
+    fn sessions_of(
+        &self,
+        payer: &str,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(SessionId, Session)>, Error>>;
+
+    /// What live streams must learn of many sessions in one round trip, in the order asked; `None` for unknown ones.
     fn watch(&self, sessions: Vec<SessionId>) -> BoxFuture<'_, Result<Vec<Option<Watched>>, Error>>;
 
     /// True exactly once per key until `ttl` has passed (single-use nonces).
@@ -69,4 +80,22 @@ pub struct Watched {
     pub revision: u64,
     /// Whether it was revoked.
     pub revoked: bool,
+    /// Whether its payer or an operator ended it.
+    pub closed: bool,
+    /// When a stream last was short of units that others held.
+    pub recalled: Option<Timestamp>,
+    /// Whether it has nothing more to give: [`Session::spent`].
+    pub spent: bool,
+}
+
+impl From<&Session> for Watched {
+    fn from(row: &Session) -> Self {
+        Self {
+            revision: row.revision,
+            revoked: row.revoked,
+            closed: row.closed,
+            recalled: row.recalled,
+            spent: row.spent(),
+        }
+    }
 }

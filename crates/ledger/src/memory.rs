@@ -3,7 +3,7 @@
 use crate::command::Entry;
 use crate::core::{self, Slot, lapse};
 use crate::ledger::{BoxFuture, Watched};
-use crate::model::{Fate, Payment, Session, Stream};
+use crate::model::{Fate, Payment, Session, Stream, payer_key};
 use crate::{Clock, Command, Error, Ledger, Outcome, Timestamp};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -54,7 +54,8 @@ impl Books {
         let session = core::session_of(command, payment.as_ref()).clone();
         let stream =
             command.stream().and_then(|id| self.streams.get(&(session.clone(), id.clone()))).cloned();
-        let slot = Slot { payment, session: self.sessions.get(&session).cloned(), stream };
+        let live = if core::counts_streams(command) { self.open_streams(&session, now) } else { 0 };
+        let slot = Slot { payment, session: self.sessions.get(&session).cloned(), stream, live };
         let applied = core::apply(slot, command, now);
         if let Some(row) = &applied.changed.session {
             core::check_invariants(row).map_err(|broken| Error::Corrupt(format!("{session}: {broken}")))?;
@@ -75,6 +76,11 @@ impl Books {
             self.journals.entry(session).or_default().extend(applied.entries);
         }
         Ok(applied.outcome)
+    }
+
+    fn open_streams(&self, session: &SessionId, now: Timestamp) -> u32 {
+        let open = self.live.get(session).map_or(0, |live| live.values().filter(|until| **until > now).count());
+        u32::try_from(open).unwrap_or(u32::MAX)
     }
 
     fn shown(&self, id: &SessionId, row: &Session, now: Timestamp) -> Session {
@@ -136,10 +142,21 @@ impl Ledger for MemoryLedger {
         ready(rows.map(|(id, row)| (id.clone(), books.shown(id, row, now))).collect())
     }
 
+    fn sessions_of(
+        &self,
+        payer: &str,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(SessionId, Session)>, Error>> {
+        let (now, books, payer) = (self.clock.now(), self.books(), payer_key(payer));
+        let mut found: Vec<_> =
+            books.sessions.iter().filter(|(_, row)| payer_key(&row.payer) == payer).collect();
+        found.sort_by(|a, b| (b.1.opened, b.0).cmp(&(a.1.opened, a.0)));
+        ready(found.into_iter().take(limit).map(|(id, row)| (id.clone(), books.shown(id, row, now))).collect())
+    }
+
     fn watch(&self, sessions: Vec<SessionId>) -> BoxFuture<'_, Result<Vec<Option<Watched>>, Error>> {
         let books = self.books();
-        let watched = |row: &Session| Watched { revision: row.revision, revoked: row.revoked };
-        ready(sessions.iter().map(|id| books.sessions.get(id).map(watched)).collect())
+        ready(sessions.iter().map(|id| books.sessions.get(id).map(Watched::from)).collect())
     }
 
     fn once(&self, key: &str, ttl: Duration) -> BoxFuture<'_, Result<bool, Error>> {

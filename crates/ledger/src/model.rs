@@ -49,13 +49,17 @@ pub struct Intent {
     pub balance_ttl_ms: u64,
     /// True for a payment that a plain x402 resource server had us settle (`/settle`): it opens no session.
     pub plain: bool,
+    /// True for a payment that adds units to a session there is: `session` was chosen by its payer, not by us.
+    pub top_up: bool,
+    /// The RFC 7638 thumbprint of the DPoP key that the session it opens is bound to, if it is.
+    pub jkt: Option<String>,
 }
 
 impl Intent {
     /// Whether another intent for the same payment is the same purchase.
     ///
-    /// Session, tariff version, proofs, window and payload text do not count: a client that asks again brings a new
-    /// candidate session and perhaps another encoding.
+    /// Candidate session, tariff version, proofs, window and payload text do not count: a client that asks again brings
+    /// a new candidate session and perhaps another encoding. The session that a top-up names does.
     pub fn same_purchase(&self, other: &Self) -> bool {
         self.terms() == other.terms()
     }
@@ -67,8 +71,13 @@ impl Intent {
             Network::Eip155(_) => text.to_ascii_lowercase(),
             Network::Solana(_) => text.to_owned(),
         };
+        let target = match (self.plain, self.top_up) {
+            (true, _) => "plain",
+            (false, false) => "session",
+            (false, true) => self.session.as_str(),
+        };
         [
-            if self.plain { "plain" } else { "session" },
+            target,
             self.feed.as_str(),
             self.unit.as_str(),
             &self.units.to_string(),
@@ -80,6 +89,17 @@ impl Intent {
         ]
         .join(" ")
     }
+
+    /// The payer in the one spelling under which stores list a wallet's sessions.
+    pub fn payer_key(&self) -> String {
+        payer_key(&self.payer)
+    }
+}
+
+/// A wallet's address in the one spelling under which stores list its sessions: EVM addresses are the same in any
+/// case, Solana's are not.
+pub fn payer_key(payer: &str) -> String {
+    if payer.starts_with("0x") { payer.to_ascii_lowercase() } else { payer.to_owned() }
 }
 
 /// A transaction made ready for one payment. Its `Debug` leaves out the transaction itself.
@@ -164,7 +184,7 @@ pub struct Session {
     pub expired: u64,
     /// Units set aside per stream, each until its lease lapses.
     pub holds: BTreeMap<StreamId, Hold>,
-    /// Streams that are open, each with the time at which it must have ended. Filled where a session is read
+    /// Streams that are open or being opened, each with the time at which it must have ended. Filled where a session is read
     /// ([`Ledger::session`](crate::Ledger::session), [`Ledger::sessions`](crate::Ledger::sessions)); empty in the
     /// answers to commands, so that opening a stream costs the same however many are open.
     pub live: BTreeMap<StreamId, Timestamp>,
@@ -174,6 +194,12 @@ pub struct Session {
     pub balance_until: Timestamp,
     /// Set by revocation; nothing is served any more.
     pub revoked: bool,
+    /// Set when its payer or an operator ended it; nothing is served any more.
+    pub closed: bool,
+    /// When a stream last was short of units that other streams held: they give back what they do not need.
+    pub recalled: Option<Timestamp>,
+    /// The RFC 7638 thumbprint of the DPoP key its tokens are bound to, if they are.
+    pub jkt: Option<String>,
     /// Grows with everything a live stream must learn of: revocation, a stream replaced.
     pub revision: u64,
 }
@@ -190,7 +216,7 @@ pub struct Hold {
 /// One stream of a session, kept as long as the session so that its id stays idempotent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stream {
-    /// Units captured for it so far.
+    /// Units served to it so far; captured, but for those that the journal names as forgone.
     pub posted: u64,
     /// Which opening of this id is the valid one; 1 for the first.
     pub fence: u64,
@@ -198,6 +224,10 @@ pub struct Stream {
     pub first_held: Timestamp,
     /// When its first unit was captured.
     pub posted_at: Option<Timestamp>,
+    /// Captured units that the journal has not been told of yet.
+    pub untold: u64,
+    /// When the journal was last told of captured units.
+    pub told_at: Timestamp,
     /// Whether it was opened again after that: its earlier connection was served, so nothing is reversed.
     pub reopened: bool,
     /// Whether its units were given back because the upstream failed at once.
@@ -207,6 +237,18 @@ pub struct Stream {
 }
 
 impl Session {
+    /// Whether a session of metered units has nothing more to give: all is used, and nobody holds any. A unit of
+    /// `stream` is served whole after its capture, so such a session is not spent before its streams have ended.
+    pub fn spent(&self) -> bool {
+        let gone = self.captured.saturating_add(self.refunded).saturating_add(self.expired);
+        self.unit != Unit::Stream && gone >= self.bought
+    }
+
+    /// Units held ahead for a stream.
+    pub fn held_for(&self, stream: &StreamId) -> u64 {
+        self.holds.get(stream).map_or(0, |hold| hold.units)
+    }
+
     /// Units set aside.
     pub fn held(&self) -> u64 {
         self.holds.values().fold(0, |sum, hold| sum.saturating_add(hold.units))

@@ -30,6 +30,8 @@ pub enum Outcome {
         /// Whether other streams hold units that may come back.
         held_elsewhere: bool,
     },
+    /// The session has as many streams open as it may.
+    TooMany,
     /// The balance's life is over.
     Expired,
     /// The session was revoked.

@@ -4,6 +4,7 @@ use crate::UpstreamError;
 use http::StatusCode;
 use http::header::{HeaderMap, HeaderValue, SEC_WEBSOCKET_VERSION, UPGRADE};
 use std::time::Duration;
+use tollwire_meter::Refusal;
 
 /// Why a stream was not opened. Nothing was charged, whatever the reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +19,9 @@ pub enum OpenError {
         /// Whether other streams hold units that may come back: then retrying can help.
         held_elsewhere: bool,
     },
+    /// The session has as many streams open as it may: close one, or retry later.
+    #[error("the session has too many streams open")]
+    TooMany,
     /// The balance's life is over.
     #[error("the session's balance has expired")]
     Expired,
@@ -65,7 +69,7 @@ impl OpenError {
             Self::Exhausted { .. } | Self::Expired => StatusCode::FORBIDDEN,
             Self::Revoked | Self::Unknown => StatusCode::UNAUTHORIZED,
             Self::Conflict => StatusCode::CONFLICT,
-            Self::TooManyFailedDials { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooMany | Self::TooManyFailedDials { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Upstream(_) => StatusCode::BAD_GATEWAY,
             Self::Store(_) | Self::Lapsed | Self::Busy | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -79,7 +83,7 @@ impl OpenError {
             Self::Exhausted { held_elsewhere: true } | Self::Store(_) | Self::Lapsed | Self::Draining => {
                 Some(Duration::from_secs(1))
             }
-            Self::Busy => Some(Duration::from_secs(5)),
+            Self::TooMany | Self::Busy => Some(Duration::from_secs(5)),
             _ => None,
         }
     }
@@ -102,6 +106,7 @@ impl OpenError {
             Self::NotWebSocket(_) => "not-websocket",
             Self::Exhausted { held_elsewhere: false } => "exhausted",
             Self::Exhausted { held_elsewhere: true } => "held-elsewhere",
+            Self::TooMany => "too-many-streams-of-session",
             Self::Expired => "balance-expired",
             Self::Revoked => "revoked",
             Self::Unknown => "unknown-session",
@@ -113,6 +118,23 @@ impl OpenError {
             Self::Busy => "too-many-streams",
             Self::Draining => "draining",
             Self::Internal => "internal",
+        }
+    }
+}
+
+impl From<Refusal> for OpenError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Exhausted { held_elsewhere } => Self::Exhausted { held_elsewhere },
+            Refusal::TooMany => Self::TooMany,
+            Refusal::Expired => Self::Expired,
+            Refusal::Revoked => Self::Revoked,
+            Refusal::Unknown => Self::Unknown,
+            Refusal::Conflict => Self::Conflict,
+            Refusal::Lapsed => Self::Lapsed,
+            Refusal::Store(error) => Self::Store(error),
+            // The log has said more.
+            _ => Self::Internal,
         }
     }
 }
@@ -181,6 +203,9 @@ pub enum RouteError {
     /// A header line that the proxy writes itself.
     #[error("upstream_headers must not set {0}")]
     Header(String),
+    /// No stream may be open.
+    #[error("streams_per_session must be at least 1")]
+    StreamsMax,
     /// Units that last no time.
     #[error("max_stream must be longer than nothing")]
     MaxStream,

@@ -5,7 +5,7 @@
 //! for them, until the stream ends for a reason that both sides are told.
 //!
 //! ```text
-//!   agent's handshake ── checked ──▶ Hold ──▶ dial ──▶ Post ──▶ 101 ──▶ pump ──▶ End
+//!   agent's handshake ── checked ──▶ Hold ──▶ dial ──▶ Post ──▶ 101 ──▶ pump, metered ──▶ End
 //!                                              │ refused, late, a lie             │ upstream ended at once, no data
 //!                                              ▼                                  ▼
 //!                                            Void, 502                         Reverse
@@ -16,7 +16,7 @@
 //! away in the middle leaves a task behind that gives the unit back.
 //!
 //! It is **not** a gate: tokens, offers and feeds are the business of the crate above, balances that of the
-//! ledger, frames that of `tollwire-wire`.
+//! ledger, leases that of `tollwire-meter`, frames that of `tollwire-wire`.
 //!
 //! The connection an agent comes by must be an HTTP/1.1 connection served by hyper with upgrades, whose IO is a
 //! `TokioIo` around a [`tollwire_wire::Transport`], a `TcpStream`, or a server-side `TlsStream<TcpStream>`.
@@ -26,12 +26,12 @@
 mod admission;
 mod answer;
 mod aside;
-mod charge;
 mod config;
+mod control;
 mod error;
 mod failures;
+mod gauge;
 mod handshake;
-mod live;
 mod open;
 mod opening;
 mod proxy;
@@ -39,7 +39,6 @@ mod random;
 mod refusal;
 mod route;
 mod shared;
-mod store;
 mod stream;
 mod telemetry;
 mod upgrade;
@@ -48,9 +47,11 @@ pub mod upstream;
 pub use admission::Admission;
 pub use answer::Answer;
 pub use config::ProxyConfig;
+pub use control::InBand;
 pub use error::{ConfigError, HandshakeError, OpenError, RouteError};
 pub use handshake::check_handshake;
-pub use live::LiveStreams;
 pub use proxy::Proxy;
-pub use route::{FeedRoute, MAX_STREAM, UpstreamAuth, WhenExhausted};
+pub use route::{FeedRoute, MAX_STREAM, STREAMS_PER_SESSION, UpstreamAuth, WhenExhausted};
+pub use tollwire_meter::{LiveStreams, MeterConfig};
+pub use tollwire_wire::Counted;
 pub use upstream::UpstreamError;

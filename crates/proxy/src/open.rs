@@ -2,17 +2,18 @@
 
 use crate::answer::{Answer, set, switching};
 use crate::handshake::Handshake;
-use crate::live::Resident;
 use crate::opening::{Opened, Opening};
 use crate::shared::{Seat, Shared};
-use crate::stream::{Stream, Terms};
+use crate::gauge::PumpGauge;
+use crate::stream::Stream;
 use crate::upstream::{Agreed, UpstreamRequest};
-use crate::{Admission, FeedRoute, OpenError, UpstreamAuth, WhenExhausted, random, refusal, telemetry};
+use crate::{Admission, FeedRoute, InBand, OpenError, UpstreamAuth, WhenExhausted, random, refusal, telemetry};
 use http::Request;
 use http::header::HeaderName;
 use hyper::upgrade::OnUpgrade;
 use std::sync::Arc;
-use tollwire_wire::{Control, Limits};
+use tollwire_meter::Terms;
+use tollwire_wire::{Control, Counted, Limits};
 use tollwire_x402::FeedId;
 use tollwire_x402::close::CloseCode;
 use tollwire_x402::header::TOLLWIRE_STREAM;
@@ -36,6 +37,9 @@ struct Agent {
     exhausted: WhenExhausted,
     limits: Arc<Limits>,
     terms: Terms,
+    counted: Counted,
+    in_band: Option<Arc<dyn InBand>>,
+    low_water: u64,
     seat: Seat,
 }
 
@@ -48,18 +52,25 @@ impl Open {
         route: &FeedRoute,
     ) -> Result<Self, OpenError> {
         let seat = shared.seat()?;
-        let handshake = Handshake::read(request)?;
+        let mut handshake = Handshake::read(request)?;
+        if admission.control.is_some() {
+            // What is said in between must be readable, and what the agent says too.
+            handshake.wishes.extensions.clear();
+        }
         let failures = shared.failures.check(&admission.session);
         failures.map_err(|retry_after| OpenError::TooManyFailedDials { retry_after })?;
-        let terms = Terms { max_stream: route.max_stream, grace: shared.config.renewal_grace };
+        let terms = route.terms(shared.config.renewal_grace);
         let agent = Agent {
             feed: route.feed.clone(),
             accept: handshake.accept,
             connection: handshake.connection,
             first_protocol: first_of(&handshake.wishes.protocols),
-            exhausted: if admission.control { WhenExhausted::Close } else { route.exhausted },
+            exhausted: if admission.control.is_some() { WhenExhausted::Close } else { route.exhausted },
             limits: Arc::clone(&route.limits),
             terms,
+            counted: route.counted,
+            in_band: admission.control,
+            low_water: route.low_water,
             seat: seat.clone(),
         };
         let opening = Opening {
@@ -70,7 +81,8 @@ impl Open {
             stream: admission.stream.map_or_else(random::stream_id, Ok)?,
             request: UpstreamRequest::new(route, handshake.wishes)?,
             vouched: route.upstream_auth == UpstreamAuth::StreamToken,
-            live_for: terms.live_for(),
+            terms,
+            streams_max: route.streams_max,
             _seat: seat,
         };
         Ok(Self { shared: Arc::clone(shared), opening, agent })
@@ -99,16 +111,17 @@ impl Agent {
         let Opened { charge, upstream } = opened;
         let mut answer = switching(&self.accept, &upstream.agreed);
         set(&mut answer, STREAM, charge.stream().as_str());
-        let control = Control::new();
         let stream = Stream {
             shared: Arc::clone(shared),
-            resident: Resident::enter(shared, self.feed.clone(), &charge, control.clone()),
+            resident: charge.enter(self.feed.clone()),
+            gauge: PumpGauge::new(self.terms.unit, self.counted, charge.before()),
             feed: self.feed,
             charge,
-            control,
+            control: Control::new(),
+            in_band: self.in_band,
+            low_water: self.low_water,
             seat: self.seat,
             limits: self.limits,
-            terms: self.terms,
         };
         stream.spawn(self.connection, upstream);
         answer

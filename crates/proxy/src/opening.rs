@@ -1,13 +1,12 @@
 //! Opening a stream: hold, dial, capture. Runs in a task of its own, because a request may be dropped at any moment
 //! and a command that is under way must not be.
 
-use crate::charge::Charge;
 use crate::shared::{Seat, Shared};
 use crate::upstream::{Dialled, UpstreamRequest};
 use crate::{OpenError, telemetry};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::time::Instant;
+use tollwire_meter::{Charge, Order, Terms};
 use tollwire_session::{STREAM_SECS_MAX, StreamClaims};
 use tollwire_x402::{FeedId, SessionId, StreamId};
 
@@ -21,7 +20,8 @@ pub(crate) struct Opening {
     pub(crate) request: UpstreamRequest,
     /// Whether the upstream gets a stream token.
     pub(crate) vouched: bool,
-    pub(crate) live_for: Duration,
+    pub(crate) terms: Terms,
+    pub(crate) streams_max: u32,
     /// Kept until the open is decided, even if its request is given up meanwhile.
     pub(crate) _seat: Seat,
 }
@@ -34,10 +34,14 @@ pub(crate) struct Opened {
 
 impl Opening {
     pub(crate) async fn run(mut self) -> Result<Opened, OpenError> {
-        let live_for = self.live_for;
-        let mut charge = Charge::hold(&self.shared, self.session.clone(), self.stream.clone()).await?;
-        // A connection that this opening replaces has nothing to hope for any more.
-        self.shared.registry.replace(charge.session(), charge.stream(), charge.fence());
+        let order = Order {
+            session: self.session.clone(),
+            stream: self.stream.clone(),
+            terms: self.terms,
+            streams_max: self.streams_max,
+            opens_within: self.shared.config.upstream_dial,
+        };
+        let mut charge = self.shared.meter.open(&order).await?;
         let connected = match self.vouch(charge.fence()) {
             Ok(()) => self.dial().await,
             Err(error) => Err(error),
@@ -49,12 +53,12 @@ impl Opening {
                 return Err(error);
             }
         };
-        match charge.capture(live_for).await {
+        match charge.capture().await {
             Ok(()) => Ok(Opened { charge, upstream }),
             Err(error) => {
                 drop(upstream);
                 charge.settle().await;
-                Err(error)
+                Err(error.into())
             }
         }
     }

@@ -1,7 +1,6 @@
 //! The proxy: opens streams, knows those that live, drains.
 
 use crate::answer::Answer;
-use crate::live::watch;
 use crate::open::{self, Open};
 use crate::shared::Shared;
 use crate::{Admission, ConfigError, FeedRoute, LiveStreams, OpenError, ProxyConfig, telemetry};
@@ -13,6 +12,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tollwire_ledger::{Clock, Ledger};
 use tollwire_session::Issuer;
+use tollwire_x402::SessionId;
 use tollwire_x402::close::CloseCode;
 
 /// How long streams that were told to go may take: an open under way, and the last words of all.
@@ -56,13 +56,7 @@ impl Proxy {
     ) -> impl Future<Output = Result<Answer, OpenError>> + Send {
         let feed = route.feed.clone();
         let open = Open::prepare(&self.shared, request, admission, route);
-        let shared = Arc::clone(&self.shared);
         async move {
-            if shared.claim_watch() {
-                // Not one of the tracked tasks: it ends with the proxy, not before it.
-                tokio::spawn(watch(Arc::downgrade(&shared)));
-            }
-            drop(shared);
             match open {
                 Ok(open) => open.run().await,
                 Err(error) => {
@@ -82,22 +76,27 @@ impl Proxy {
 
     /// The streams that live now.
     pub fn live(&self) -> LiveStreams {
-        self.shared.registry.live()
+        self.shared.meter.live()
+    }
+
+    /// Has the live streams of a session look at their balance again: it has grown.
+    pub fn look_again(&self, session: &SessionId) {
+        self.shared.meter.look_again(session);
     }
 
     /// Opens no more; live streams go on for `grace`, then get 1001. Returns when all have ended, at the latest
     /// 20 seconds after that.
     pub async fn drain(&self, grace: Duration) {
-        let (tasks, registry) = (&self.shared.tasks, &self.shared.registry);
+        let (tasks, meter) = (&self.shared.tasks, &self.shared.meter);
         self.shared.start_draining();
         tasks.close();
         if timeout(grace, tasks.wait()).await.is_ok() {
             return;
         }
-        tracing::info!(streams = registry.live().total, "draining: telling live streams to go");
-        registry.close_all(CloseCode::GoingAway);
+        tracing::info!(streams = meter.live().total, "draining: telling live streams to go");
+        meter.close_all(CloseCode::GoingAway);
         if timeout(LAST_WORDS, tasks.wait()).await.is_err() {
-            tracing::warn!(streams = registry.live().total, "draining: streams are left");
+            tracing::warn!(streams = meter.live().total, "draining: streams are left");
         }
     }
 }

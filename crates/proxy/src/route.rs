@@ -1,16 +1,21 @@
 //! Where a feed's streams go, and how.
 
 use crate::RouteError;
+use tollwire_meter::Terms;
+use tollwire_wire::Counted;
 use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, TRANSFER_ENCODING, UPGRADE};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use tollwire_wire::Limits;
-use tollwire_x402::FeedId;
+use tollwire_x402::{FeedId, Unit};
 use url::Url;
 
 /// How long one `stream` unit lasts unless the feed says otherwise.
 pub const MAX_STREAM: Duration = Duration::from_hours(24);
+
+/// How many streams a session may have open at once unless the feed says otherwise.
+pub const STREAMS_PER_SESSION: u32 = 100;
 
 /// One feed, as the proxy sees it.
 #[derive(Clone)]
@@ -23,8 +28,16 @@ pub struct FeedRoute {
     pub upstream_headers: HeaderMap,
     /// What the upstream is told about the stream.
     pub upstream_auth: UpstreamAuth,
-    /// How long one unit lasts.
+    /// What streams are sold by.
+    pub unit: Unit,
+    /// Whose messages or bytes count, for the units `message` and `kib`.
+    pub counted: Counted,
+    /// How long one `stream` unit lasts.
     pub max_stream: Duration,
+    /// How many streams a session may have open at once.
+    pub streams_max: u32,
+    /// Units left in a session at which its agent is told, if it can be.
+    pub low_water: u64,
     /// Bounds of each stream.
     pub limits: Arc<Limits>,
     /// How agents learn that nothing is left.
@@ -65,17 +78,25 @@ const OURS: [HeaderName; 9] = [
 ];
 
 impl FeedRoute {
-    /// A route with the defaults: no headers, no stream token, a day per unit, refusal when exhausted.
+    /// A route with the defaults: sold by the stream, no headers, no stream token, a day per unit, refusal when exhausted.
     pub fn new(feed: FeedId, upstream: Url) -> Self {
         Self {
             feed,
             upstream,
             upstream_headers: HeaderMap::new(),
             upstream_auth: UpstreamAuth::None,
+            unit: Unit::Stream,
+            counted: Counted::Down,
             max_stream: MAX_STREAM,
+            streams_max: STREAMS_PER_SESSION,
+            low_water: 1,
             limits: Arc::new(Limits::default()),
             exhausted: WhenExhausted::Refuse,
         }
+    }
+
+    pub(crate) fn terms(&self, grace: Duration) -> Terms {
+        Terms { unit: self.unit, max_stream: self.max_stream, grace }
     }
 
     /// Whether streams can be opened by this route at all. Whoever registers a feed calls it first.
@@ -94,6 +115,9 @@ impl FeedRoute {
         }
         if self.max_stream.is_zero() {
             return Err(RouteError::MaxStream);
+        }
+        if self.streams_max == 0 {
+            return Err(RouteError::StreamsMax);
         }
         match self.upstream_headers.keys().find(|name| is_ours(name)) {
             Some(name) => Err(RouteError::Header(name.to_string())),
@@ -115,7 +139,11 @@ impl fmt::Debug for FeedRoute {
             .field("upstream", &format_args!("{}", origin_and_path(&self.upstream)))
             .field("upstream_headers", &self.upstream_headers.keys().collect::<Vec<_>>())
             .field("upstream_auth", &self.upstream_auth)
+            .field("unit", &self.unit)
+            .field("counted", &self.counted)
             .field("max_stream", &self.max_stream)
+            .field("streams_max", &self.streams_max)
+            .field("low_water", &self.low_water)
             .field("limits", &self.limits)
             .field("exhausted", &self.exhausted)
             .finish()

@@ -1,8 +1,6 @@
 //! What all streams of one proxy share.
 
 use crate::failures::Failures;
-use crate::live::Registry;
-use crate::store::Store;
 use crate::upstream::Dialler;
 use crate::{ConfigError, OpenError, ProxyConfig};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tollwire_ledger::{Clock, Ledger};
+use tollwire_meter::Meter;
 use tollwire_session::Issuer;
 
 /// Room for one connection, from its request to its end; free when its last clone is dropped. Draining waits until
@@ -25,17 +24,15 @@ struct Occupied {
 
 pub(crate) struct Shared {
     pub(crate) config: ProxyConfig,
-    pub(crate) store: Store,
+    pub(crate) meter: Meter,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) dialler: Dialler,
     pub(crate) failures: Failures,
-    pub(crate) registry: Registry,
-    /// Every task of the proxy but the watch, so that draining can wait for them.
+    /// Every task of the proxy and its meter but the watch, so that draining can wait for them.
     pub(crate) tasks: TaskTracker,
     issuer: RwLock<Option<Arc<Issuer>>>,
     seats: Arc<Semaphore>,
     draining: AtomicBool,
-    watched: AtomicBool,
 }
 
 impl Shared {
@@ -45,17 +42,16 @@ impl Shared {
         clock: Arc<dyn Clock>,
         config: ProxyConfig,
     ) -> Result<Self, ConfigError> {
+        let tasks = TaskTracker::new();
         Ok(Self {
-            store: Store::new(ledger),
+            meter: Meter::new(ledger, config.meter.clone(), tasks.clone()),
             clock,
             dialler: Dialler::new(&config.extra_roots_pem, config.upstream_dial)?,
             failures: Failures::new(config.failed_dials_max),
-            registry: Registry::default(),
-            tasks: TaskTracker::new(),
+            tasks,
             issuer: RwLock::new(issuer),
             seats: Arc::new(Semaphore::new(config.streams_max.min(Semaphore::MAX_PERMITS))),
             draining: AtomicBool::new(false),
-            watched: AtomicBool::new(false),
             config,
         })
     }
@@ -81,10 +77,5 @@ impl Shared {
 
     pub(crate) fn start_draining(&self) {
         self.draining.store(true, Ordering::Release);
-    }
-
-    /// True for the first caller: who watches the live sessions.
-    pub(crate) fn claim_watch(&self) -> bool {
-        !self.watched.swap(true, Ordering::AcqRel)
     }
 }

@@ -1,11 +1,10 @@
 //! A live stream: bytes move, units are paid, until it ends.
 
 use crate::aside::Aside;
-use crate::charge::{Charge, Renewal};
-use crate::live::Resident;
+use crate::control::{LowWater, converse};
+use crate::gauge::PumpGauge;
 use crate::shared::{Seat, Shared};
-use crate::store::may_recover;
-use crate::telemetry;
+use crate::{InBand, telemetry};
 use crate::upgrade::take_over;
 use crate::upstream::Dialled;
 use hyper::upgrade::OnUpgrade;
@@ -14,42 +13,28 @@ use std::future::pending;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, sleep, sleep_until};
-use tollwire_wire::{Control, End, Limits, Pump, Report, Side};
+use tokio_util::task::TaskTracker;
+use tollwire_meter::{Charge, Gauge, Resident};
+use tollwire_wire::{Control, End, HeardReceiver, Inbox, Limits, Pump, Report, Side};
 use tollwire_x402::FeedId;
 use tollwire_x402::close::CloseCode;
 
 /// An upstream that ends within this without a data frame has served nothing.
 const SERVED_AFTER: Duration = Duration::from_secs(5);
 
-/// First and longest pause between tries to take the next unit.
-const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
-
 /// A stream that has been captured and connected, about to live.
 pub(crate) struct Stream {
     pub(crate) shared: Arc<Shared>,
     pub(crate) feed: FeedId,
     pub(crate) charge: Charge,
+    pub(crate) gauge: PumpGauge,
     pub(crate) control: Control,
+    /// Its conversation with the agent, for `?control=v1`.
+    pub(crate) in_band: Option<Arc<dyn InBand>>,
+    pub(crate) low_water: u64,
     pub(crate) resident: Resident,
     pub(crate) seat: Seat,
     pub(crate) limits: Arc<Limits>,
-    pub(crate) terms: Terms,
-}
-
-/// For how long a unit is good.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Terms {
-    pub(crate) max_stream: Duration,
-    /// How long past that a stream goes on when the store cannot be asked.
-    pub(crate) grace: Duration,
-}
-
-impl Terms {
-    /// How long the ledger takes a stream for live after a capture.
-    pub(crate) fn live_for(&self) -> Duration {
-        self.max_stream.saturating_add(self.grace).saturating_add(Duration::from_mins(1))
-    }
 }
 
 impl Stream {
@@ -64,11 +49,20 @@ impl Stream {
             Ok((agent, ahead)) => {
                 self.charge.served();
                 let limits = Arc::clone(&self.limits);
-                let pump = Pump::new(agent, ahead, upstream.transport, upstream.ahead, limits);
+                let mut pump = Pump::new(agent, ahead, upstream.transport, upstream.ahead, limits);
+                if let Some(allowance) = self.gauge.allowance() {
+                    pump = pump.metered(allowance);
+                }
+                let mut hears = None;
+                if self.in_band.is_some() {
+                    let (inbox, heard) = Inbox::new();
+                    pump = pump.intercept(inbox);
+                    hears = Some(heard);
+                }
                 let pumping = Box::pin(pump.run(self.control.clone()));
                 // Another task: this one has room for the handover, which a stream does not need all its life.
                 let tasks = self.shared.tasks.clone();
-                tasks.spawn(self.live(pumping));
+                tasks.spawn(self.live(pumping, hears));
             }
             Err(error) => {
                 let (feed, session) = (&self.feed, self.charge.session());
@@ -79,8 +73,18 @@ impl Stream {
         }
     }
 
-    async fn live(mut self, mut pumping: Pin<Box<impl Future<Output = Report>>>) {
-        let paying = Aside::new(Box::pin(pay(&mut self.charge, &self.control, self.terms)));
+    async fn live(
+        mut self,
+        mut pumping: Pin<Box<impl Future<Output = Report>>>,
+        heard: Option<HeardReceiver>,
+    ) {
+        let desk = Desk {
+            control: &self.control,
+            in_band: self.in_band.take().zip(heard),
+            low_water: self.low_water,
+            tasks: &self.shared.tasks,
+        };
+        let paying = Aside::new(Box::pin(pay(&mut self.charge, &self.gauge, desk)));
         let report = tokio::select! {
             biased;
             report = &mut pumping => report,
@@ -103,6 +107,7 @@ impl Stream {
             lasted = ?report.lasted,
             "stream ended"
         );
+        self.charge.note_used(self.gauge.used());
         if ended_at_once(report) && self.charge.unserved() {
             telemetry::reversed(&self.feed);
             self.shared.failures.note(self.charge.session());
@@ -123,45 +128,45 @@ fn ended_at_once(report: &Report) -> bool {
     by_upstream && report.from_upstream.data_frames == 0 && report.ended_after <= SERVED_AFTER
 }
 
-/// Takes the next unit whenever one is used up; when there is none, asks the stream to end and waits for that.
-async fn pay(charge: &mut Charge, control: &Control, terms: Terms) -> Infallible {
-    let mut paid_until = Instant::now();
-    let mut more = charge.paid_for(terms.max_stream);
-    loop {
-        match paid_until.checked_add(more) {
-            Some(later) => paid_until = later,
-            None => return pending().await,
+/// Keeps the stream's account, and talks with its agent; when the stream has to end, asks it to and waits for that.
+async fn pay(charge: &mut Charge, gauge: &PumpGauge, desk: Desk<'_>) -> Infallible {
+    let code = match desk.in_band {
+        None => charge.keep(gauge, &()).await,
+        // Boxed, so that other streams do not carry the room for this.
+        Some((in_band, heard)) => {
+            let low_water = LowWater::new(in_band, desk.control, desk.tasks, desk.low_water);
+            Box::pin(keep_talking(charge, gauge, low_water, heard)).await
         }
-        more = terms.max_stream;
-        sleep_until(paid_until).await;
-        // Boxed, so that a stream does not carry the room for this all its life.
-        if let Err(code) = Box::pin(next_unit(charge, terms, paid_until)).await {
-            control.close(code);
-            return pending().await;
-        }
-    }
+    };
+    desk.control.close(code);
+    pending().await
 }
 
-/// Takes one unit. While the store cannot be reached the stream goes on, up to its grace, and the unit is taken
-/// when the store is back; a store that is not the one we knew ends the stream at once.
-async fn next_unit(charge: &mut Charge, terms: Terms, due: Instant) -> Result<(), CloseCode> {
-    let (mut pause, longest) = RETRY;
-    loop {
-        let error = match charge.renew(terms.live_for()).await {
-            Ok(()) => return Ok(()),
-            Err(Renewal::Over(code)) => return Err(code),
-            Err(Renewal::Store(error)) => error,
-        };
-        tracing::warn!(session = %charge.session(), %error, "cannot take a stream's next unit");
-        if !may_recover(&error) {
-            return Err(CloseCode::Internal);
-        }
-        if due.elapsed() >= terms.grace {
-            return Err(CloseCode::TryAgainLater);
-        }
-        sleep(pause).await;
-        pause = pause.saturating_mul(2).min(longest);
+async fn keep_talking(
+    charge: &mut Charge,
+    gauge: &PumpGauge,
+    low_water: LowWater,
+    mut heard: HeardReceiver,
+) -> CloseCode {
+    let code = tokio::select! {
+        biased;
+        never = converse(&*low_water.in_band, &mut heard, &low_water.control) => match never {},
+        code = charge.keep(gauge, &low_water) => code,
+    };
+    if let Some(session) = charge.tell(gauge.used()).await
+        && let Some(parting) = low_water.in_band.parting(&session).await
+    {
+        low_water.control.say(parting);
     }
+    code
+}
+
+/// What `pay` needs beside the account.
+struct Desk<'a> {
+    control: &'a Control,
+    in_band: Option<(Arc<dyn InBand>, HeardReceiver)>,
+    low_water: u64,
+    tasks: &'a TaskTracker,
 }
 
 #[cfg(test)]
@@ -173,17 +178,18 @@ mod tests {
     #[test]
     fn a_live_stream_is_small() {
         type Pumping = Pin<Box<std::future::Pending<Report>>>;
-        const fn live<F: Future>(_: &impl FnOnce(Stream, Pumping) -> F) -> usize {
+        type Hears = Option<HeardReceiver>;
+        const fn live<F: Future>(_: &impl FnOnce(Stream, Pumping, Hears) -> F) -> usize {
             size_of::<F>()
         }
-        const fn paying<'a, F: Future>(_: &impl FnOnce(&'a mut Charge, &'a Control, Terms) -> F) -> usize {
+        const fn paying<'a, F: Future>(_: &impl FnOnce(&'a mut Charge, &'a PumpGauge, Desk<'a>) -> F) -> usize {
             size_of::<F>()
         }
         const fn pumping<F: Future>(_: &impl FnOnce(Pump, Control) -> F) -> usize {
             size_of::<F>()
         }
         let size =
-            live(&|stream, pumping| Stream::live(stream, pumping)) + paying(&pay) + pumping(&Pump::run);
+            live(&|stream, pumping, hears| Stream::live(stream, pumping, hears)) + paying(&pay) + pumping(&Pump::run);
         assert!(size <= 1792, "{size} bytes");
     }
 }

@@ -1,17 +1,15 @@
-//! Metrics of the proxy.
+//! Metrics of the proxy; those of its streams' leases are in `tollwire-meter`.
 //!
 //! | name | labels | what |
 //! |---|---|---|
-//! | `tollwire_streams_open` | `feed` | streams that live now |
 //! | `tollwire_stream_opens_total` | `feed`, `outcome` | opens: `opened`, or the kind of the refusal |
 //! | `tollwire_stream_ends_total` | `feed`, `end` | what ended streams first |
 //! | `tollwire_streams_reversed_total` | `feed` | streams given back because their upstream ended at once |
 //! | `tollwire_proxied_bytes_total` | `direction` | wire bytes passed on, counted when a stream ends |
 //! | `tollwire_upstream_dial_seconds` | `outcome` | how long upstreams took to answer |
-//! | `tollwire_stream_undo_failures_total` | | units that could not be given back in time |
 
 use crate::{OpenError, UpstreamError};
-use metrics::{counter, gauge, histogram};
+use metrics::{counter, histogram};
 use std::time::Duration;
 use tollwire_wire::Report;
 use tollwire_x402::FeedId;
@@ -19,11 +17,6 @@ use tollwire_x402::FeedId;
 pub(crate) fn opened<T>(feed: &FeedId, outcome: Result<&T, &OpenError>) {
     let word = outcome.map_or_else(OpenError::kind, |_| "opened");
     counter!("tollwire_stream_opens_total", "feed" => feed.to_string(), "outcome" => word).increment(1);
-}
-
-pub(crate) fn streams_open(feed: &FeedId, count: usize) {
-    let count = u32::try_from(count).unwrap_or(u32::MAX);
-    gauge!("tollwire_streams_open", "feed" => feed.to_string()).set(count);
 }
 
 pub(crate) fn ended(feed: &FeedId, report: &Report) {
@@ -42,8 +35,4 @@ pub(crate) fn reversed(feed: &FeedId) {
 pub(crate) fn dialled<T>(outcome: Result<&T, &UpstreamError>, took: Duration) {
     let word = outcome.map_or_else(UpstreamError::kind, |_| "opened");
     histogram!("tollwire_upstream_dial_seconds", "outcome" => word).record(took);
-}
-
-pub(crate) fn undo_failed() {
-    counter!("tollwire_stream_undo_failures_total").increment(1);
 }

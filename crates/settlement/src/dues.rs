@@ -107,6 +107,9 @@ mod tests {
             opened: Timestamp::default(),
             balance_until: Timestamp::default(),
             revoked: false,
+            closed: false,
+            recalled: None,
+            jkt: None,
             revision: 0,
         }
     }

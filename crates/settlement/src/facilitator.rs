@@ -206,6 +206,8 @@ fn plain_intent(admitted: &Admitted<'_>) -> Result<Intent, Failure> {
         payload: admitted.payload.to_string(),
         balance_ttl_ms: 0,
         plain: true,
+        top_up: false,
+        jkt: None,
     })
 }
 

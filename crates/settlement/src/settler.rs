@@ -318,6 +318,7 @@ fn unexpected(command: &'static str, outcome: &Outcome) -> SettleError {
         Outcome::Held { .. } => "held",
         Outcome::Foreign => "foreign",
         Outcome::Exhausted { .. } => "exhausted",
+        Outcome::TooMany => "too many",
         Outcome::Expired => "expired",
         Outcome::Revoked => "revoked",
         Outcome::Lapsed => "lapsed",

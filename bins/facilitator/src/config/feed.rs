@@ -22,6 +22,14 @@ pub(crate) struct Feed {
     /// What is priced.
     #[serde(default = "default_unit")]
     pub(crate) unit: Unit,
+    /// Whose messages or bytes count.
+    #[serde(default)]
+    pub(crate) count: Count,
+    /// Streams that one session may have open at once.
+    #[serde(default = "default_streams_per_session")]
+    pub(crate) streams_per_session: u32,
+    /// Units left at which an agent is told; a fifth of the smallest deposit when left out.
+    pub(crate) low_water: Option<u64>,
     /// Deposit sizes on offer, in units, largest first.
     #[serde(default = "default_deposit_units")]
     pub(crate) deposit_units: Vec<u64>,
@@ -55,6 +63,19 @@ pub(crate) enum UpstreamAuth {
     StreamToken,
 }
 
+/// `count`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Count {
+    /// What the upstream sends to the agent.
+    #[default]
+    Down,
+    /// What the agent sends to the upstream.
+    Up,
+    /// Both.
+    Both,
+}
+
 /// `exhausted`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -64,6 +85,10 @@ pub(crate) enum Exhausted {
     Refuse,
     /// Accept, then CLOSE 4008, which browsers can see.
     Close,
+}
+
+const fn default_streams_per_session() -> u32 {
+    tollwire_proxy::STREAMS_PER_SESSION
 }
 
 const fn default_unit() -> Unit {
@@ -86,12 +111,12 @@ pub(super) fn validate(
 ) -> Result<(), tollwire_ops::Error> {
     for (position, feed) in file.value.feed.iter().enumerate() {
         let fail = |key: &str, reason: String| Err(file.error(format!("feed[{position}].{key}"), reason));
-        if feed.unit != Unit::Stream {
-            return fail("unit", format!("{} is not metered by this version; write stream", feed.unit));
-        }
         let sizes = &feed.deposit_units;
         if sizes.is_empty() || sizes.contains(&0) || !sizes.is_sorted_by(|a, b| a > b) {
             return fail("deposit_units", "list sizes of at least 1, largest first, each once".into());
+        }
+        if feed.streams_per_session == 0 {
+            return fail("streams_per_session", "must be at least 1".into());
         }
         if feed.max_stream.0.is_zero() {
             return fail("max_stream", "must be longer than nothing".into());

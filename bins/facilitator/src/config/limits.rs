@@ -26,9 +26,17 @@ pub(crate) struct Limits {
     pub(crate) settlement_lease: HumanDuration,
     /// Time to connect to an upstream and finish its handshake.
     pub(crate) upstream_dial: HumanDuration,
-    /// How much longer than the dial a unit is held for it.
+    /// How long units held ahead are good without another word to the ledger.
+    pub(crate) lease: HumanDuration,
+    /// The most units one stream holds ahead.
+    pub(crate) lease_units: u64,
+    /// How often a busy stream tells the ledger what it used.
+    pub(crate) renew_every: HumanDuration,
+    /// Renewals per second, all streams together.
+    pub(crate) renewals: u32,
+    /// How much longer than it is used a hold stands in the store.
     pub(crate) lease_margin: HumanDuration,
-    /// How long an open waits for units that others hold but may not use.
+    /// How long an open, or a stream that is short, waits for units that others hold but may not use.
     pub(crate) held_wait: HumanDuration,
     /// Opens of one session per minute that may fail before it is told to wait.
     pub(crate) failed_opens: u32,
@@ -70,8 +78,12 @@ impl Default for Limits {
             settlement_wait: secs(30),
             settlement_lease: secs(10),
             upstream_dial: secs(10),
+            lease: secs(10),
+            lease_units: 1_000_000,
+            renew_every: secs(1),
+            renewals: 5_000,
             lease_margin: secs(5),
-            held_wait: secs(1),
+            held_wait: secs(2),
             failed_opens: 10,
             renewal_grace: secs(30),
             watch: secs(1),

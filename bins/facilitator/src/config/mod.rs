@@ -6,7 +6,7 @@ mod footguns;
 mod limits;
 
 pub(crate) use chain::Chain;
-pub(crate) use feed::{Exhausted, Feed, UpstreamAuth};
+pub(crate) use feed::{Count, Exhausted, Feed, UpstreamAuth};
 pub(crate) use footguns::warnings;
 pub(crate) use limits::Limits;
 

@@ -1,14 +1,14 @@
 //! Feeds, from the file's words to the gate's.
 
-use crate::config::{Exhausted, Feed as Written, File, UpstreamAuth as WrittenAuth};
+use crate::config::{Count, Exhausted, Feed as Written, File, UpstreamAuth as WrittenAuth};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
-use tollwire_gate::feed::Origin;
+use tollwire_gate::feed::{Origin, default_low_water};
 use tollwire_gate::{Feed, FeedError, FeedRegistry};
 use tollwire_ops::Error;
 use tollwire_ops::config::Loaded;
-use tollwire_proxy::{FeedRoute, UpstreamAuth, WhenExhausted};
+use tollwire_proxy::{Counted, FeedRoute, UpstreamAuth, WhenExhausted};
 use tollwire_settlement::ChainInfo;
 use tollwire_x402::FeedId;
 use url::Url;
@@ -70,6 +70,14 @@ fn feed(
         Exhausted::Refuse => WhenExhausted::Refuse,
         Exhausted::Close => WhenExhausted::Close,
     };
+    route.unit = written.unit;
+    route.counted = match written.count {
+        Count::Down => Counted::Down,
+        Count::Up => Counted::Up,
+        Count::Both => Counted::Both,
+    };
+    route.streams_max = written.streams_per_session;
+    route.low_water = written.low_water.unwrap_or_else(|| default_low_water(&written.deposit_units));
     route.max_stream = written.max_stream.0;
     route.limits = Arc::clone(limits);
     route.check().map_err(|error| fail("upstream", error.to_string()))?;
@@ -84,7 +92,6 @@ fn feed(
             .price
             .parse()
             .map_err(|error: tollwire_x402::Error| fail("price", error.to_string()))?,
-        unit: written.unit,
         deposit_units: written.deposit_units.clone(),
         networks,
         provider_wallet: written.provider_wallet.clone(),

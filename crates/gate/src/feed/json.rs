@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tollwire_proxy::{FeedRoute, UpstreamAuth, WhenExhausted};
+use tollwire_proxy::{Counted, FeedRoute, UpstreamAuth, WhenExhausted};
 use tollwire_x402::{FeedId, Network, Unit, Usdc};
 use url::Url;
 
@@ -18,14 +18,17 @@ const MAX_STREAM_MAX: Duration = Duration::from_hours(30 * 24);
 const OBJECT: &str = "write one JSON object with members of a feed, each at most once";
 
 /// What each member is.
-const MEMBERS: [(&str, &str); 12] = [
+const MEMBERS: [(&str, &str); 15] = [
     ("id", "write 1 to 64 of a-z, 0-9, '-', '_' and '.'"),
     ("description", "write text"),
     ("upstream", "write a ws:// or wss:// URL"),
     ("upstream_headers", "write an object of header names and values"),
     ("upstream_auth", "write none or stream-token"),
     ("price", "write dollars as text, such as \"0.01\""),
-    ("unit", "write stream"),
+    ("unit", "write stream, second, message or kib"),
+    ("count", "write down, up or both"),
+    ("streams_per_session", "write a whole number of at least 1"),
+    ("low_water", "write a whole number of units"),
     ("deposit_units", "write a list of whole numbers"),
     ("networks", "write a list of CAIP-2 networks, such as eip155:8453"),
     ("provider_wallet", "write an object of CAIP-2 networks and addresses"),
@@ -44,6 +47,9 @@ pub(crate) struct FeedJson {
     upstream_auth: Option<String>,
     price: Option<String>,
     unit: Option<Unit>,
+    count: Option<String>,
+    streams_per_session: Option<u32>,
+    low_water: Option<u64>,
     deposit_units: Option<Vec<u64>>,
     networks: Option<Vec<Network>>,
     provider_wallet: Option<BTreeMap<Network, String>>,
@@ -85,7 +91,10 @@ impl FeedJson {
             upstream_headers: Some(route.upstream_headers.iter().map(header).collect()),
             upstream_auth: Some(auth.to_owned()),
             price: Some(feed.price.to_string().trim_start_matches('$').to_owned()),
-            unit: Some(feed.unit),
+            unit: Some(feed.unit()),
+            count: Some(counted_word(route.counted).to_owned()),
+            streams_per_session: Some(route.streams_max),
+            low_water: Some(route.low_water),
             deposit_units: Some(feed.deposit_units.clone()),
             networks: Some(feed.networks.clone()),
             provider_wallet: Some(feed.provider_wallet.clone()),
@@ -110,12 +119,13 @@ impl FeedJson {
             route,
             description: String::new(),
             price: Usdc::ZERO,
-            unit: Unit::Stream,
             deposit_units: vec![100, 10, 1],
             networks: gate.settler.chains().iter().map(|chain| chain.info().network).collect(),
             provider_wallet: BTreeMap::new(),
         };
+        let low_water = self.low_water;
         self.apply(gate, &mut feed)?;
+        feed.route.low_water = low_water.unwrap_or_else(|| default_low_water(&feed.deposit_units));
         Ok(feed)
     }
 
@@ -137,6 +147,10 @@ impl FeedJson {
         if let Some(price) = self.price {
             feed.price = price.parse().map_err(|error| FeedError::field("price", format!("{error}")))?;
         }
+        if let Some(count) = self.count {
+            let rule = || FeedError::field("count", "write down, up or both");
+            feed.route.counted = counted(&count).ok_or_else(rule)?;
+        }
         if let Some(exhausted) = self.exhausted {
             feed.route.exhausted = match exhausted.as_str() {
                 "refuse" => WhenExhausted::Refuse,
@@ -151,12 +165,33 @@ impl FeedJson {
             feed.route.max_stream = parsed.ok_or_else(|| FeedError::field("max_stream", rule))?;
         }
         feed.description = self.description.unwrap_or_else(|| std::mem::take(&mut feed.description));
-        feed.unit = self.unit.unwrap_or(feed.unit);
+        feed.route.unit = self.unit.unwrap_or(feed.route.unit);
+        feed.route.streams_max = self.streams_per_session.unwrap_or(feed.route.streams_max);
+        feed.route.low_water = self.low_water.unwrap_or(feed.route.low_water);
         feed.deposit_units = self.deposit_units.unwrap_or_else(|| std::mem::take(&mut feed.deposit_units));
         feed.networks = self.networks.unwrap_or_else(|| std::mem::take(&mut feed.networks));
         feed.provider_wallet =
             self.provider_wallet.unwrap_or_else(|| std::mem::take(&mut feed.provider_wallet));
         Ok(())
+    }
+}
+
+/// The units at which an agent is told that its balance is low, unless the feed says: a fifth of the smallest deposit.
+pub fn default_low_water(deposit_units: &[u64]) -> u64 {
+    deposit_units.iter().min().map_or(1, |smallest| (smallest / 5).max(1))
+}
+
+/// Whose frames count, from the word for it.
+fn counted(word: &str) -> Option<Counted> {
+    [Counted::Down, Counted::Up, Counted::Both].into_iter().find(|counted| counted_word(*counted) == word)
+}
+
+/// The word for whose frames count.
+pub(super) const fn counted_word(counted: Counted) -> &'static str {
+    match counted {
+        Counted::Down => "down",
+        Counted::Up => "up",
+        Counted::Both => "both",
     }
 }
 

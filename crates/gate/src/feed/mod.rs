@@ -6,6 +6,7 @@ mod store;
 mod tariff;
 
 pub(crate) use json::FeedJson;
+pub use json::default_low_water;
 pub use registry::{EARLIER_TARIFFS_MAX, Entry, FEEDS_MAX, FeedRegistry, Origin};
 pub use store::{FeedStore, RestoreError};
 pub use tariff::{Offer, SCHEME, Tariff};
@@ -29,8 +30,6 @@ pub struct Feed {
     pub description: String,
     /// Price of one unit; more than nothing.
     pub price: Usdc,
-    /// What is counted.
-    pub unit: Unit,
     /// Deposit sizes on offer, in units, largest first; 1 to [`DEPOSIT_SIZES_MAX`] of them.
     pub deposit_units: Vec<u64>,
     /// Where it can be paid; each has a configured chain.
@@ -40,6 +39,11 @@ pub struct Feed {
 }
 
 impl Feed {
+    /// What is priced.
+    pub fn unit(&self) -> Unit {
+        self.route.unit
+    }
+
     /// Its id.
     pub fn id(&self) -> &FeedId {
         &self.route.feed

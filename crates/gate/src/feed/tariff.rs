@@ -60,7 +60,7 @@ impl Tariff {
         }
         check_wallets(feed, chains)?;
         let version = version(feed, &offers);
-        Ok(Self { version, feed: feed.id().clone(), unit: feed.unit, price: feed.price, offers })
+        Ok(Self { version, feed: feed.id().clone(), unit: feed.unit(), price: feed.price, offers })
     }
 
     /// The offer of this price on this network; at most one, because sizes differ and prices are not zero.
@@ -95,9 +95,6 @@ fn check(feed: &Feed) -> Result<(), FeedError> {
     }
     if feed.price == Usdc::ZERO {
         return Err(FeedError::field("price", "more than 0"));
-    }
-    if feed.unit != Unit::Stream {
-        return Err(FeedError::field("unit", "this version sells the unit stream"));
     }
     let sizes = &feed.deposit_units;
     let falling = sizes.windows(2).all(|pair| pair.first() > pair.last());
@@ -147,7 +144,8 @@ fn is_evm_address(text: &str) -> bool {
 /// The first 53 bits of a hash over everything a payer agrees to: exact in JSON numbers and Redis scripts.
 fn version(feed: &Feed, offers: &[Offer]) -> u64 {
     let mut hash = Sha256::new();
-    hash.update(format!("{}\n{}\n{}\n", feed.id(), feed.unit, feed.price.atomic()));
+    hash.update(format!("{}\n{}\n{}\n", feed.id(), feed.unit(), feed.price.atomic()));
+    hash.update(format!("{}\n", super::json::counted_word(feed.route.counted)));
     for offer in offers {
         let terms = &offer.requirements;
         let line = format!(

@@ -20,7 +20,7 @@ pub(super) fn public(gate: &Gate, entry: &Entry) -> Value {
         "description": feed.description,
         "price": feed.price,
         "price_text": feed.price.to_string(),
-        "unit": feed.unit,
+        "unit": feed.unit(),
         "deposit_units": feed.deposit_units,
         "networks": feed.networks,
         "max_stream_seconds": feed.route.max_stream.as_secs(),

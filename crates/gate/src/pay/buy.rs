@@ -106,6 +106,8 @@ impl Gate {
             payload: presented.payload.to_string(),
             balance_ttl_ms,
             plain: false,
+            top_up: false,
+            jkt: None,
         })
     }
 }

@@ -1,9 +1,10 @@
--- KEYS: session, streams. ARGV: now, stream, fence or '', to, lease in ms.
+-- KEYS: session, streams, live streams. ARGV: now, stream, fence or '', to, lease in ms, most streams.
 local id, fence, to = ARGV[2], ARGV[3], tonumber(ARGV[4])
 
 local s = session_at(KEYS[1])
 if not s then return answer('unknown') end
 local st = stream_at(KEYS[2], id)
+check_live(KEYS[3])
 if s.revoked then return answer('revoked', s) end
 if now >= s.till then return answer('expired', s) end
 
@@ -25,21 +26,23 @@ else
   return answer('conflict', s)
 end
 if to == 0 then return answer('conflict', s) end
+if fence == '' and not replaces and open_streams(KEYS[3]) >= tonumber(ARGV[6]) then return answer('toomany', s) end
 
 local hold = s.holds[id]
 local held = hold and hold.units or 0
 local more = math.max(0, to - st.posted - held)
-if more > s.remaining then
-  return answer('exhausted', s, nil, s.holding > (hold and 1 or 0) and 1 or 0)
-end
+if more > s.remaining then return short(s, id) end
 
 sweep(s)
-save_stream(KEYS[2], id, st)
+local till = deadline(tonumber(ARGV[5]))
 local units = held + more
 if units > 0 then
-  local till = math.max(deadline(tonumber(ARGV[5])), hold and hold.till or 0)
-  redis.call('HSET', KEYS[1], 'h:' .. id, digits(units) .. ' ' .. digits(till))
+  local held_till = math.max(till, hold and hold.till or 0)
+  redis.call('HSET', KEYS[1], 'h:' .. id, digits(units) .. ' ' .. digits(held_till))
 end
+-- A stream being opened counts as open.
+st.live = math.max(st.live, till)
+save_stream(KEYS[2], id, st)
+save_live(KEYS[3], id, st)
 if replaces then redis.call('HSET', KEYS[1], 'revision', digits(s.revision + 1)) end
-local since = st.posted_at == '-' and 0 or math.max(0, now - tonumber(st.posted_at))
-return answer('held', s, nil, st.fence, st.posted, since)
+return held_answer(s, st)

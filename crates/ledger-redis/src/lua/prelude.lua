@@ -7,6 +7,9 @@ local MAX = 9007199254740991
 local REOPEN_WINDOW = 30000
 local REVERSE_WINDOW = 30000
 local ATTEMPTS_MAX = 16
+local RECALL_FRESH = 2000
+local RECALL_AGAIN = 1000
+local TELL_EVERY = 3600000
 
 local function corrupt(what)
   error({ err = 'CORRUPT ' .. what .. ' is not readable' })
@@ -60,7 +63,9 @@ local function session_at(key)
       end
     end
   end
-  for _, name in ipairs({ 'bought', 'captured', 'refunded', 'expired', 'deposited', 'gas', 'till', 'revision' }) do
+  for _, name in ipairs({
+    'bought', 'captured', 'refunded', 'expired', 'deposited', 'gas', 'till', 'revision', 'recalled',
+  }) do
     s[name] = int(found[name], name)
   end
   if found.revoked ~= '0' and found.revoked ~= '1' then corrupt('revoked') end
@@ -74,8 +79,8 @@ end
 local function stream_at(key, id)
   local text = redis.call('HGET', key, id)
   if not text then return nil end
-  local posted, fence, first, posted_at, reopened, reversed, live =
-    string.match(text, '^(%d+) (%d+) (%d+) (%S+) ([01]) ([01]) (%S+)$')
+  local posted, fence, first, posted_at, untold, told, reopened, reversed, live =
+    string.match(text, '^(%d+) (%d+) (%d+) (%S+) (%d+) (%d+) ([01]) ([01]) (%S+)$')
   if not posted then corrupt('stream') end
   if posted_at ~= '-' then int(posted_at, 'stream') end
   return {
@@ -83,6 +88,8 @@ local function stream_at(key, id)
     fence = int(fence, 'stream'),
     first = int(first, 'stream'),
     posted_at = posted_at,
+    untold = int(untold, 'stream'),
+    told = int(told, 'stream'),
     reopened = reopened == '1',
     reversed = reversed == '1',
     live = live ~= '-' and int(live, 'stream') or 0,
@@ -91,14 +98,15 @@ end
 
 local function new_stream(fence)
   return {
-    posted = 0, fence = fence, first = now, posted_at = '-', reopened = false, reversed = false, live = 0,
+    posted = 0, fence = fence, first = now, posted_at = '-', untold = 0, told = now, reopened = false,
+    reversed = false, live = 0,
   }
 end
 
 local function save_stream(key, id, st)
   local text = table.concat({
-    digits(st.posted), digits(st.fence), digits(st.first), st.posted_at, st.reopened and '1' or '0',
-    st.reversed and '1' or '0', st.live > 0 and digits(st.live) or '-',
+    digits(st.posted), digits(st.fence), digits(st.first), st.posted_at, digits(st.untold), digits(st.told),
+    st.reopened and '1' or '0', st.reversed and '1' or '0', st.live > 0 and digits(st.live) or '-',
   }, ' ')
   redis.call('HSET', key, id, text)
 end
@@ -119,6 +127,10 @@ end
 
 local function check_live(key)
   redis.call('ZCARD', key)
+end
+
+local function open_streams(key)
+  return redis.call('ZCOUNT', key, '(' .. digits(now), '+inf')
 end
 
 -- Keeps the set of live streams as the stream says; entries that are over go.
@@ -142,10 +154,66 @@ end
 -- Answers that show how things stand; to the others the caller needs no rows.
 local SHOWS = { done = true, replayed = true, held = true }
 
+-- Captures what a stream was served beyond what it was posted: from its hold, or from what remains; the rest is forgone.
+-- Changes the tables alone; `save_served` writes. Returns how much was forgone and whether anything was used.
+local function served(s, id, st, used)
+  local more = math.max(0, math.min(used, MAX) - st.posted)
+  if more == 0 then return 0, false end
+  local hold = s.holds[id]
+  local own = hold and hold.units or 0
+  if own > more then
+    hold.units = own - more
+  elseif hold then
+    s.holds[id] = nil
+    s.holding = s.holding - 1
+  end
+  local captured = math.min(own, more)
+  s.held = s.held - captured
+  local late = math.min(more - captured, s.remaining)
+  s.remaining = s.remaining - late
+  captured = captured + late
+  s.captured = s.captured + captured
+  st.posted = st.posted + more
+  if st.posted_at == '-' then st.posted_at = digits(now) end
+  st.untold = st.untold + captured
+  return more - captured, true
+end
+
+-- Takes a stream's hold back into what remains.
+local function unhold(s, id)
+  local hold = s.holds[id]
+  if not hold then return false end
+  s.holds[id] = nil
+  s.holding, s.held, s.remaining = s.holding - 1, s.held - hold.units, s.remaining + hold.units
+  return true
+end
+
+-- Tells the journal what was captured since it was told last.
+local function tell(key, id, st)
+  if st.untold > 0 then journal(key, 'capture', st.untold, id) end
+  st.untold, st.told = 0, now
+end
+
 -- The answer: its name, the time, how the session and the payment stand, and up to three numbers.
 local function answer(name, s, payment_key, first, second, third)
   if s then sweep(s) end
   local session = s and SHOWS[name] and redis.call('HGETALL', s.key) or {}
   local payment = payment_key and redis.call('HGETALL', payment_key) or {}
   return { name, digits(now), session, payment, digits(first or 0), digits(second or 0), digits(third or 0) }
+end
+
+-- The answer to a stream that cannot have what it needs. What others hold is recalled.
+local function short(s, id)
+  local elsewhere = s.holding > (s.holds[id] and 1 or 0)
+  sweep(s)
+  if elsewhere and (s.recalled == 0 or now - s.recalled >= RECALL_AGAIN) then
+    redis.call('HSET', s.key, 'recalled', digits(now))
+  end
+  return answer('exhausted', s, nil, elsewhere and 1 or 0)
+end
+
+-- The answer to a stream that got what it needs.
+local function held_answer(s, st)
+  local since = st.posted_at == '-' and 0 or math.max(0, now - tonumber(st.posted_at))
+  return answer('held', s, nil, st.fence, st.posted, since)
 end

@@ -1,5 +1,5 @@
 -- KEYS: session, payment.
--- ARGV: now, ours, terms, goods, plain, units, amount, balance life in ms, head, intent.
+-- ARGV: now, ours, terms, goods, plain, units, amount, balance life in ms, head, intent, top-up.
 -- `ours` is 1 if the payment's pointer leads to the session that the command named.
 local s = session_at(KEYS[1])
 local p = payment_at(KEYS[2])
@@ -8,6 +8,7 @@ if p then
 end
 local units = tonumber(ARGV[6])
 if units < 1 or units > MAX then return answer('conflict') end
+if ARGV[5] == '0' and not s and ARGV[11] == '1' then return answer('conflict') end
 if ARGV[5] == '0' and s then
   if s.goods ~= ARGV[4] then return answer('conflict') end
   -- Another purchase pointed this payment at a session that exists, and has not recorded it yet: it is theirs.

@@ -15,6 +15,7 @@ if s.captured < 1 then corrupt('captured') end
 
 sweep(s)
 st.posted = 0
+st.untold = 0
 st.reversed = true
 st.live = 0
 save_stream(KEYS[2], id, st)

@@ -18,7 +18,12 @@ pub(super) fn record(slot: Slot, intent: &Intent, now: Timestamp) -> Applied {
         };
     }
     let sells_the_same = |session: &Session| intent.plain || same_goods(session, intent);
-    if !(1..=UNITS_MAX).contains(&intent.units) || !slot.session.as_ref().is_none_or(sells_the_same) {
+    let fits = match &slot.session {
+        Some(session) => sells_the_same(session),
+        // There is nothing to add to.
+        None => !intent.top_up,
+    };
+    if !(1..=UNITS_MAX).contains(&intent.units) || !fits {
         return Applied::unchanged(Outcome::Conflict);
     }
     let payment =
@@ -69,7 +74,7 @@ pub(super) fn credit(
         payment: Some(id.clone()),
     };
     let outcome = Outcome::Done(view(payment.clone(), Some(session.clone()), now));
-    let changed = Slot { payment: Some(payment), session: Some(session), stream: None };
+    let changed = Slot { payment: Some(payment), session: Some(session), ..Slot::default() };
     Applied { outcome, changed, entries: vec![entry] }
 }
 
@@ -118,6 +123,9 @@ fn opened(intent: &Intent, now: Timestamp) -> Session {
         opened: now,
         balance_until: Timestamp::default(),
         revoked: false,
+        closed: false,
+        recalled: None,
+        jkt: intent.jkt.clone(),
         revision: 0,
     }
 }
@@ -133,7 +141,7 @@ fn named(payment: Option<Payment>, session: &SessionId) -> Option<Payment> {
 
 fn done(payment: Payment, session: Option<Session>, now: Timestamp) -> Applied {
     let outcome = Outcome::Done(view(payment.clone(), session, now));
-    let changed = Slot { payment: Some(payment), session: None, stream: None };
+    let changed = Slot { payment: Some(payment), ..Slot::default() };
     Applied { outcome, changed, entries: Vec::new() }
 }
 

@@ -9,10 +9,12 @@ use tollwire_x402::StreamId;
 
 /// One stream's rows while a command works on them.
 pub(super) struct Desk<'a> {
-    id: &'a StreamId,
-    now: Timestamp,
-    session: Session,
-    session_changed: bool,
+    pub(super) id: &'a StreamId,
+    pub(super) now: Timestamp,
+    pub(super) session: Session,
+    pub(super) session_changed: bool,
+    /// How many streams are open; only of a command that counts them.
+    live: u32,
     stream: Option<Stream>,
     stream_changed: bool,
     entries: Vec<Entry>,
@@ -28,49 +30,69 @@ pub(super) fn run(
     let Some(mut session) = slot.session else { return Applied::unchanged(Outcome::Unknown) };
     let session_changed = lapse(&mut session, now);
     let (stream, entries) = (slot.stream, Vec::new());
-    let mut desk = Desk { id, now, session, session_changed, stream, stream_changed: false, entries };
+    let live = slot.live;
+    let mut desk = Desk { id, now, session, session_changed, live, stream, stream_changed: false, entries };
     let outcome = command(&mut desk);
     let changed = Slot {
-        payment: None,
         session: desk.session_changed.then_some(desk.session),
         stream: desk.stream.filter(|_| desk.stream_changed),
+        ..Slot::default()
     };
     Applied { outcome, changed, entries: desk.entries }
 }
 
 impl Desk<'_> {
-    pub(super) fn hold(&mut self, fence: Option<u64>, to: u64, lease: Duration) -> Outcome {
+    pub(super) fn hold(
+        &mut self,
+        fence: Option<u64>,
+        to: u64,
+        lease: Duration,
+        streams_max: u32,
+    ) -> Outcome {
         if self.session.revoked {
             return Outcome::Revoked;
         }
         if self.now >= self.session.balance_until {
             return Outcome::Expired;
         }
-        let (stream, replaces) = match self.opening(fence) {
+        let (mut stream, replaces) = match self.opening(fence) {
             Ok(opening) if to > 0 => opening,
             Ok(_) => return Outcome::Conflict,
             Err(refusal) => return refusal,
         };
+        if fence.is_none() && !replaces && self.live >= streams_max {
+            return Outcome::TooMany;
+        }
         let old = self.session.holds.get(self.id).copied();
         let held = old.map_or(0, |hold| hold.units);
         let more = to.saturating_sub(stream.posted).saturating_sub(held);
         if more > self.session.remaining() {
-            let held_elsewhere = self.session.holds.keys().any(|other| other != self.id);
-            return Outcome::Exhausted { held_elsewhere };
+            return self.short();
         }
+        let until = deadline(self.now, lease);
         let units = held.saturating_add(more);
         if units > 0 {
-            let until = deadline(self.now, lease).max(old.map_or(Timestamp::default(), |hold| hold.until));
+            let until = until.max(old.map_or(Timestamp::default(), |hold| hold.until));
             self.session.holds.insert(self.id.clone(), Hold { units, until });
         }
+        // A stream being opened counts as open.
+        stream.live_until = stream.live_until.max(Some(until));
         if replaces {
             self.session.revision = self.session.revision.saturating_add(1);
         }
         self.session_changed = true;
-        let (fence, posted) = (stream.fence, stream.posted);
-        let since_capture = stream.posted_at.map_or(Duration::ZERO, |at| self.now.since(at));
+        let outcome = self.held(&stream);
         self.save(stream);
-        Outcome::Held { fence, posted, since_capture, session: Box::new(self.session.clone()) }
+        outcome
+    }
+
+    pub(super) fn held(&self, stream: &Stream) -> Outcome {
+        Outcome::Held {
+            fence: stream.fence,
+            posted: stream.posted,
+            since_capture: stream.posted_at.map_or(Duration::ZERO, |at| self.now.since(at)),
+            session: Box::new(self.session.clone()),
+        }
     }
 
     /// The stream as this hold finds or makes it, and whether it takes the place of an opening that may still be
@@ -81,6 +103,8 @@ impl Desk<'_> {
             fence,
             first_held: self.now,
             posted_at: None,
+            untold: 0,
+            told_at: self.now,
             reopened: false,
             reversed: false,
             live_until: None,
@@ -139,7 +163,13 @@ impl Desk<'_> {
     pub(super) fn void(&mut self, fence: u64) -> Outcome {
         match self.current(fence) {
             Err(refusal) => refusal,
-            Ok(_) if self.session.holds.remove(self.id).is_some() => self.done(),
+            Ok(mut stream) if self.session.holds.remove(self.id).is_some() => {
+                if stream.posted == 0 {
+                    stream.live_until = None;
+                    self.save(stream);
+                }
+                self.done()
+            }
             Ok(_) => Outcome::Replayed(view_of(&self.session)),
         }
     }
@@ -159,6 +189,7 @@ impl Desk<'_> {
         self.session.captured = self.session.captured.saturating_sub(stream.posted);
         self.session.holds.remove(self.id);
         stream.posted = 0;
+        stream.untold = 0;
         stream.reversed = true;
         stream.live_until = None;
         self.save(stream);
@@ -166,36 +197,38 @@ impl Desk<'_> {
         self.done()
     }
 
-    pub(super) fn end(&mut self, fence: u64) -> Outcome {
-        let mut stream = match self.current(fence) {
+    pub(super) fn end(&mut self, fence: u64, used: u64) -> Outcome {
+        let stream = match self.current(fence) {
             Ok(stream) => stream,
             Err(refusal) => return refusal,
         };
-        let held = self.session.holds.remove(self.id).is_some();
         let live = stream.live_until.is_some_and(|until| until > self.now);
-        if live {
-            stream.live_until = None;
-            self.save(stream);
+        let posted = stream.posted;
+        // What was reversed was given back, whatever is said of it now.
+        let mut stream = if stream.reversed { stream } else { self.served(stream, used) };
+        let held = self.session.holds.remove(self.id).is_some();
+        if !(live || held || stream.posted > posted || stream.untold > 0) {
+            return Outcome::Replayed(view_of(&self.session));
         }
-        match (held, live) {
-            (true, _) => self.done(),
-            (false, true) => Outcome::Done(view_of(&self.session)),
-            (false, false) => Outcome::Replayed(view_of(&self.session)),
-        }
+        self.tell(&mut stream);
+        stream.live_until = None;
+        self.save(stream);
+        self.session_changed |= held;
+        Outcome::Done(view_of(&self.session))
     }
 
     /// The stream, if `fence` is its valid opening.
-    fn current(&self, fence: u64) -> Result<Stream, Outcome> {
+    pub(super) fn current(&self, fence: u64) -> Result<Stream, Outcome> {
         let stream = self.stream.clone().ok_or(Outcome::Unknown)?;
         if stream.fence == fence { Ok(stream) } else { Err(Outcome::Fenced) }
     }
 
-    fn save(&mut self, stream: Stream) {
+    pub(super) fn save(&mut self, stream: Stream) {
         self.stream = Some(stream);
         self.stream_changed = true;
     }
 
-    fn journal(&mut self, kind: EntryKind, units: u64) {
+    pub(super) fn journal(&mut self, kind: EntryKind, units: u64) {
         let stream = Some(self.id.clone());
         self.entries.push(Entry { at: self.now, kind, units, stream, payment: None });
     }

@@ -1,5 +1,6 @@
 //! Every row of the rules, as tables: what happened before, the command, the answer, the sums after it.
 
+mod metered;
 mod payments;
 mod sessions;
 mod streams;
@@ -13,6 +14,7 @@ use tollwire_x402::{Network, PaymentId, SessionId, StreamId, Unit, Usdc};
 
 const SECOND: u64 = 1_000;
 const LEASE: Duration = Duration::from_secs(10);
+const STREAMS_MAX: u32 = 5;
 const BALANCE_TTL: u64 = 1_000 * SECOND;
 
 fn session_id() -> SessionId {
@@ -50,6 +52,8 @@ fn intent(units: u64) -> Intent {
         payload: "{}".into(),
         balance_ttl_ms: BALANCE_TTL,
         plain: false,
+        top_up: false,
+        jkt: None,
     }
 }
 
@@ -79,7 +83,28 @@ fn abandon() -> Command {
 }
 
 fn hold(stream: &str, fence: Option<u64>, to: u64) -> Command {
-    Command::Hold { session: session_id(), stream: stream_id(stream), fence, to, lease: LEASE }
+    Command::Hold {
+        session: session_id(),
+        stream: stream_id(stream),
+        fence,
+        to,
+        lease: LEASE,
+        streams_max: STREAMS_MAX,
+    }
+}
+
+/// Used, needed, wanted: cumulative units of the stream.
+fn extend(stream: &str, fence: u64, (used, need, want): (u64, u64, u64)) -> Command {
+    Command::Extend {
+        session: session_id(),
+        stream: stream_id(stream),
+        fence,
+        used,
+        need,
+        want,
+        lease: LEASE,
+        live_for: Duration::from_secs(100),
+    }
 }
 
 fn post(stream: &str, fence: u64, to: u64) -> Command {
@@ -96,7 +121,7 @@ fn reverse(stream: &str, fence: u64) -> Command {
 }
 
 fn end(stream: &str, fence: u64) -> Command {
-    Command::End { session: session_id(), stream: stream_id(stream), fence }
+    Command::End { session: session_id(), stream: stream_id(stream), fence, used: 0 }
 }
 
 fn revoke() -> Command {
@@ -116,6 +141,7 @@ fn word(outcome: &Outcome) -> String {
         Outcome::Foreign => "foreign".into(),
         Outcome::Exhausted { held_elsewhere: true } => "exhausted, held elsewhere".into(),
         Outcome::Exhausted { held_elsewhere: false } => "exhausted".into(),
+        Outcome::TooMany => "too many".into(),
         Outcome::Expired => "expired".into(),
         Outcome::Revoked => "revoked".into(),
         Outcome::Lapsed => "lapsed".into(),
@@ -146,7 +172,9 @@ impl Books {
     fn apply(&mut self, command: &Command) -> Outcome {
         let stream = command.stream().and_then(|id| self.streams.get(id)).cloned();
         let payment = self.payment.clone().filter(|_| command.payment().is_some());
-        let slot = Slot { payment, session: self.session.clone(), stream };
+        let open = |row: &&Stream| row.live_until.is_some_and(|until| until.millis() > self.now);
+        let live = self.streams.values().filter(open).count().try_into().unwrap();
+        let slot = Slot { payment, session: self.session.clone(), stream, live };
         let before = self.session.clone();
         let applied = core::apply(slot, command, Timestamp::from_millis(self.now));
         self.payment = applied.changed.payment.or(self.payment.take());

@@ -1,11 +1,13 @@
 //! One write transaction: the jobs of a batch, applied in order.
 
 use super::failure::Failure;
-use super::tables::{IN_DOUBT, JOURNAL, LEASES, LIVE, ONCE, ONCE_UNTIL, PAYMENTS, SESSIONS, STREAMS};
+use super::tables::{
+    IN_DOUBT, JOURNAL, LEASES, LIVE, ONCE, ONCE_UNTIL, PAYERS, PAYMENTS, SESSIONS, STREAMS,
+};
 use super::writer::{Answer, Ask};
 use crate::command::Entry;
 use crate::core::{self, Applied, Slot};
-use crate::model::{Fate, Payment, Stream};
+use crate::model::{Fate, Payment, Session, Stream, payer_key};
 use crate::{Command, Error, Outcome, Timestamp, record};
 use redb::{ReadableTable, Table, WriteTransaction};
 use serde::de::DeserializeOwned;
@@ -26,8 +28,20 @@ pub(super) struct Books<'txn> {
     once: Table<'txn, &'static str, u64>,
     once_until: Table<'txn, (u64, &'static str), ()>,
     leases: Table<'txn, &'static str, (&'static str, u64)>,
-    /// Whether anything was written, so that a batch of refusals costs no sync.
-    pub(super) written: bool,
+    payers: Table<'txn, (&'static str, u64, &'static str), ()>,
+    /// What was written, and so what the transaction's end has to cost.
+    pub(super) written: Written,
+}
+
+/// How much a transaction has to keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Written {
+    /// Nothing: it is given up.
+    Nothing,
+    /// What a crash may forget, because that does what a lease's end would do: no sync of its own.
+    Forgettable,
+    /// What must be on the disk before anybody is answered.
+    Durably,
 }
 
 /// Rows as bytes, made before the first write so that nothing but the database can fail half-way.
@@ -50,7 +64,8 @@ impl<'txn> Books<'txn> {
             once: txn.open_table(ONCE).map_err(Failure::store)?,
             once_until: txn.open_table(ONCE_UNTIL).map_err(Failure::store)?,
             leases: txn.open_table(LEASES).map_err(Failure::store)?,
-            written: false,
+            payers: txn.open_table(PAYERS).map_err(Failure::store)?,
+            written: Written::Nothing,
         })
     }
 
@@ -75,10 +90,16 @@ impl<'txn> Books<'txn> {
             None => None,
         };
         let was_live = stream.as_ref().and_then(|stream| stream.live_until);
-        let row = load(&self.sessions, session.as_str(), "session")?;
-        let applied = core::apply(Slot { payment, session: row, stream }, command, now);
+        let row: Option<Session> = load(&self.sessions, session.as_str(), "session")?;
+        let known = row.is_some();
+        let live = if core::counts_streams(command) { self.open_streams(&session, now)? } else { 0 };
+        let applied = core::apply(Slot { payment, session: row, stream, live }, command, now);
         let encoded = encode(&applied, &session).map_err(Failure::Rows)?;
         self.write(command, &session, &applied, &encoded)?;
+        if let (false, Some(row)) = (known, &applied.changed.session) {
+            let key = (&*payer_key(&row.payer), row.opened.millis(), session.as_str());
+            self.payers.insert(key, ()).map_err(Failure::store)?;
+        }
         if let (Some(id), Some(stream)) = (command.stream(), &applied.changed.stream) {
             self.index_live(&session, id, was_live, stream.live_until, now)?;
         }
@@ -96,19 +117,30 @@ impl<'txn> Books<'txn> {
             self.payments.insert(id.as_str(), bytes.as_slice()).map_err(Failure::store)?;
             let pending = applied.changed.payment.as_ref().is_some_and(|row| row.fate == Fate::Pending);
             self.index(id, pending)?;
-            self.written = true;
+            self.keep(Written::Durably);
         }
         if let (Some(id), Some(bytes)) = (command.stream(), &encoded.stream) {
             self.write_stream(session, id, bytes)?;
+            self.keep(worth(command));
         }
         if let Some(bytes) = &encoded.session {
             self.sessions.insert(session.as_str(), bytes.as_slice()).map_err(Failure::store)?;
-            self.written = true;
+            self.keep(worth(command));
         }
         for bytes in &encoded.entries {
             self.append(session, bytes)?;
         }
         Ok(())
+    }
+
+    fn keep(&mut self, what: Written) {
+        self.written = self.written.max(what);
+    }
+
+    fn open_streams(&self, session: &SessionId, now: Timestamp) -> Result<u32, Failure> {
+        let open = (session.as_str(), now.millis().saturating_add(1), "")..(session.as_str(), u64::MAX, "");
+        let open = self.live.range(open).map_err(Failure::store)?.count();
+        Ok(u32::try_from(open).unwrap_or(u32::MAX))
     }
 
     fn index(&mut self, id: &PaymentId, pending: bool) -> Result<(), Failure> {
@@ -122,7 +154,6 @@ impl<'txn> Books<'txn> {
 
     fn write_stream(&mut self, session: &SessionId, id: &StreamId, bytes: &[u8]) -> Result<(), Failure> {
         self.streams.insert((session.as_str(), id.as_str()), bytes).map_err(Failure::store)?;
-        self.written = true;
         Ok(())
     }
 
@@ -163,7 +194,7 @@ impl<'txn> Books<'txn> {
         };
         let next = last.map_or(0, |line| line.saturating_add(1));
         self.journal.insert((session.as_str(), next), bytes).map_err(Failure::store)?;
-        self.written = true;
+        self.keep(Written::Durably);
         Ok(())
     }
 
@@ -179,7 +210,7 @@ impl<'txn> Books<'txn> {
         let until = now.after(ttl).millis();
         self.once.insert(key, until).map_err(Failure::store)?;
         self.once_until.insert((until, key), ()).map_err(Failure::store)?;
-        self.written = true;
+        self.keep(Written::Durably);
         Ok(true)
     }
 
@@ -198,7 +229,7 @@ impl<'txn> Books<'txn> {
         for (until, key) in expired {
             self.once_until.remove((until, key.as_str())).map_err(Failure::store)?;
             self.once.remove(key.as_str()).map_err(Failure::store)?;
-            self.written = true;
+            self.keep(Written::Durably);
         }
         Ok(())
     }
@@ -210,7 +241,7 @@ impl<'txn> Books<'txn> {
         });
         if !taken {
             self.leases.insert(name, (holder, now.after(ttl).millis())).map_err(Failure::store)?;
-            self.written = true;
+            self.keep(Written::Durably);
         }
         Ok(!taken)
     }
@@ -219,9 +250,20 @@ impl<'txn> Books<'txn> {
         let ours = self.leases.get(name).map_err(Failure::store)?.is_some_and(|row| row.value().0 == holder);
         if ours {
             self.leases.remove(name).map_err(Failure::store)?;
-            self.written = true;
+            self.keep(Written::Durably);
         }
         Ok(ours)
+    }
+}
+
+/// What a command's rows are worth when it writes no line of the journal.
+///
+/// A hold is for what is served later; a captured unit is served only after its own command. To forget a hold, its
+/// return, or the end of a stream whose use is captured, is what the lapse of the hold would come to.
+fn worth(command: &Command) -> Written {
+    match command {
+        Command::Hold { .. } | Command::Void { .. } | Command::End { .. } => Written::Forgettable,
+        _ => Written::Durably,
     }
 }
 

@@ -1,11 +1,11 @@
 //! What readers see: the state as last committed.
 
 use super::failure::storage;
-use super::tables::{IN_DOUBT, JOURNAL, LIVE, PAYMENTS, Rows, SESSIONS, STREAMS};
+use super::tables::{IN_DOUBT, JOURNAL, LIVE, PAYERS, PAYMENTS, Rows, SESSIONS, STREAMS};
 use crate::command::Entry;
 use crate::core::lapse;
 use crate::ledger::Watched;
-use crate::model::{Payment, Session, Stream};
+use crate::model::{Payment, Session, Stream, payer_key};
 use crate::{Error, Timestamp, record};
 use redb::{Database, ReadTransaction, ReadableDatabase};
 use serde::de::DeserializeOwned;
@@ -96,8 +96,29 @@ impl Reader {
             .collect()
     }
 
+    pub(super) fn sessions_of(
+        &self,
+        payer: &str,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<(SessionId, Session)>, Error> {
+        let table = self.0.open_table(PAYERS).map_err(storage)?;
+        let payer = payer_key(payer);
+        let all = (payer.as_str(), 0, "")..=(payer.as_str(), u64::MAX, "\u{10FFFF}");
+        let newest_first = table.range(all).map_err(storage)?.rev().take(limit);
+        newest_first
+            .map(|row| {
+                let (key, _) = row.map_err(storage)?;
+                let id: SessionId = parse(key.value().2)?;
+                let missing = || Error::Corrupt(format!("session {id} is listed but not stored"));
+                let session = self.session(&id, now)?.ok_or_else(missing)?;
+                Ok((id, session))
+            })
+            .collect()
+    }
+
     pub(super) fn watch(&self, sessions: &[SessionId]) -> Result<Vec<Option<Watched>>, Error> {
-        let watched = |row: Session| Watched { revision: row.revision, revoked: row.revoked };
+        let watched = |row: Session| Watched::from(&row);
         sessions.iter().map(|id| Ok(self.row(SESSIONS, id.as_str(), "session")?.map(watched))).collect()
     }
 }

@@ -22,10 +22,12 @@ pub(super) const ONCE: TableDefinition<'static, &str, u64> = TableDefinition::ne
 pub(super) const ONCE_UNTIL: TableDefinition<'static, (u64, &str), ()> = TableDefinition::new("once_until");
 /// Lease name -> (holder, until).
 pub(super) const LEASES: TableDefinition<'static, &str, (&str, u64)> = TableDefinition::new("leases");
+/// (payer, when opened, session) of every session: what a wallet paid for.
+pub(super) const PAYERS: TableDefinition<'static, (&str, u64, &str), ()> = TableDefinition::new("payers");
 pub(super) const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
 
 const SCHEMA: &str = "schema";
-const SCHEMA_VERSION: u64 = 1;
+const SCHEMA_VERSION: u64 = 2;
 const EPOCH: &str = "epoch";
 
 /// Creates missing tables and checks that this build can read the file. Tells when the file was new.
@@ -72,5 +74,6 @@ fn create_all(txn: &WriteTransaction) -> Result<(), Error> {
     txn.open_table(ONCE).map_err(storage)?;
     txn.open_table(ONCE_UNTIL).map_err(storage)?;
     txn.open_table(LEASES).map_err(storage)?;
+    txn.open_table(PAYERS).map_err(storage)?;
     Ok(())
 }

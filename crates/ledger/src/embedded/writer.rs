@@ -1,13 +1,13 @@
 //! The one writer: takes what is queued, applies it in order, syncs once, then answers everybody.
 
-use super::books::Books;
+use super::books::{Books, Written};
 use super::failure::{Failure, storage};
 use super::file::FileIdentity;
 use crate::{Clock, Command, Error, Outcome};
 use futures_channel::oneshot;
-use redb::Database;
+use redb::{Database, Durability};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -15,6 +15,8 @@ use std::time::Duration;
 const QUEUE_MAX: usize = 8_192;
 /// The most commands in one transaction, so that the first does not wait long for the last.
 const BATCH_MAX: usize = 512;
+/// How long what a crash may forget waits for a transaction that syncs anyway.
+const SYNC_WITHIN: Duration = Duration::from_secs(1);
 
 /// What can be asked of the writer.
 pub(super) enum Ask {
@@ -80,9 +82,23 @@ impl Drop for Writer {
 }
 
 fn run(db: &Database, file: &FileIdentity, clock: &dyn Clock, jobs: &Receiver<Job>) {
-    while let Ok(first) = jobs.recv() {
+    let mut unsynced = false;
+    loop {
+        let first = match next(jobs, unsynced) {
+            Ok(first) => first,
+            Err(RecvTimeoutError::Timeout) => {
+                unsynced = !sync(db);
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                if unsynced {
+                    sync(db);
+                }
+                return;
+            }
+        };
         let batch: Vec<Job> = std::iter::once(first).chain(jobs.try_iter().take(BATCH_MAX - 1)).collect();
-        let answers = commit(db, file, clock, &batch);
+        let answers = commit(db, file, clock, &batch, &mut unsynced);
         if let Err(error) = &answers {
             tracing::error!(%error, commands = batch.len(), "ledger batch failed");
         }
@@ -100,15 +116,34 @@ fn run(db: &Database, file: &FileIdentity, clock: &dyn Clock, jobs: &Receiver<Jo
     }
 }
 
+/// The next job; a time-out if there is none while something waits to be synced.
+fn next(jobs: &Receiver<Job>, unsynced: bool) -> Result<Job, RecvTimeoutError> {
+    if unsynced {
+        jobs.recv_timeout(SYNC_WITHIN)
+    } else {
+        jobs.recv().map_err(|_| RecvTimeoutError::Disconnected)
+    }
+}
+
+/// Makes durable what was committed without that; whether it is.
+fn sync(db: &Database) -> bool {
+    let synced = db.begin_write().map_err(storage).and_then(|txn| txn.commit().map_err(storage));
+    if let Err(error) = &synced {
+        tracing::error!(%error, "the ledger cannot sync");
+    }
+    synced.is_ok()
+}
+
 /// Applies a batch in one transaction; its answers are true once this returns.
 fn commit(
     db: &Database,
     file: &FileIdentity,
     clock: &dyn Clock,
     batch: &[Job],
+    unsynced: &mut bool,
 ) -> Result<Vec<Result<Answer, Error>>, Error> {
     file.check()?;
-    let txn = db.begin_write().map_err(storage)?;
+    let mut txn = db.begin_write().map_err(storage)?;
     let (answers, written) = match apply(&txn, clock, batch) {
         Ok(applied) => applied,
         Err(Failure::Rows(error) | Failure::Store(error)) => {
@@ -116,11 +151,22 @@ fn commit(
             return Err(error);
         }
     };
-    let ended = if written { txn.commit().map_err(storage) } else { txn.abort().map_err(storage) };
-    ended.map(|()| answers)
+    match written {
+        Written::Nothing => txn.abort().map_err(storage)?,
+        Written::Forgettable => {
+            txn.set_durability(Durability::None).map_err(|error| Error::Unavailable(error.to_string()))?;
+            txn.commit().map_err(storage)?;
+            *unsynced = true;
+        }
+        Written::Durably => {
+            txn.commit().map_err(storage)?;
+            *unsynced = false;
+        }
+    }
+    Ok(answers)
 }
 
-type Applied = (Vec<Result<Answer, Error>>, bool);
+type Applied = (Vec<Result<Answer, Error>>, Written);
 
 fn apply(txn: &redb::WriteTransaction, clock: &dyn Clock, batch: &[Job]) -> Result<Applied, Failure> {
     let mut books = Books::open(txn)?;

@@ -34,6 +34,8 @@ impl fmt::Debug for Intent {
             payload: _,
             balance_ttl_ms,
             plain,
+            top_up,
+            jkt,
         } = self;
         f.debug_struct("Intent")
             .field("session", session)
@@ -53,6 +55,8 @@ impl fmt::Debug for Intent {
             .field("payload", &Redacted)
             .field("balance_ttl_ms", balance_ttl_ms)
             .field("plain", plain)
+            .field("top_up", top_up)
+            .field("jkt", jkt)
             .finish()
     }
 }
@@ -97,6 +101,8 @@ mod tests {
             payload: r#"{"signature":"0x5ec2e7"}"#.into(),
             balance_ttl_ms: 1,
             plain: false,
+            top_up: false,
+            jkt: None,
         };
         let attempt = Attempt {
             tx: "0x77".into(),

@@ -20,6 +20,9 @@ use tollwire_x402::{Network, PaymentId, SessionId, StreamId, Unit, Usdc};
 /// Where tests begin: some time in 2026, so that times have the digits they have in use.
 pub const START: u64 = 1_780_000_000_000;
 
+/// More streams than any test opens.
+pub const STREAMS_MAX: u32 = 1_000;
+
 /// A clock that stands until told.
 #[derive(Debug)]
 pub struct ManualClock(AtomicU64);
@@ -100,6 +103,8 @@ pub fn intent(session_n: u64, units: u64) -> Intent {
         payload: "{\"signature\":\"0x…\"}".into(),
         balance_ttl_ms: 200_000,
         plain: false,
+        top_up: false,
+        jkt: None,
     }
 }
 
@@ -125,7 +130,14 @@ pub fn credit(payment_n: u64, session_n: u64) -> Command {
 
 pub fn hold(session_n: u64, stream_n: u64) -> Command {
     let lease = Duration::from_secs(30);
-    Command::Hold { session: session(session_n), stream: stream(stream_n), fence: None, to: 1, lease }
+    Command::Hold {
+        session: session(session_n),
+        stream: stream(stream_n),
+        fence: None,
+        to: 1,
+        lease,
+        streams_max: STREAMS_MAX,
+    }
 }
 
 pub fn post(session_n: u64, stream_n: u64, fence: u64) -> Command {

@@ -22,11 +22,12 @@ pub enum Fence {
 #[derive(Debug, Clone)]
 pub enum Action {
     Plain(Command),
-    Hold { session: u64, stream: u64, fence: Option<Fence>, to: u64, lease: u64 },
+    Hold { session: u64, stream: u64, fence: Option<Fence>, to: u64, lease: u64, streams_max: u32 },
+    Extend { session: u64, stream: u64, fence: Fence, used: u64, need: u64, want: u64, lease: u64 },
     Post { session: u64, stream: u64, fence: Fence, to: u64, live_for: u64 },
     Void { session: u64, stream: u64, fence: Fence },
     Reverse { session: u64, stream: u64, fence: Fence },
-    End { session: u64, stream: u64, fence: Fence },
+    End { session: u64, stream: u64, fence: Fence, used: u64 },
     Once { key: u64, ttl: u64 },
     Lease { holder: u64, ttl: u64 },
     Release { holder: u64 },
@@ -58,8 +59,24 @@ fn action() -> impl Strategy<Value = Action> {
     let (s, t) = (0..SESSIONS, 0..STREAMS);
     let to = prop_oneof![6 => Just(1_u64), 3 => 0..5_u64, 1 => Just(u64::MAX)];
     let millis = prop_oneof![4 => Just(10_000_u64), 2 => 0..40_000_u64, 1 => Just(u64::MAX)];
-    let hold = (s.clone(), t.clone(), prop::option::of(fence()), to.clone(), millis.clone())
-        .prop_map(|(session, stream, fence, to, lease)| Action::Hold { session, stream, fence, to, lease });
+    let streams_max = prop_oneof![6 => Just(100_u32), 1 => 0..3_u32];
+    let hold = (s.clone(), t.clone(), prop::option::of(fence()), to.clone(), millis.clone(), streams_max)
+        .prop_map(|(session, stream, fence, to, lease, streams_max)| Action::Hold {
+            session,
+            stream,
+            fence,
+            to,
+            lease,
+            streams_max,
+        });
+    let steps = (numbers(), numbers(), numbers(), prop::bool::weighted(0.9));
+    let extend = (s.clone(), t.clone(), fence(), steps, millis.clone()).prop_map(
+        |(session, stream, fence, (used, more, wish, ordered), lease)| {
+            let need = if ordered { used.saturating_add(more) } else { more };
+            let want = if ordered { need.saturating_add(wish) } else { wish };
+            Action::Extend { session, stream, fence, used, need, want, lease }
+        },
+    );
     let post = (s.clone(), t.clone(), fence(), to, millis.clone()).prop_map(
         |(session, stream, fence, to, live_for)| Action::Post { session, stream, fence, to, live_for },
     );
@@ -67,16 +84,22 @@ fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
         8 => payments(),
         8 => hold,
-        8 => post,
+        8 => extend,
+        6 => post,
         2 => opening().prop_map(|(session, stream, fence)| Action::Void { session, stream, fence }),
         2 => opening().prop_map(|(session, stream, fence)| Action::Reverse { session, stream, fence }),
-        2 => opening().prop_map(|(session, stream, fence)| Action::End { session, stream, fence }),
+        2 => (opening(), numbers())
+            .prop_map(|((session, stream, fence), used)| Action::End { session, stream, fence, used }),
         1 => s.clone().prop_map(|n| Action::Plain(Command::Revoke { session: session(n) })),
         1 => s.prop_map(|n| Action::Plain(Command::Expire { session: session(n) })),
         1 => (0..2_u64, 0..40_000_u64).prop_map(|(key, ttl)| Action::Once { key, ttl }),
         1 => (0..2_u64, millis).prop_map(|(holder, ttl)| Action::Lease { holder, ttl }),
         1 => (0..2_u64).prop_map(|holder| Action::Release { holder }),
     ]
+}
+
+fn numbers() -> impl Strategy<Value = u64> {
+    prop_oneof![8 => 0..4_u64, 1 => 0..40_u64, 1 => Just((1 << 53) - 1), 1 => Just(u64::MAX)]
 }
 
 fn payments() -> impl Strategy<Value = Action> {
@@ -104,6 +127,9 @@ fn intents() -> impl Strategy<Value = Intent> {
             1 => made.unit = Unit::Second,
             2 => made.amount = usdc((1 << 53) - 1),
             3 => made.pay_to = made.pay_to.to_ascii_uppercase(),
+            4 | 5 => made.top_up = true,
+            6 => made.jkt = Some("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I".into()),
+            7 => made.payer = "0xOther".into(),
             _ => {}
         }
         made
@@ -158,10 +184,15 @@ pub async fn play(ledger: &dyn Ledger, action: &Action, fences: &mut Fences) -> 
 fn command(action: &Action, fences: &Fences) -> Command {
     let names = |s: u64, t: u64| (session(s), stream(t));
     match *action {
-        Action::Hold { session: s, stream: t, fence, to, lease } => {
+        Action::Hold { session: s, stream: t, fence, to, lease, streams_max } => {
             let fence = fence.map(|fence| fences.of(s, t, fence));
             let (session, stream) = names(s, t);
-            Command::Hold { session, stream, fence, to, lease: Duration::from_millis(lease) }
+            Command::Hold { session, stream, fence, to, lease: Duration::from_millis(lease), streams_max }
+        }
+        Action::Extend { session: s, stream: t, fence, used, need, want, lease } => {
+            let (fence, (session, stream)) = (fences.of(s, t, fence), names(s, t));
+            let (lease, live_for) = (Duration::from_millis(lease), Duration::from_secs(60));
+            Command::Extend { session, stream, fence, used, need, want, lease, live_for }
         }
         Action::Post { session: s, stream: t, fence, to, live_for } => {
             let (fence, (session, stream)) = (fences.of(s, t, fence), names(s, t));
@@ -175,9 +206,9 @@ fn command(action: &Action, fences: &Fences) -> Command {
             let (fence, (session, stream)) = (fences.of(s, t, fence), names(s, t));
             Command::Reverse { session, stream, fence }
         }
-        Action::End { session: s, stream: t, fence } => {
+        Action::End { session: s, stream: t, fence, used } => {
             let (fence, (session, stream)) = (fences.of(s, t, fence), names(s, t));
-            Command::End { session, stream, fence }
+            Command::End { session, stream, fence, used }
         }
         Action::Plain(ref command) => command.clone(),
         Action::Once { .. } | Action::Lease { .. } | Action::Release { .. } => unreachable!("not a command"),
@@ -195,6 +226,7 @@ pub struct Shown {
     listed: Vec<(tollwire_x402::SessionId, Session)>,
     paged: Vec<tollwire_x402::SessionId>,
     watched: Vec<Option<tollwire_ledger::Watched>>,
+    paid_by: Vec<Vec<(tollwire_x402::SessionId, Session)>>,
 }
 
 /// Reads it all.
@@ -223,5 +255,10 @@ pub async fn show(ledger: &dyn Ledger) -> Shown {
         listed: ledger.sessions(None, 100).await.unwrap(),
         paged,
         watched: ledger.watch((0..SESSIONS).map(session).collect()).await.unwrap(),
+        paid_by: vec![
+            ledger.sessions_of("0xPAYER", 100).await.unwrap(),
+            ledger.sessions_of("0xother", 100).await.unwrap(),
+            ledger.sessions_of("nobody", 100).await.unwrap(),
+        ],
     }
 }

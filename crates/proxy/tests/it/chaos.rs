@@ -34,7 +34,7 @@ async fn whatever_happens_every_stream_settles() {
     let feed = SampleFeed::start(Mode::Silent).await.unwrap();
     let mut config = config();
     config.failed_dials_max = u32::MAX;
-    config.held_wait = Duration::from_millis(100);
+    config.meter.held_wait = Duration::from_millis(100);
     config.upstream_dial = Duration::from_millis(300);
     let node = Node::on_new_ledger(route(&feed.url("/")), config).await;
     let session = node.fund(UNITS).await;

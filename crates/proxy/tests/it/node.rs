@@ -20,7 +20,8 @@ use tokio::time::{Instant, sleep};
 use tollwire_ledger::memory::MemoryLedger;
 use tollwire_ledger::model::{Intent, Landing, Session};
 use tollwire_ledger::{Clock, Command, Ledger, Outcome, SystemClock, Timestamp};
-use tollwire_proxy::{Admission, FeedRoute, OpenError, Proxy, ProxyConfig};
+use tollwire_ledger::BoxFuture;
+use tollwire_proxy::{Admission, FeedRoute, InBand, OpenError, Proxy, ProxyConfig};
 use tollwire_session::Issuer;
 use tollwire_wire::Transport;
 use tollwire_x402::{SessionId, Unit, Usdc};
@@ -164,6 +165,8 @@ pub(crate) async fn fund(ledger: &dyn Ledger, units: u64) -> SessionId {
         payload: "{}".into(),
         balance_ttl_ms: 86_400_000,
         plain: false,
+        top_up: false,
+        jkt: None,
     };
     let landing = Landing { tx: "0x1".into(), block: 1, gas: Usdc::from_atomic(0).unwrap() };
     let record = Command::Record { payment: payment.clone(), intent: Box::new(intent) };
@@ -206,10 +209,31 @@ async fn serve(
         session: parameter("token").unwrap().parse().unwrap(),
         payer: "0xbb".into(),
         stream: parameter("stream").map(|id| id.parse().unwrap()),
-        control: parameter("control").is_some(),
+        control: parameter("control").map(|_| Arc::new(Silent) as Arc<dyn InBand>),
     };
     let answer = proxy.open(request, admission, &route).await;
     Ok(answer.unwrap_or_else(|error| refusal(&error)))
+}
+
+/// A conversation in which we say nothing.
+struct Silent;
+
+impl InBand for Silent {
+    fn heard(&self, _: String) -> BoxFuture<'_, Vec<String>> {
+        Box::pin(std::future::ready(Vec::new()))
+    }
+
+    fn malformed(&self, _: &'static str) -> BoxFuture<'_, Vec<String>> {
+        Box::pin(std::future::ready(Vec::new()))
+    }
+
+    fn low<'a>(&'a self, _: &'a Session) -> BoxFuture<'a, Option<String>> {
+        Box::pin(std::future::ready(None))
+    }
+
+    fn parting<'a>(&'a self, _: &'a Session) -> BoxFuture<'a, Option<String>> {
+        Box::pin(std::future::ready(None))
+    }
 }
 
 fn refusal(error: &OpenError) -> Response<Full<Bytes>> {

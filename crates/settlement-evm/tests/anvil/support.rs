@@ -128,6 +128,8 @@ impl World {
             payload: payload.to_json().to_string(),
             balance_ttl_ms: 60_000,
             plain: false,
+            top_up: false,
+            jkt: None,
         };
         let recorded: Timestamp = SystemClock.now();
         Payment { intent, recorded, attempts: Vec::new(), fate: Fate::Pending }

@@ -174,6 +174,8 @@ impl Signed {
             payload: self.payload.to_string(),
             balance_ttl_ms: 1_000_000_000,
             plain: false,
+            top_up: false,
+            jkt: None,
         }
     }
 

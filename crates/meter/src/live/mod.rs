@@ -3,7 +3,8 @@
 mod registry;
 mod watch;
 
-pub(crate) use registry::{Registry, Resident};
+pub(crate) use registry::Registry;
+pub use registry::Resident;
 pub(crate) use watch::watch;
 
 use std::collections::BTreeMap;

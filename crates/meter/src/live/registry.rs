@@ -1,13 +1,14 @@
-//! Who is live here. Bounded by the proxy's `streams_max`: only streams that have a seat get in.
+//! Who is live here. Bounded by whoever opens streams.
 
 use super::LiveStreams;
 use crate::charge::Charge;
-use crate::shared::Shared;
+use crate::meter::Shared;
+use crate::signal::Signal;
 use crate::telemetry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tollwire_wire::Control;
 use tollwire_x402::close::CloseCode;
+use tollwire_ledger::Timestamp;
 use tollwire_x402::{FeedId, SessionId, StreamId};
 
 #[derive(Default)]
@@ -28,6 +29,8 @@ struct Books {
 struct Entry {
     /// The session's revision up to which its streams are known to be the valid ones.
     revision: u64,
+    /// The latest recall they were told of.
+    recalled: Option<Timestamp>,
     streams: Vec<Live>,
 }
 
@@ -35,11 +38,18 @@ struct Live {
     key: u64,
     stream: StreamId,
     fence: u64,
-    control: Control,
+    signal: Arc<Signal>,
+}
+
+/// What the streams of a session were told.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known {
+    pub(super) revision: u64,
+    pub(super) recalled: Option<Timestamp>,
 }
 
 /// A stream's place in the registry; it leaves when this is dropped.
-pub(crate) struct Resident {
+pub struct Resident {
     shared: Arc<Shared>,
     feed: FeedId,
     session: SessionId,
@@ -49,12 +59,13 @@ pub(crate) struct Resident {
 impl Resident {
     /// Enters a stream. Whoever has an older opening of the same stream is closed with 4009, and so is this one if
     /// it is the older itself.
-    pub(crate) fn enter(shared: &Arc<Shared>, feed: FeedId, charge: &Charge, control: Control) -> Self {
+    pub(crate) fn enter(charge: &Charge, feed: FeedId) -> Self {
+        let (shared, signal) = (&charge.shared, Arc::clone(&charge.signal));
         let (session, stream) = (charge.session().clone(), charge.stream().clone());
         let (fence, revision) = (charge.fence(), charge.revision());
         let mut books = shared.registry.books();
         if books.going_away {
-            control.close(CloseCode::GoingAway);
+            signal.close(CloseCode::GoingAway);
         }
         let key = books.next_key;
         books.next_key = key.wrapping_add(1);
@@ -66,12 +77,18 @@ impl Resident {
         let entry = books
             .sessions
             .entry(session.clone())
-            .or_insert_with(|| Entry { revision, streams: Vec::with_capacity(1) });
+            .or_insert_with(|| Entry { revision, recalled: None, streams: Vec::with_capacity(1) });
         let newest = entry.fences(&stream).fold(fence, u64::max);
-        entry.streams.push(Live { key, stream: stream.clone(), fence, control });
+        entry.streams.push(Live { key, stream: stream.clone(), fence, signal });
         entry.replace_older(&stream, newest);
         drop(books);
         Self { shared: Arc::clone(shared), feed, session, key }
+    }
+}
+
+impl std::fmt::Debug for Resident {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Resident").field("feed", &self.feed).field("session", &self.session).finish_non_exhaustive()
     }
 }
 
@@ -101,9 +118,39 @@ impl Registry {
         LiveStreams { total: by_feed.values().sum(), by_feed }
     }
 
-    /// Every session with live streams, and the revision its streams were last checked at.
-    pub(super) fn sessions(&self) -> Vec<(SessionId, u64)> {
-        self.books().sessions.iter().map(|(id, entry)| (id.clone(), entry.revision)).collect()
+    /// Every session with live streams, and what its streams are known to know.
+    pub(super) fn sessions(&self) -> Vec<(SessionId, Known)> {
+        let known = |entry: &Entry| Known { revision: entry.revision, recalled: entry.recalled };
+        self.books().sessions.iter().map(|(id, entry)| (id.clone(), known(entry))).collect()
+    }
+
+    /// Has a session's streams give back what they do not need.
+    pub(super) fn recall(&self, session: &SessionId, at: Timestamp) {
+        if let Some(entry) = self.books().sessions.get_mut(session) {
+            entry.recalled = Some(at);
+            entry.streams.iter().for_each(|live| live.signal.recall());
+        }
+    }
+
+    /// The same at once, from a stream of this process that is short; the store's own note comes later.
+    pub(crate) fn recall_now(&self, session: &SessionId, but: &StreamId) {
+        if let Some(entry) = self.books().sessions.get(session) {
+            entry.streams.iter().filter(|live| live.stream != *but).for_each(|live| live.signal.recall());
+        }
+    }
+
+    /// The same for all but the stream that knows.
+    pub(crate) fn look_again_but(&self, session: &SessionId, but: &StreamId) {
+        if let Some(entry) = self.books().sessions.get(session) {
+            entry.streams.iter().filter(|live| live.stream != *but).for_each(|live| live.signal.look());
+        }
+    }
+
+    /// Has a session's streams ask the ledger how the balance stands.
+    pub(crate) fn look_again(&self, session: &SessionId) {
+        if let Some(entry) = self.books().sessions.get(session) {
+            entry.streams.iter().for_each(|live| live.signal.look());
+        }
     }
 
     /// A session's live streams, each with its fence.
@@ -128,10 +175,10 @@ impl Registry {
     }
 
     /// Closes all streams of a session; how many were not closing yet.
-    pub(super) fn close_session(&self, session: &SessionId, code: CloseCode) -> usize {
+    pub(crate) fn close_session(&self, session: &SessionId, code: CloseCode) -> usize {
         let books = self.books();
         let streams = books.sessions.get(session).map(|entry| entry.streams.as_slice()).unwrap_or_default();
-        streams.iter().filter(|live| live.control.close(code)).count()
+        streams.iter().filter(|live| live.signal.close(code)).count()
     }
 
     /// Closes all streams, those that come later included.
@@ -139,7 +186,7 @@ impl Registry {
         let mut books = self.books();
         books.going_away = true;
         for live in books.sessions.values().flat_map(|entry| &entry.streams) {
-            live.control.close(code);
+            live.signal.close(code);
         }
     }
 
@@ -156,7 +203,7 @@ impl Entry {
 
     fn replace_older(&self, stream: &StreamId, fence: u64) {
         for live in self.streams.iter().filter(|live| live.stream == *stream && live.fence < fence) {
-            live.control.close(CloseCode::Replaced);
+            live.signal.close(CloseCode::Replaced);
         }
     }
 }

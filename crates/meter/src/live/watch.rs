@@ -1,6 +1,7 @@
 //! What other nodes and operators did to the sessions that live here: asked once a second, in batches.
 
-use crate::shared::Shared;
+use super::registry::Known;
+use crate::meter::Shared;
 use std::sync::Weak;
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
@@ -11,7 +12,7 @@ use tollwire_x402::close::CloseCode;
 /// Sessions asked about in one command.
 const BATCH: usize = 512;
 
-/// Watches until the proxy is gone.
+/// Watches until the meter is gone.
 pub(crate) async fn watch(shared: Weak<Shared>) {
     let Some(every) = shared.upgrade().map(|shared| shared.config.watch_interval) else { return };
     let mut ticks = interval(every.max(Duration::from_millis(10)));
@@ -45,16 +46,16 @@ async fn look(shared: &Shared) -> Result<(), Error> {
                 continue;
             }
         };
-        for ((session, seen), watched) in batch.iter().zip(answers) {
+        for ((session, known), watched) in batch.iter().zip(answers) {
             if let Some(watched) = watched {
-                outcome = heed(shared, session, *seen, watched).await.and(outcome);
+                outcome = heed(shared, session, *known, watched).await.and(outcome);
             }
         }
     }
     outcome
 }
 
-async fn heed(shared: &Shared, session: &SessionId, seen: u64, watched: Watched) -> Result<(), Error> {
+async fn heed(shared: &Shared, session: &SessionId, known: Known, watched: Watched) -> Result<(), Error> {
     if watched.revoked {
         let streams = shared.registry.close_session(session, CloseCode::Unauthorized);
         if streams > 0 {
@@ -62,7 +63,19 @@ async fn heed(shared: &Shared, session: &SessionId, seen: u64, watched: Watched)
         }
         return Ok(());
     }
-    if watched.revision == seen {
+    if watched.closed {
+        shared.registry.close_session(session, CloseCode::Normal);
+        return Ok(());
+    }
+    if let Some(at) = watched.recalled
+        && watched.recalled > known.recalled
+    {
+        shared.registry.recall(session, at);
+    }
+    if watched.spent {
+        shared.registry.look_again(session);
+    }
+    if watched.revision == known.revision {
         return Ok(());
     }
     for (stream, _) in shared.registry.streams(session) {

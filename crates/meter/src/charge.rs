@@ -1,16 +1,19 @@
-//! What one opening of a stream costs: a unit held, then captured, given back if it was not served.
+//! What one opening of a stream costs: units held, then captured, given back if they were not served.
 
-use crate::OpenError;
-use crate::shared::Shared;
+use crate::error::{over, refused};
+use crate::live::Resident;
+use crate::meter::{Order, Shared};
+use crate::signal::Signal;
 use crate::store::may_recover;
-use crate::telemetry;
+use crate::{Refusal, Terms, telemetry};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 use tollwire_ledger::{Command, Error, Outcome};
 use tollwire_x402::close::CloseCode;
-use tollwire_x402::{SessionId, StreamId};
+use tollwire_ledger::model::Session;
+use tollwire_x402::{FeedId, SessionId, StreamId, Unit};
 
 /// Tries to capture before an open is given up.
 const CAPTURE_TRIES: u32 = 3;
@@ -26,18 +29,26 @@ const UNDO_WITHIN: Duration = tollwire_ledger::core::REVERSE_WINDOW;
 
 /// One opening's account with the ledger. Dropped unsettled, it settles itself in a task of its own: whatever
 /// becomes of a request, its unit is either served or given back.
-pub(crate) struct Charge {
-    shared: Arc<Shared>,
+pub struct Charge {
+    pub(crate) shared: Arc<Shared>,
     session: SessionId,
     stream: StreamId,
+    pub(crate) terms: Terms,
     fence: u64,
     /// Units captured by earlier openings of this stream.
     before: u64,
     /// For how long those had been running when this opening's hold was answered.
     ran: Duration,
     held_at: Instant,
+    /// Until when what was held for the open may be used.
+    held_until: Instant,
     /// Units captured in all.
     captured: u64,
+    /// Units served in all, as far as the ledger was told or is to be told at the end.
+    pub(crate) used: u64,
+    pub(crate) signal: Arc<Signal>,
+    /// The session as the hold for the open showed it.
+    pub(crate) opening: Option<Box<Session>>,
     stage: Stage,
     /// The session's revision when the ledger last answered.
     revision: u64,
@@ -60,62 +71,92 @@ enum Stage {
 pub(crate) enum Renewal {
     /// It has to end, with this code.
     Over(CloseCode),
+    /// What it needs is not there, but others hold some of it.
+    Elsewhere,
     /// The ledger could not answer.
     Store(Error),
 }
 
 impl Charge {
     /// Holds what the stream needs to open, waiting a little for units that are held elsewhere.
-    pub(crate) async fn hold(
-        shared: &Arc<Shared>,
-        session: SessionId,
-        stream: StreamId,
-    ) -> Result<Self, OpenError> {
-        let lease = shared.config.upstream_dial.saturating_add(shared.config.lease_margin);
-        let command =
-            Command::Hold { session: session.clone(), stream: stream.clone(), fence: None, to: 1, lease };
-        match hold_patiently(shared, command).await? {
+    pub(crate) async fn hold(shared: &Arc<Shared>, order: &Order) -> Result<Self, Refusal> {
+        let Order { session, stream, terms, streams_max, opens_within } = order.clone();
+        let lease = opens_within.saturating_add(shared.config.lease_margin);
+        let command = Command::Hold {
+            session: session.clone(),
+            stream: stream.clone(),
+            fence: None,
+            to: 1,
+            lease,
+            streams_max,
+        };
+        let (asked, outcome) = hold_patiently(shared, command).await?;
+        match outcome {
             Outcome::Held { fence, posted, since_capture, session: row } => Ok(Self {
                 shared: Arc::clone(shared),
                 session,
                 stream,
+                terms,
                 fence,
                 before: posted,
                 ran: since_capture,
                 held_at: Instant::now(),
+                held_until: asked + opens_within,
                 captured: posted,
+                used: posted,
+                signal: Arc::default(),
                 stage: Stage::Held,
                 revision: row.revision,
+                opening: Some(row),
             }),
             refusal => Err(refused(&refusal)),
         }
     }
 
-    pub(crate) fn session(&self) -> &SessionId {
+    /// Enters the stream among those that live here; it leaves when the [`Resident`] is dropped.
+    pub fn enter(&self, feed: FeedId) -> Resident {
+        Resident::enter(self, feed)
+    }
+
+    /// Whose balance.
+    pub fn session(&self) -> &SessionId {
         &self.session
     }
 
-    pub(crate) fn stream(&self) -> &StreamId {
+    /// Which stream.
+    pub fn stream(&self) -> &StreamId {
         &self.stream
     }
 
-    pub(crate) fn fence(&self) -> u64 {
+    /// Which opening of it.
+    pub fn fence(&self) -> u64 {
         self.fence
+    }
+
+    /// Units used by earlier openings of this stream: this one's gauge counts on from there.
+    pub fn before(&self) -> u64 {
+        self.before
+    }
+
+    /// Units posted or held when the stream was opened, and until when it may use them before it has said another word.
+    pub(crate) fn opened_with(&self) -> (u64, Instant) {
+        (self.before.max(1), self.held_until)
     }
 
     pub(crate) fn revision(&self) -> u64 {
         self.revision
     }
 
-    /// Captures what is held. `live_for` bounds how long the ledger takes the stream for live.
-    pub(crate) async fn capture(&mut self, live_for: Duration) -> Result<(), OpenError> {
+    /// Captures what the stream costs to open, and has the ledger take it for live: a first unit of `stream` and `second`,
+    /// nothing yet of `message` and `kib`.
+    pub async fn capture(&mut self) -> Result<(), Refusal> {
         // From here on the unit may be captured, whatever we hear of it.
         self.stage = Stage::Captured;
-        let to = self.before.max(1);
+        let to = if self.pays_ahead() { self.before.max(1) } else { self.before };
         let mut pause = FIRST_PAUSE;
         let mut tries = 1;
         let outcome = loop {
-            match self.post(to, live_for).await {
+            match self.post(to, self.terms.live_for()).await {
                 Err(error) if tries < CAPTURE_TRIES && may_recover(&error) => {
                     tries += 1;
                     sleep(pause).await;
@@ -132,6 +173,11 @@ impl Charge {
         Err(refused(&outcome))
     }
 
+    /// Whether a unit is paid before it is served.
+    fn pays_ahead(&self) -> bool {
+        matches!(self.terms.unit, Unit::Stream | Unit::Second)
+    }
+
     /// How much longer the units captured so far pay for the stream, at `each` per unit. What an earlier opening has
     /// used up of them is gone; a first opening has all of its first unit before it.
     pub(crate) fn paid_for(&self, each: Duration) -> Duration {
@@ -142,14 +188,14 @@ impl Charge {
         each.saturating_mul(units).saturating_sub(self.ran).saturating_sub(self.held_at.elapsed())
     }
 
-    /// The 101 has left: from now on the stream is paid for.
-    pub(crate) fn served(&mut self) {
+    /// The stream stands: from now on it is paid for.
+    pub fn served(&mut self) {
         self.stage = Stage::Served;
     }
 
-    /// The upstream ended at once: what this opening captured is to come back. False if there is nothing.
-    pub(crate) fn unserved(&mut self) -> bool {
-        let alone = self.before == 0 && self.captured == 1;
+    /// It ended at once and served nothing: what this opening captured is to come back. False if there is nothing.
+    pub fn unserved(&mut self) -> bool {
+        let alone = self.pays_ahead() && self.before == 0 && self.captured == 1;
         if alone {
             self.stage = Stage::Captured;
         }
@@ -157,26 +203,65 @@ impl Charge {
     }
 
     /// Takes one more unit for the live stream.
-    pub(crate) async fn renew(&mut self, live_for: Duration) -> Result<(), Renewal> {
+    pub(crate) async fn renew(&mut self) -> Result<Option<Box<Session>>, Renewal> {
         let to = self.captured.saturating_add(1);
         let (session, stream, fence) = (self.session.clone(), self.stream.clone(), Some(self.fence));
         let lease = self.shared.config.lease_margin;
-        let command = Command::Hold { session, stream, fence, to, lease };
-        match hold_patiently(&self.shared, command).await.map_err(Renewal::Store)? {
+        // A stream that is open already is no further one.
+        let command = Command::Hold { session, stream, fence, to, lease, streams_max: u32::MAX };
+        let (_, outcome) = hold_patiently(&self.shared, command).await.map_err(Renewal::Store)?;
+        match outcome {
             Outcome::Held { .. } => {}
             refusal => return Err(Renewal::Over(over(&refusal))),
         }
-        match self.post(to, live_for).await.map_err(Renewal::Store)? {
-            Outcome::Done(_) | Outcome::Replayed(_) => Ok(()),
+        match self.post(to, self.terms.live_for()).await.map_err(Renewal::Store)? {
+            Outcome::Done(view) | Outcome::Replayed(view) => Ok(view.session),
             // The process stood still for longer than the lease; the next try holds again.
             Outcome::Lapsed => Err(Renewal::Store(Error::Unavailable("the hold lapsed".into()))),
             refusal => Err(Renewal::Over(over(&refusal))),
         }
     }
 
+    /// Tells the ledger what was used and asks for more; the session as it stands then.
+    pub(crate) async fn extend(&mut self, used: u64, need: u64, want: u64) -> Result<Box<Session>, Renewal> {
+        let config = &self.shared.config;
+        let command = Command::Extend {
+            session: self.session.clone(),
+            stream: self.stream.clone(),
+            fence: self.fence,
+            used,
+            need,
+            want,
+            lease: config.lease.saturating_add(config.lease_margin),
+            live_for: self.terms.live_for(),
+        };
+        // Whatever becomes of the answer, this much was served.
+        self.used = self.used.max(used);
+        match self.shared.store.apply(command).await.map_err(Renewal::Store)? {
+            Outcome::Held { posted, session, .. } => {
+                self.captured = self.captured.max(posted);
+                self.revision = session.revision;
+                Ok(session)
+            }
+            Outcome::Exhausted { held_elsewhere: true } => Err(Renewal::Elsewhere),
+            refusal => Err(Renewal::Over(over(&refusal))),
+        }
+    }
+
+    /// Tells the ledger what was used and holds nothing more; the session as it stands then, if it could be told.
+    pub async fn tell(&mut self, used: u64) -> Option<Box<Session>> {
+        let used = used.max(self.captured);
+        self.extend(used, used, used).await.ok()
+    }
+
+    /// Notes what was used in all, for [`settle`](Self::settle) to tell.
+    pub fn note_used(&mut self, used: u64) {
+        self.used = self.used.max(used);
+    }
+
     /// Gives back what was not served, or tells the ledger that the stream has ended. What the store cannot be told
     /// now, a task goes on trying.
-    pub(crate) async fn settle(mut self) {
+    pub async fn settle(mut self) {
         match settle(&self.shared, &self.session, &self.stream, self.fence, self.undo()).await {
             Ok(()) => self.stage = Stage::Settled,
             Err(error) => {
@@ -199,9 +284,9 @@ impl Charge {
     fn undo(&self) -> Undo {
         match self.stage {
             Stage::Held if self.before == 0 => Undo::Void,
-            Stage::Captured if self.before == 0 => Undo::Reverse,
+            Stage::Captured if self.before == 0 && self.pays_ahead() => Undo::Reverse,
             // An earlier opening was served by this id; only the end is left to tell.
-            Stage::Held | Stage::Captured | Stage::Served | Stage::Settled => Undo::End,
+            Stage::Held | Stage::Captured | Stage::Served | Stage::Settled => Undo::End { used: self.used },
         }
     }
 }
@@ -225,7 +310,7 @@ impl Drop for Charge {
 enum Undo {
     Void,
     Reverse,
-    End,
+    End { used: u64 },
 }
 
 async fn settle(
@@ -236,15 +321,15 @@ async fn settle(
     undo: Undo,
 ) -> Result<(), Error> {
     let (session, stream) = (session.clone(), stream.clone());
-    let end = Command::End { session: session.clone(), stream: stream.clone(), fence };
+    let end = |used| Command::End { session: session.clone(), stream: stream.clone(), fence, used };
     let command = match undo {
-        Undo::Void => Command::Void { session, stream, fence },
-        Undo::Reverse => Command::Reverse { session, stream, fence },
-        Undo::End => return shared.store.apply(end).await.map(drop),
+        Undo::Void => Command::Void { session: session.clone(), stream: stream.clone(), fence },
+        Undo::Reverse => Command::Reverse { session: session.clone(), stream: stream.clone(), fence },
+        Undo::End { used } => return shared.store.apply(end(used)).await.map(drop),
     };
     // A reversal conflicts when the capture never happened: then the hold is what has to go.
     if shared.store.apply(command).await? == Outcome::Conflict {
-        let _ended = shared.store.apply(end).await?;
+        let _ended = shared.store.apply(end(0)).await?;
     }
     Ok(())
 }
@@ -262,15 +347,19 @@ async fn keep_settling(shared: Arc<Shared>, session: SessionId, stream: StreamId
     }
 }
 
-/// Holds; while units are held elsewhere but may return, asks again for a while.
-async fn hold_patiently(shared: &Shared, command: Command) -> Result<Outcome, Error> {
+/// Holds; while units are held elsewhere but may return, asks again for a while. Tells when it asked last.
+async fn hold_patiently(shared: &Shared, command: Command) -> Result<(Instant, Outcome), Error> {
     let deadline = Instant::now() + shared.config.held_wait;
     let mut pause = FIRST_PAUSE;
     loop {
+        let asked = Instant::now();
         let outcome = shared.store.apply(command.clone()).await?;
         let left = deadline.saturating_duration_since(Instant::now());
         if outcome != (Outcome::Exhausted { held_elsewhere: true }) || left.is_zero() {
-            return Ok(outcome);
+            return Ok((asked, outcome));
+        }
+        if let (Some(stream), session) = (command.stream(), command.session()) {
+            shared.registry.recall_now(session, stream);
         }
         sleep(pause.min(left)).await;
         pause = longer(pause);
@@ -279,31 +368,4 @@ async fn hold_patiently(shared: &Shared, command: Command) -> Result<Outcome, Er
 
 fn longer(pause: Duration) -> Duration {
     pause.saturating_mul(2).min(LONGEST_PAUSE)
-}
-
-/// An open's refusal, from the ledger's.
-fn refused(outcome: &Outcome) -> OpenError {
-    match outcome {
-        Outcome::Exhausted { held_elsewhere } => OpenError::Exhausted { held_elsewhere: *held_elsewhere },
-        Outcome::Expired => OpenError::Expired,
-        Outcome::Revoked => OpenError::Revoked,
-        Outcome::Unknown => OpenError::Unknown,
-        Outcome::Conflict | Outcome::Fenced => OpenError::Conflict,
-        Outcome::Lapsed => OpenError::Lapsed,
-        Outcome::Done(_) | Outcome::Replayed(_) | Outcome::Held { .. } | Outcome::Foreign => {
-            tracing::error!(?outcome, "the ledger gave an answer that does not fit an open");
-            OpenError::Internal
-        }
-    }
-}
-
-/// A live stream's end, from the ledger's refusal.
-fn over(outcome: &Outcome) -> CloseCode {
-    match outcome {
-        Outcome::Exhausted { .. } => CloseCode::Exhausted,
-        Outcome::Expired | Outcome::Revoked => CloseCode::Unauthorized,
-        Outcome::Fenced => CloseCode::Replaced,
-        Outcome::Unknown => CloseCode::SessionNotFound,
-        _ => CloseCode::Internal,
-    }
 }

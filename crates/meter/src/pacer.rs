@@ -1,0 +1,54 @@
+//! Spreads renewals over time, so that many streams do not ask a store more than it can answer.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+
+/// Gives each renewal a moment of its own, at most so many per second.
+#[derive(Debug)]
+pub(crate) struct Pacer {
+    /// Time between two renewals.
+    gap: Duration,
+    /// When the next may go.
+    next: Mutex<Option<Instant>>,
+}
+
+impl Pacer {
+    pub(crate) fn new(per_sec_max: u32) -> Self {
+        let gap = Duration::from_secs(1).checked_div(per_sec_max.max(1)).unwrap_or_default();
+        Self { gap, next: Mutex::new(None) }
+    }
+
+    /// Waits for this renewal's moment.
+    pub(crate) async fn turn(&self) {
+        let now = Instant::now();
+        let mine = {
+            let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+            let mine = next.filter(|at| *at > now).unwrap_or(now);
+            *next = mine.checked_add(self.gap);
+            mine
+        };
+        if mine > now {
+            sleep_until(mine).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn renewals_are_spread_and_an_idle_pacer_owes_nothing() {
+        let pacer = Pacer::new(10);
+        let started = Instant::now();
+        for _ in 0..11 {
+            pacer.turn().await;
+        }
+        assert_eq!(started.elapsed(), Duration::from_secs(1));
+        tokio::time::advance(Duration::from_mins(1)).await;
+        let again = Instant::now();
+        pacer.turn().await;
+        assert_eq!(again.elapsed(), Duration::ZERO);
+    }
+}
