@@ -44,13 +44,13 @@ pub struct Slot {
     pub session: Option<Session>,
     /// The stream named by [`Command::stream`].
     pub stream: Option<Stream>,
-    /// How many streams of the session are open or being opened, for a command that [`counts_streams`]; else 0.
+    /// How many streams of the session are open or being opened, up to what [`counts_streams`] asks for; else 0.
     pub live: u32,
 }
 
-/// Whether a command asks how many streams are open: stores fill in [`Slot::live`] for it.
-pub fn counts_streams(command: &Command) -> bool {
-    matches!(command, Command::Hold { fence: None, .. })
+/// Up to how many streams a command asks to be counted: stores fill in [`Slot::live`] for it, and need not count on.
+pub fn counts_streams(command: &Command) -> u32 {
+    if let Command::Hold { fence: None, streams_max, .. } = command { *streams_max } else { 0 }
 }
 
 /// What a command did.

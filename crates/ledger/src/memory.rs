@@ -54,7 +54,7 @@ impl Books {
         let session = core::session_of(command, payment.as_ref()).clone();
         let stream =
             command.stream().and_then(|id| self.streams.get(&(session.clone(), id.clone()))).cloned();
-        let live = if core::counts_streams(command) { self.open_streams(&session, now) } else { 0 };
+        let live = self.open_streams(&session, now, core::counts_streams(command));
         let slot = Slot { payment, session: self.sessions.get(&session).cloned(), stream, live };
         let applied = core::apply(slot, command, now);
         if let Some(row) = &applied.changed.session {
@@ -78,9 +78,9 @@ impl Books {
         Ok(applied.outcome)
     }
 
-    fn open_streams(&self, session: &SessionId, now: Timestamp) -> u32 {
-        let open = self.live.get(session).map_or(0, |live| live.values().filter(|until| **until > now).count());
-        u32::try_from(open).unwrap_or(u32::MAX)
+    fn open_streams(&self, session: &SessionId, now: Timestamp, most: u32) -> u32 {
+        let live = self.live.get(session).into_iter().flat_map(BTreeMap::values);
+        (0..most).zip(live.filter(|until| **until > now)).fold(0, |count, _| count + 1)
     }
 
     fn shown(&self, id: &SessionId, row: &Session, now: Timestamp) -> Session {

@@ -135,7 +135,7 @@ fn a_record_of_a_newer_version_is_not_guessed_at() {
         txn.open_table(rows).unwrap().insert(key, value).unwrap();
         txn.commit().unwrap();
     };
-    write("sessions", session(1).as_str(), &[2, 0, 0]);
+    write("sessions", session(1).as_str(), &[3, 0, 0]);
     let ledger = EmbeddedLedger::open(&path, clock()).unwrap();
     assert!(matches!(block_on(ledger.session(&session(1))), Err(Error::Corrupt(_))));
     assert!(matches!(block_on(ledger.apply(hold(1, 1))), Err(Error::Corrupt(_))));
@@ -146,11 +146,11 @@ fn a_record_of_a_newer_version_is_not_guessed_at() {
     let db = redb::Database::open(&path).unwrap();
     let txn = db.begin_write().unwrap();
     let meta: redb::TableDefinition<'_, &str, u64> = redb::TableDefinition::new("meta");
-    txn.open_table(meta).unwrap().insert("schema", 2).unwrap();
+    txn.open_table(meta).unwrap().insert("schema", 3).unwrap();
     txn.commit().unwrap();
     drop(db);
     let why = unfit(EmbeddedLedger::open(&path, clock()));
-    assert!(why.contains("schema 2"), "{why}");
+    assert!(why.contains("schema 3"), "{why}");
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use super::failure::storage;
 use super::file;
-use super::tables::{IN_DOUBT, JOURNAL, LEASES, LIVE, META, ONCE, ONCE_UNTIL, PAYMENTS, SESSIONS, STREAMS};
+use super::tables::{
+    IN_DOUBT, JOURNAL, LEASES, LIVE, META, ONCE, ONCE_UNTIL, PAYERS, PAYMENTS, SESSIONS, STREAMS,
+};
 use crate::Error;
 use redb::{
     Builder, Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, Value,
@@ -24,6 +26,7 @@ pub(super) fn write(db: &Database, path: &Path) -> Result<(), Error> {
     table(&from, &into, ONCE)?;
     table(&from, &into, ONCE_UNTIL)?;
     table(&from, &into, LEASES)?;
+    table(&from, &into, PAYERS)?;
     into.commit().map_err(storage)
 }
 

@@ -92,7 +92,7 @@ impl<'txn> Books<'txn> {
         let was_live = stream.as_ref().and_then(|stream| stream.live_until);
         let row: Option<Session> = load(&self.sessions, session.as_str(), "session")?;
         let known = row.is_some();
-        let live = if core::counts_streams(command) { self.open_streams(&session, now)? } else { 0 };
+        let live = self.open_streams(&session, now, core::counts_streams(command))?;
         let applied = core::apply(Slot { payment, session: row, stream, live }, command, now);
         let encoded = encode(&applied, &session).map_err(Failure::Rows)?;
         self.write(command, &session, &applied, &encoded)?;
@@ -137,10 +137,13 @@ impl<'txn> Books<'txn> {
         self.written = self.written.max(what);
     }
 
-    fn open_streams(&self, session: &SessionId, now: Timestamp) -> Result<u32, Failure> {
+    fn open_streams(&self, session: &SessionId, now: Timestamp, most: u32) -> Result<u32, Failure> {
+        if most == 0 {
+            return Ok(0);
+        }
         let open = (session.as_str(), now.millis().saturating_add(1), "")..(session.as_str(), u64::MAX, "");
-        let open = self.live.range(open).map_err(Failure::store)?.count();
-        Ok(u32::try_from(open).unwrap_or(u32::MAX))
+        let open = self.live.range(open).map_err(Failure::store)?;
+        Ok((0..most).zip(open).fold(0, |count, _| count + 1))
     }
 
     fn index(&mut self, id: &PaymentId, pending: bool) -> Result<(), Failure> {

@@ -21,7 +21,7 @@ use tollwire_x402::{Network, PaymentId, SessionId, StreamId, Unit, Usdc};
 pub const START: u64 = 1_780_000_000_000;
 
 /// More streams than any test opens.
-pub const STREAMS_MAX: u32 = 1_000;
+pub const STREAMS_MAX: u32 = 1_000_000;
 
 /// A clock that stands until told.
 #[derive(Debug)]

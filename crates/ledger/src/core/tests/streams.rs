@@ -266,7 +266,14 @@ fn the_end_of_time_is_not_passed() {
     books.now = core::MILLIS_MAX - 1;
     books.session.as_mut().unwrap().balance_until = Timestamp::from_millis(u64::MAX);
     let lease = Duration::MAX;
-    let hold = Command::Hold { session: session_id(), stream: stream_id("a"), fence: None, to: 1, lease };
+    let hold = Command::Hold {
+        session: session_id(),
+        stream: stream_id("a"),
+        fence: None,
+        to: 1,
+        lease,
+        streams_max: STREAMS_MAX,
+    };
     books.play(&[(0, hold, "held 1 posted 0"), (0, post("a", 1, 1), "done")]);
     assert_eq!(books.live("a"), Some(core::MILLIS_MAX));
 }
