@@ -17,8 +17,8 @@ pub trait Gauge: Send + Sync {
     /// when this returns no more is used than `to` or than was used already.
     fn grant(&self, to: u64, until: Instant);
 
-    /// Ends when the stream is short: something waits that the grant does not cover, or all that was granted has been
-    /// used since the last grant that raised it.
+    /// Ends when the stream is short: something waits that the grant does not cover, or the last unit granted has been
+    /// used; the latter is told once for each grant of more than was used.
     fn short(&self) -> impl Future<Output = ()> + Send;
 
     /// Until when what was granted lasts, where that is known: a stream that gets no more is served until then.

@@ -68,8 +68,9 @@ impl Live {
         });
         let (gauge, cut) = (Arc::clone(&path), Arc::new(Notify::new()));
         let cutting = Arc::clone(&cut);
+        let resident = charge.enter("ticks".parse().unwrap());
         let keeping = tokio::spawn(async move {
-            let mut charge = charge;
+            let (mut charge, _resident) = (charge, resident);
             let code = tokio::select! {
                 biased;
                 () = cutting.notified() => None,
@@ -115,9 +116,9 @@ impl World {
                         charge.served();
                         self.live[n] = Some(Live::start(charge));
                     }
-                    Err(Refusal::Exhausted { held_elsewhere }) => {
+                    Err(Refusal::Exhausted { .. }) => {
                         let row = session(&*self.ledger).await;
-                        assert!(row.remaining() == 0 || held_elsewhere, "refused although {row:?}");
+                        assert_eq!(row.remaining(), 0, "refused although units lie unused: {row:?}");
                     }
                     Err(other) => panic!("{other:?}"),
                 }

@@ -8,8 +8,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tollwire_ledger::memory::MemoryLedger;
-use tollwire_ledger::model::{Intent, Landing, Session};
-use tollwire_ledger::{Clock, Command, Ledger, Outcome, Timestamp};
+use tollwire_ledger::command::Entry;
+use tollwire_ledger::model::{Intent, Landing, Payment, Session, Stream};
+use tollwire_ledger::{BoxFuture, Clock, Command, Error, Ledger, Outcome, Timestamp, Watched};
 use tollwire_meter::{Gauge, Meter, MeterConfig, Order, Terms};
 use tollwire_x402::{Network, PaymentId, SessionId, StreamId, Unit, Usdc};
 
@@ -167,7 +168,8 @@ impl Gauge for Path {
     fn grant(&self, to: u64, until: Instant) {
         let mut state = self.state.lock().unwrap();
         let to = to.max(state.used);
-        state.used_up_told &= to <= state.to;
+        // What is taken back is not used up.
+        state.used_up_told = to <= state.used || (state.used_up_told && to <= state.to);
         state.to = to;
         state.until = Some(until);
         drop(state);
@@ -189,5 +191,105 @@ impl Gauge for Path {
             }
             rung.await;
         }
+    }
+}
+
+/// A ledger that counts what it is asked, and can be out of reach.
+pub struct Watching {
+    inner: Arc<dyn Ledger>,
+    asked: std::sync::atomic::AtomicU64,
+    down: std::sync::atomic::AtomicBool,
+}
+
+impl Watching {
+    pub fn new(inner: Arc<dyn Ledger>) -> Arc<Self> {
+        Arc::new(Self { inner, asked: 0.into(), down: false.into() })
+    }
+
+    /// Commands applied so far.
+    pub fn asked(&self) -> u64 {
+        self.asked.load(std::sync::atomic::Ordering::SeqCst)
+    }
+
+    pub fn set_down(&self, down: bool) {
+        self.down.store(down, std::sync::atomic::Ordering::SeqCst);
+    }
+
+    pub fn as_ledger(self: &Arc<Self>) -> Arc<dyn Ledger> {
+        Arc::<Self>::clone(self)
+    }
+}
+
+impl Ledger for Watching {
+    fn apply(&self, command: Command) -> BoxFuture<'_, Result<Outcome, Error>> {
+        self.asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        if self.down.load(std::sync::atomic::Ordering::SeqCst) {
+            return Box::pin(std::future::ready(Err(Error::Unavailable("cut off".into()))));
+        }
+        self.inner.apply(command)
+    }
+
+    fn payment(&self, id: &PaymentId) -> BoxFuture<'_, Result<Option<Payment>, Error>> {
+        self.inner.payment(id)
+    }
+
+    fn session(&self, id: &SessionId) -> BoxFuture<'_, Result<Option<Session>, Error>> {
+        self.inner.session(id)
+    }
+
+    fn stream(&self, session: &SessionId, id: &StreamId) -> BoxFuture<'_, Result<Option<Stream>, Error>> {
+        self.inner.stream(session, id)
+    }
+
+    fn journal(&self, session: &SessionId) -> BoxFuture<'_, Result<Vec<Entry>, Error>> {
+        self.inner.journal(session)
+    }
+
+    fn in_doubt(
+        &self,
+        after: Option<&PaymentId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(PaymentId, Payment)>, Error>> {
+        self.inner.in_doubt(after, limit)
+    }
+
+    fn sessions(
+        &self,
+        after: Option<&SessionId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(SessionId, Session)>, Error>> {
+        self.inner.sessions(after, limit)
+    }
+
+    fn sessions_of(
+        &self,
+        payer: &str,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(SessionId, Session)>, Error>> {
+        self.inner.sessions_of(payer, limit)
+    }
+
+    fn watch(&self, sessions: Vec<SessionId>) -> BoxFuture<'_, Result<Vec<Option<Watched>>, Error>> {
+        self.inner.watch(sessions)
+    }
+
+    fn once(&self, key: &str, ttl: Duration) -> BoxFuture<'_, Result<bool, Error>> {
+        self.inner.once(key, ttl)
+    }
+
+    fn lease(&self, name: &str, holder: &str, ttl: Duration) -> BoxFuture<'_, Result<bool, Error>> {
+        self.inner.lease(name, holder, ttl)
+    }
+
+    fn release(&self, name: &str, holder: &str) -> BoxFuture<'_, Result<(), Error>> {
+        self.inner.release(name, holder)
+    }
+
+    fn born(&self) -> BoxFuture<'_, Result<Timestamp, Error>> {
+        self.inner.born()
+    }
+
+    fn ready(&self) -> BoxFuture<'_, Result<(), Error>> {
+        self.inner.ready()
     }
 }

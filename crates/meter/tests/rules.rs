@@ -1,0 +1,259 @@
+//! Each rule of metering by itself, in virtual time.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation ends the test")]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+use support::{Path, Watching, buy, ledger, meter, order, session};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+use tollwire_ledger::Ledger;
+use tollwire_meter::{Charge, Gauge, Meter, MeterConfig, Refusal};
+use tollwire_x402::Unit;
+use tollwire_x402::close::CloseCode;
+
+async fn opened(meter: &Meter, n: usize, unit: Unit) -> Charge {
+    let mut charge = meter.open(&order(n, unit)).await.unwrap();
+    charge.capture().await.unwrap();
+    charge.served();
+    charge
+}
+
+/// Keeps an account; ends with the code, and settles what its path used.
+fn keep(mut charge: Charge, path: &Arc<Path>) -> JoinHandle<CloseCode> {
+    let path = Arc::clone(path);
+    let resident = charge.enter("ticks".parse().unwrap());
+    tokio::spawn(async move {
+        let code = charge.keep(&*path, &()).await;
+        charge.note_used(path.used());
+        charge.settle().await;
+        drop(resident);
+        code
+    })
+}
+
+/// Sends so many frames of one unit each, evenly, as far as they are covered.
+fn traffic(path: &Arc<Path>, per_second: u64, seconds: u64) -> JoinHandle<()> {
+    let path = Arc::clone(path);
+    tokio::spawn(async move {
+        for _ in 0..seconds * 20 {
+            for _ in 0..per_second / 20 {
+                path.send(1).await;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn five_seconds_last_five_seconds() {
+    let ledger = ledger();
+    buy(&*ledger, 1, Unit::Second, 5).await;
+    let meter = meter(&ledger, MeterConfig::default());
+    let (path, begun) = (Path::new(0), Instant::now());
+    let ended = keep(opened(&meter, 1, Unit::Second).await, &path);
+    sleep(Duration::from_millis(4_990)).await;
+    assert!(path.runs(), "the fifth second is served whole");
+    assert_eq!(ended.await.unwrap(), CloseCode::Exhausted);
+    let lasted = begun.elapsed();
+    assert!((5_000..5_050).contains(&lasted.as_millis()), "{lasted:?}");
+    assert!(!path.runs());
+    let row = session(&*ledger).await;
+    assert_eq!((row.captured, row.held(), row.remaining()), (5, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_that_has_begun_is_paid_and_the_rest_comes_back() {
+    let ledger = ledger();
+    buy(&*ledger, 1, Unit::Second, 100).await;
+    let meter = meter(&ledger, MeterConfig::default());
+    let mut charge = opened(&meter, 1, Unit::Second).await;
+    let path = Path::new(0);
+    let cut = timeout(Duration::from_millis(7_300), charge.keep(&*path, &())).await;
+    assert!(cut.is_err());
+    charge.settle().await;
+    sleep(Duration::from_secs(20)).await;
+    let row = session(&*ledger).await;
+    // What was begun since the ledger was told last is within the lease.
+    assert!((6..=8).contains(&row.captured), "{}", row.captured);
+    assert_eq!(row.held(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_share_seconds_to_the_last_one() {
+    let ledger = ledger();
+    buy(&*ledger, 1, Unit::Second, 12).await;
+    let nodes = [meter(&ledger, MeterConfig::default()), meter(&ledger, MeterConfig::default())];
+    let paths = [Path::new(0), Path::new(0), Path::new(0)];
+    let mut ends = Vec::new();
+    for (n, path) in paths.iter().enumerate() {
+        ends.push(keep(opened(&nodes[n % 2], n, Unit::Second).await, path));
+    }
+    for end in ends {
+        assert_eq!(end.await.unwrap(), CloseCode::Exhausted);
+    }
+    let row = session(&*ledger).await;
+    assert_eq!((row.captured, row.remaining()), (12, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_stream_asks_about_once_a_second_and_the_end_comes_at_once() {
+    let watching = Watching::new(ledger());
+    let ledger = watching.as_ledger();
+    buy(&*ledger, 1, Unit::Message, 62_000).await;
+    let meter = meter(&ledger, MeterConfig::default());
+    let path = Path::new(0);
+    let ended = keep(opened(&meter, 1, Unit::Message).await, &path);
+    let sending = traffic(&path, 1_000, 70);
+    sleep(Duration::from_secs(10)).await;
+    let before = watching.asked();
+    sleep(Duration::from_secs(40)).await;
+    let asked = watching.asked() - before;
+    assert!(asked <= 44, "{asked} commands in 40 seconds");
+    assert_eq!(ended.await.unwrap(), CloseCode::Exhausted);
+    assert_eq!(path.used(), 62_000, "to the last unit");
+    let row = session(&*ledger).await;
+    assert_eq!((row.captured, row.remaining()), (62_000, 0));
+    sending.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_stream_gives_back_and_costs_nothing() {
+    let watching = Watching::new(ledger());
+    let ledger = watching.as_ledger();
+    buy(&*ledger, 1, Unit::Kib, 100).await;
+    let meter = meter(&ledger, MeterConfig::default());
+    let path = Path::new(0);
+    let ended = keep(opened(&meter, 1, Unit::Kib).await, &path);
+    path.send(3).await;
+    sleep(Duration::from_secs(12)).await;
+    let row = session(&*ledger).await;
+    assert_eq!((row.captured, row.held(), row.remaining()), (3, 0, 97));
+    let before = watching.asked();
+    sleep(Duration::from_hours(1)).await;
+    assert_eq!(watching.asked(), before);
+    // And goes on as if nothing had been.
+    path.send(5).await;
+    assert!(!ended.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_stream_is_refused_while_units_lie_unused_on_another_node() {
+    let ledger = ledger();
+    buy(&*ledger, 1, Unit::Message, 4).await;
+    let (here, there) = (meter(&ledger, MeterConfig::default()), meter(&ledger, MeterConfig::default()));
+    let path = Path::new(0);
+    let ended = keep(opened(&here, 1, Unit::Message).await, &path);
+    // It has used one and holds what is left of its share.
+    path.send(1).await;
+    sleep(Duration::from_millis(10)).await;
+    let mut others = Vec::new();
+    for n in 2..5 {
+        let other = Path::new(0);
+        others.push(keep(opened(&there, n, Unit::Message).await, &other));
+        other.send(1).await;
+    }
+    assert_eq!(there.open(&order(5, Unit::Message)).await.err(), Some(Refusal::Exhausted { held_elsewhere: false }));
+    sleep(Duration::from_secs(2)).await;
+    // Nothing is left for anybody: every stream is told.
+    assert_eq!(ended.await.unwrap(), CloseCode::Exhausted);
+    for other in others {
+        assert_eq!(other.await.unwrap(), CloseCode::Exhausted);
+    }
+    assert_eq!(session(&*ledger).await.captured, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_cannot_be_renewed_ends_the_stream_and_serves_nothing_more() {
+    let watching = Watching::new(ledger());
+    let ledger = watching.as_ledger();
+    buy(&*ledger, 1, Unit::Message, 1_000_000).await;
+    let meter = meter(&ledger, MeterConfig::default());
+    let path = Path::new(0);
+    let ended = keep(opened(&meter, 1, Unit::Message).await, &path);
+    let sending = traffic(&path, 100, 100);
+    sleep(Duration::from_secs(20)).await;
+    watching.set_down(true);
+    let cut = Instant::now();
+    sleep(Duration::from_secs(10)).await;
+    assert!(!path.runs() || path.ahead() == 0, "no lease runs longer than ten seconds");
+    let used = path.used();
+    assert_eq!(ended.await.unwrap(), CloseCode::TryAgainLater);
+    assert!(cut.elapsed() < Duration::from_secs(21), "{:?}", cut.elapsed());
+    assert_eq!(path.used(), used);
+    watching.set_down(false);
+    sleep(Duration::from_mins(1)).await;
+    let row = session(&*ledger).await;
+    assert_eq!(row.held(), 0);
+    assert_eq!(row.captured, used, "the end was told when the store was back");
+    sending.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_away_for_a_moment_interrupts_nobody() {
+    let watching = Watching::new(ledger());
+    let ledger = watching.as_ledger();
+    buy(&*ledger, 1, Unit::Message, 1_000_000).await;
+    let meter = meter(&ledger, MeterConfig::default());
+    let path = Path::new(0);
+    let ended = keep(opened(&meter, 1, Unit::Message).await, &path);
+    let sending = traffic(&path, 100, 30);
+    sleep(Duration::from_secs(10)).await;
+    watching.set_down(true);
+    sleep(Duration::from_secs(4)).await;
+    watching.set_down(false);
+    sending.await.unwrap();
+    assert_eq!(path.used(), 3_000);
+    assert!(!ended.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_stood_still_serves_nothing_before_it_has_asked() {
+    let ledger = ledger();
+    buy(&*ledger, 1, Unit::Message, 1_000).await;
+    let meter = meter(&ledger, MeterConfig::default());
+    let path = Path::new(0);
+    let _ended = keep(opened(&meter, 1, Unit::Message).await, &path);
+    for _ in 0..20 {
+        path.send(1).await;
+    }
+    assert!(path.runs());
+    // Nobody is polled while time passes.
+    tokio::time::advance(Duration::from_secs(60)).await;
+    assert!(!path.runs());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_top_up_wakes_a_stream_that_waits_for_nothing_else() {
+    let ledger = ledger();
+    buy(&*ledger, 1, Unit::Message, 10).await;
+    let meter = meter(&ledger, MeterConfig::default());
+    let path = Path::new(0);
+    let ended = keep(opened(&meter, 1, Unit::Message).await, &path);
+    for _ in 0..9 {
+        path.send(1).await;
+    }
+    buy(&*ledger, 2, Unit::Message, 10).await;
+    meter.look_again(&support::session_id());
+    for _ in 0..11 {
+        path.send(1).await;
+    }
+    assert_eq!(ended.await.unwrap(), CloseCode::Exhausted);
+    assert_eq!(session(&*ledger).await.captured, 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_dearer_than_the_share_is_held_whole_or_not_at_all() {
+    let ledger = ledger();
+    buy(&*ledger, 1, Unit::Kib, 100).await;
+    let meter = meter(&ledger, MeterConfig::default());
+    let path = Path::new(0);
+    let ended = keep(opened(&meter, 1, Unit::Kib).await, &path);
+    path.send(90).await;
+    assert!(timeout(Duration::from_secs(30), path.send(11)).await.is_err());
+    assert_eq!(ended.await.unwrap(), CloseCode::Exhausted);
+    let row = session(&*ledger).await;
+    assert_eq!((row.captured, row.remaining()), (90, 10));
+}
