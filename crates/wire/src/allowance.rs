@@ -68,6 +68,8 @@ struct State {
     until: Option<Instant>,
     /// What a frame of the agent, and of the upstream, waits for.
     waiting: [Option<u64>; 2],
+    /// Whether it was told that the last unit granted has been used, or there is nothing of the kind to tell.
+    used_up_told: bool,
     pump: Option<Waker>,
     payer: Option<Waker>,
 }
@@ -75,8 +77,14 @@ struct State {
 impl Allowance {
     /// Nothing is allowed yet.
     pub fn new(measure: Measure, counted: Counted) -> Self {
-        let state =
-            State { budget: Budget::new(measure), until: None, waiting: [None; 2], pump: None, payer: None };
+        let state = State {
+            budget: Budget::new(measure),
+            until: None,
+            waiting: [None; 2],
+            used_up_told: true,
+            pump: None,
+            payer: None,
+        };
         Self { shared: Arc::new(Shared { measure, counted, state: Mutex::new(state) }) }
     }
 
@@ -85,7 +93,10 @@ impl Allowance {
     /// beyond it will be used.
     pub fn grant(&self, to: u64, until: Instant) {
         let mut state = self.lock();
+        let before = state.budget.granted();
         state.budget.grant(to);
+        // What is taken back is not used up.
+        state.used_up_told = to <= state.budget.used() || (state.used_up_told && to <= before);
         state.until = Some(until);
         // A clone: a pump registers only when its task has changed.
         let pump = state.pump.clone();
@@ -109,12 +120,13 @@ impl Allowance {
     }
 
     /// Resolves when the stream cannot go on: something waits for more than is granted, or waits although it is
-    /// granted because the lease is over; or when everything that was granted is used, before anything waits for
-    /// more. Resolves again and again while that is so. One task waits at a time.
+    /// granted because the lease is over: again and again while that is so. Or when the last unit granted has been used,
+    /// before anything waits for more: once for each grant of more than was used. One task waits at a time.
     pub async fn short(&self) {
         poll_fn(|cx| {
             let mut state = self.lock();
             if state.is_short(self.shared.measure) {
+                state.used_up_told |= state.budget.used() >= state.budget.granted();
                 state.payer = None;
                 return Poll::Ready(());
             }
@@ -200,7 +212,7 @@ impl State {
 
     fn is_short(&self, measure: Measure) -> bool {
         let (granted, used) = (self.budget.granted(), self.budget.used());
-        let used_up = measure != Measure::Time && granted > 0 && used >= granted;
+        let used_up = measure != Measure::Time && !self.used_up_told && used >= granted;
         used_up || self.needed().is_some_and(|need| need > granted || !self.runs(Instant::now()))
     }
 }
