@@ -19,7 +19,7 @@ use tollwire_ops::shutdown::Signals;
 use tollwire_proxy::{FeedRoute, MAX_STREAM, ProxyConfig};
 use tollwire_settlement::dev::{self, DevChain};
 use tollwire_settlement::{Allowlist, Chain, SettlerConfig};
-use tollwire_x402::{Unit, Usdc};
+use tollwire_x402::Usdc;
 use url::Url;
 
 /// The sample feed's id.

@@ -209,7 +209,7 @@ impl RedisLedger {
     async fn watched(&self, sessions: &[SessionId]) -> Result<Vec<Option<Watched>>, Error> {
         let mut ask = Pipeline::new();
         for id in sessions {
-            ask.cmd("HMGET").arg(self.keys.session(id)).arg(reply::WATCHED);
+            ask.cmd("HMGET").arg(self.keys.session(id)).arg(&reply::WATCHED);
         }
         self.ask_whole(&ask).await?.into_iter().map(reply::watched).collect()
     }

@@ -178,7 +178,7 @@ fn writers() -> Vec<Command> {
         hold(1, 1),
         post(1, 1, 1),
         Command::Void { session: session.clone(), stream: stream.clone(), fence: 1 },
-        Command::Reverse { session: session.clone(), stream: common::stream(3), fence: 1, used: 0 },
+        Command::Reverse { session: session.clone(), stream: common::stream(3), fence: 1 },
         Command::End { session: session.clone(), stream: common::stream(3), fence: 1, used: 0 },
         Command::Revoke { session: session.clone() },
         Command::Expire { session },

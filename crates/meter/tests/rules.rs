@@ -9,7 +9,6 @@ use std::time::Duration;
 use support::{Path, Watching, buy, ledger, meter, order, session};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
-use tollwire_ledger::Ledger;
 use tollwire_meter::{Charge, Gauge, Meter, MeterConfig, Refusal};
 use tollwire_x402::Unit;
 use tollwire_x402::close::CloseCode;

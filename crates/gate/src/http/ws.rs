@@ -15,7 +15,10 @@ use http::request::Parts;
 use http_body::Body;
 use serde_json::json;
 use std::net::IpAddr;
-use tollwire_proxy::{Admission, OpenError};
+use std::sync::Arc;
+use tollwire_ledger::BoxFuture;
+use tollwire_ledger::model::Session;
+use tollwire_proxy::{Admission, InBand, OpenError};
 use tollwire_x402::v2::Extra;
 use tollwire_x402::{FeedId, StreamId, header};
 
@@ -49,9 +52,9 @@ where
 /// Who may open a stream: the holder of a token, or who pays now.
 async fn admit(gate: &Gate, parts: &Parts, feed: &FeedId) -> Result<(Admission, Option<Paid>), Error> {
     let stream = stream_id(parts)?;
-    let control = match parameter(parts, "control")?.as_deref() {
-        None => false,
-        Some("v1") => true,
+    let control: Option<Arc<dyn InBand>> = match parameter(parts, "control")?.as_deref() {
+        None => None,
+        Some("v1") => Some(Arc::new(Silence)),
         Some(_) => return Err(Error::malformed("control", "write v1, or leave it out")),
     };
     let token = upgrade_token(parts)?;
@@ -74,6 +77,27 @@ async fn admit(gate: &Gate, parts: &Parts, feed: &FeedId) -> Result<(Admission, 
         (None, None) => return Err(Error::PaymentRequired),
     };
     Ok((Admission { session, payer, stream, control }, paid))
+}
+
+/// A conversation in which nothing is said yet.
+struct Silence;
+
+impl InBand for Silence {
+    fn heard(&self, _: String) -> BoxFuture<'_, Vec<String>> {
+        Box::pin(std::future::ready(Vec::new()))
+    }
+
+    fn malformed(&self, _: &'static str) -> BoxFuture<'_, Vec<String>> {
+        Box::pin(std::future::ready(Vec::new()))
+    }
+
+    fn low<'a>(&'a self, _: &'a Session) -> BoxFuture<'a, Option<String>> {
+        Box::pin(std::future::ready(None))
+    }
+
+    fn parting<'a>(&'a self, _: &'a Session) -> BoxFuture<'a, Option<String>> {
+        Box::pin(std::future::ready(None))
+    }
 }
 
 /// The client's idempotency key for this open, in the header or, for browsers, in the query; not in both.

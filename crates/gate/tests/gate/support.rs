@@ -168,7 +168,6 @@ pub(crate) fn feed_to(id: &str, upstream: &str) -> Feed {
         route: FeedRoute::new(id.parse().unwrap(), upstream.parse().unwrap()),
         description: String::new(),
         price: "0.01".parse().unwrap(),
-        unit: Unit::Stream,
         deposit_units: vec![100, 10, 1],
         networks: vec![NETWORK],
         provider_wallet: std::collections::BTreeMap::new(),

@@ -108,7 +108,7 @@ async fn what_cannot_be_sold_is_refused() {
     assert_eq!(refusal(&|feed| feed.deposit_units = (1..=17).rev().collect()), "deposit_units");
     assert_eq!(refusal(&|feed| feed.networks = vec![]), "networks");
     assert_eq!(refusal(&|feed| feed.networks = vec![tollwire_x402::Network::BASE]), "networks");
-    assert_eq!(refusal(&|feed| feed.unit() = tollwire_x402::Unit::Second), "unit");
+    assert_eq!(refusal(&|feed| feed.route.streams_max = 0), "upstream");
     assert_eq!(refusal(&|feed| feed.route.upstream = "http://x/".parse().unwrap()), "upstream");
     assert_eq!(refusal(&|feed| feed.description = "x".repeat(257)), "description");
 }

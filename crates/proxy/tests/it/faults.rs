@@ -95,6 +95,14 @@ impl Ledger for FaultyLedger {
         self.inner.sessions(after, limit)
     }
 
+    fn sessions_of(
+        &self,
+        payer: &str,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(SessionId, Session)>, Error>> {
+        self.inner.sessions_of(payer, limit)
+    }
+
     fn watch(&self, sessions: Vec<SessionId>) -> BoxFuture<'_, Result<Vec<Option<Watched>>, Error>> {
         match self.check() {
             Ok(()) => self.inner.watch(sessions),

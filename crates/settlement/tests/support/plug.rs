@@ -105,6 +105,10 @@ impl Ledger for PluggedLedger {
         self.inner.sessions(after, limit)
     }
 
+    fn sessions_of(&self, payer: &str, limit: usize) -> Answer<'_, Vec<(SessionId, Session)>> {
+        self.inner.sessions_of(payer, limit)
+    }
+
     fn watch(&self, sessions: Vec<SessionId>) -> Answer<'_, Vec<Option<Watched>>> {
         self.inner.watch(sessions)
     }
