@@ -335,9 +335,10 @@ proptest! {
             });
             let bytes = masked(&passing);
             assert_eq!(rig.upstream.exactly(bytes.len()).await, bytes);
-            rig.upstream.send(&Frame::close(1000, "").unmasked()).await;
+            let close = Frame::close(1000, "").unmasked();
             let mut agent = writer.await.unwrap();
-            assert_eq!(agent.frame().await.unwrap().opcode, CLOSE);
+            let ((), answer) = tokio::join!(rig.upstream.send(&close), agent.frame());
+            assert_eq!(answer.unwrap().opcode, CLOSE);
             assert_eq!(rig.pump.await.unwrap().end, End::Closed(Side::Agent));
             assert_eq!(listener.await.unwrap(), ours);
         });
