@@ -121,7 +121,8 @@ impl Interceptor {
             Err(violation) => return Look::Violation(violation),
         };
         match (header.kind, &self.message) {
-            (Kind::Control | Kind::Close, _) => Look::Pass(header),
+            // A continuation of nothing is for the scanner to refuse.
+            (Kind::Control | Kind::Close, _) | (Kind::Continuation, None) => Look::Pass(header),
             (Kind::Start, Some(_)) => Look::Violation(Violation::Interleaved),
             (Kind::Continuation, Some(message)) => {
                 match scanner.exceeded(header.payload, message.bytes.saturating_add(header.payload)) {
@@ -129,8 +130,6 @@ impl Interceptor {
                     None => Look::Take(header),
                 }
             }
-            // What is not allowed here is for the scanner to say.
-            (Kind::Continuation, None) => Look::Pass(header),
             (Kind::Start, None) => {
                 let for_us = first & OPCODE == TEXT
                     && !open

@@ -66,16 +66,16 @@ async fn nothing_passes_before_it_is_decided() {
     // The last byte that is looked at tells.
     let (mut rig, mut heard) = intercepted(4096);
     let near = Frame::new(TEXT, r#"{"type":"x402_of another kind"}"#);
-    let (head, tail) = (&near.masked()[..6 + 13], &near.masked()[6 + 13..]);
-    for byte in head {
+    let (start, rest) = (&near.masked()[..6 + 13], &near.masked()[6 + 13..]);
+    for byte in start {
         rig.agent.send(&[*byte]).await;
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     rig.upstream.hears_nothing().await;
-    rig.agent.send(&tail[..1]).await;
-    assert_eq!(rig.upstream.exactly(head.len() + 1).await, near.masked()[..=head.len()]);
-    rig.agent.send(&tail[1..]).await;
-    assert_eq!(rig.upstream.exactly(tail.len() - 1).await, tail[1..]);
+    rig.agent.send(&rest[..1]).await;
+    assert_eq!(rig.upstream.exactly(start.len() + 1).await, near.masked()[..=start.len()]);
+    rig.agent.send(&rest[1..]).await;
+    assert_eq!(rig.upstream.exactly(rest.len() - 1).await, rest[1..]);
     assert_eq!(hear(&mut heard).await, None);
     rig.pump.abort();
 }
@@ -335,9 +335,10 @@ proptest! {
             });
             let bytes = masked(&passing);
             assert_eq!(rig.upstream.exactly(bytes.len()).await, bytes);
-            rig.upstream.send(&Frame::close(1000, "").unmasked()).await;
+            let close = Frame::close(1000, "").unmasked();
             let mut agent = writer.await.unwrap();
-            assert_eq!(agent.frame().await.unwrap().opcode, CLOSE);
+            let ((), answer) = tokio::join!(rig.upstream.send(&close), agent.frame());
+            assert_eq!(answer.unwrap().opcode, CLOSE);
             assert_eq!(rig.pump.await.unwrap().end, End::Closed(Side::Agent));
             assert_eq!(listener.await.unwrap(), ours);
         });

@@ -155,18 +155,18 @@ async fn kib_are_wire_bytes_of_data_frames_rounded_up_over_the_stream() {
 #[tokio::test(start_paused = true)]
 async fn control_frames_pass_for_nothing_but_not_around_data() {
     let (mut rig, allowance) = metered(4096, Measure::Message, Counted::Both);
-    let (ping, pong) = (Frame::new(PING, "1"), Frame::new(PING, "2"));
+    let (ping, other) = (Frame::new(PING, "1"), Frame::new(PING, "2"));
     rig.upstream.send(&ping.unmasked()).await;
-    rig.agent.send(&pong.masked()).await;
+    rig.agent.send(&other.masked()).await;
     assert_eq!(rig.agent.frame().await.as_ref(), Some(&ping));
-    assert_eq!(rig.upstream.frame().await.as_ref(), Some(&pong));
+    assert_eq!(rig.upstream.frame().await.as_ref(), Some(&other));
     assert_eq!((allowance.used(), allowance.needed()), (0, None));
     rig.upstream.send(&Frame::new(TEXT, "data").unmasked()).await;
     rig.upstream.send(&ping.unmasked()).await;
     rig.upstream.send(&Frame::close(1000, "").unmasked()).await;
     rig.agent.hears_nothing().await;
-    rig.agent.send(&pong.masked()).await;
-    assert_eq!(rig.upstream.frame().await, Some(pong), "the other side does not wait");
+    rig.agent.send(&other.masked()).await;
+    assert_eq!(rig.upstream.frame().await, Some(other), "the other side does not wait");
     allowance.grant(1, long());
     assert_eq!(rig.agent.frame().await, Some(Frame::new(TEXT, "data")));
     assert_eq!(rig.agent.frame().await, Some(ping));

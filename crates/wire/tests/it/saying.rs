@@ -16,7 +16,7 @@ async fn an_idle_agent_hears_at_once_and_again() {
     for round in 0..3 {
         for text in ["", "grüße", &"x".repeat(126), &"y".repeat(65_000)] {
             tokio::time::sleep(Duration::from_secs(1)).await;
-            assert!(rig.control.say(text.to_owned()), "round {round}");
+            assert!(rig.control.say(text), "round {round}");
             assert_eq!(rig.agent.frame().await, Some(Frame::new(TEXT, text)));
         }
     }
