@@ -48,7 +48,25 @@ pub fn plan(steps: usize) -> impl Strategy<Value = Vec<Step>> {
         1 => Just(120_000_u64),
     ];
     let step = (later, action()).prop_map(|(later, action)| Step { later, action });
-    prop::collection::vec(step, 1..=steps)
+    (bought(), prop::collection::vec(step, 1..=steps)).prop_map(|(mut first, then)| {
+        first.extend(then);
+        first
+    })
+}
+
+/// Most sessions exist from the start; otherwise nearly every command would be about none.
+fn bought() -> impl Strategy<Value = Vec<Step>> {
+    let purchase = (prop::bool::weighted(0.85), 1..30_u64, prop::bool::ANY);
+    prop::collection::vec(purchase, 3).prop_map(|purchases| {
+        let mut steps = Vec::new();
+        for ((made, units, by_message), n) in purchases.into_iter().zip(0..SESSIONS) {
+            let unit = if by_message { Unit::Message } else { Unit::Stream };
+            let first = [super::record(n, Intent { unit, ..intent(n, units) }), credit(n, n)];
+            let bought = first.map(|command| Step { later: 0, action: Action::Plain(command) });
+            steps.extend(bought.into_iter().filter(|_| made));
+        }
+        steps
+    })
 }
 
 fn fence() -> impl Strategy<Value = Fence> {

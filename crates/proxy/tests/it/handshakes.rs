@@ -31,7 +31,7 @@ async fn nothing_passes_but_what_is_listed() {
         X-Upstream-Key: agents\r\nReferer: https://a/?token=x\r\nAccept: */*\r\n\
         Origin: https://app.example\r\nUser-Agent: agent/1\r\nSec-WebSocket-Protocol: v2\r\n\
         Sec-WebSocket-Protocol: v1\r\nSec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
-    let query = "&symbol=BTC%2FUSD&control=v1&stream=0123456789abcdef&t%6Fken=x&key=agents&empty=";
+    let query = "&symbol=BTC%2FUSD&stream=0123456789abcdef&t%6Fken=x&key=agents&empty=";
     let request = handshake(&session, query, lines);
     let answer = "Sec-WebSocket-Protocol: v1\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\
         Set-Cookie: a=b\r\nX-Backend: secret-host\r\nServer: x\r\n";
@@ -60,6 +60,21 @@ async fn nothing_passes_but_what_is_listed() {
         "upgrade: websocket",
     ];
     assert_eq!(lines, wanted);
+}
+
+#[tokio::test]
+async fn what_is_said_in_between_is_never_compressed() {
+    let upstream = RawUpstream::start().await;
+    let node = Node::start(route(&upstream.url("/"))).await;
+    let session = node.fund(1).await;
+    let lines = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
+    let request = handshake(&session, "&control=v1&symbol=A", lines);
+    let ((_agent, got), (_upstream, seen)) =
+        future::join(exchange(&node, request.as_bytes()), upstream.upgrade("", b"")).await;
+    assert!(seen.starts_with("GET /?symbol=A HTTP/1.1\r\n"), "{seen}");
+    for text in [got, seen] {
+        assert!(!text.to_ascii_lowercase().contains("extensions"), "{text}");
+    }
 }
 
 #[tokio::test]

@@ -61,7 +61,9 @@ async fn an_open_waits_for_units_that_come_back() {
 #[tokio::test]
 async fn units_held_elsewhere_are_worth_a_retry() {
     let feed = SampleFeed::start(Mode::NeverAnswer).await.unwrap();
-    let node = Node::start(route(&feed.url("/"))).await;
+    let mut config = config();
+    config.meter.held_wait = Duration::from_secs(1);
+    let node = Node::on_new_ledger(route(&feed.url("/")), config).await;
     let session = node.fund(1).await;
     let first = open(&node, &session, "");
     let second = async {
