@@ -9,6 +9,7 @@ mod embedding;
 mod faults;
 mod handshakes;
 mod lives;
+mod metering;
 mod node;
 mod opens;
 mod refusals;

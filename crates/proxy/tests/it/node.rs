@@ -142,7 +142,13 @@ impl Node {
     }
 }
 
+/// A session of `stream` units.
 pub(crate) async fn fund(ledger: &dyn Ledger, units: u64) -> SessionId {
+    fund_by(ledger, Unit::Stream, units).await
+}
+
+/// A session of units of this kind.
+pub(crate) async fn fund_by(ledger: &dyn Ledger, unit: Unit, units: u64) -> SessionId {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let n = NEXT.fetch_add(1, Ordering::SeqCst);
     let session: SessionId = format!("7d444840-9dc0-4acd-b245-{n:012}").parse().unwrap();
@@ -150,7 +156,7 @@ pub(crate) async fn fund(ledger: &dyn Ledger, units: u64) -> SessionId {
     let intent = Intent {
         session: session.clone(),
         feed: "ticks".parse().unwrap(),
-        unit: Unit::Stream,
+        unit,
         units,
         amount: Usdc::from_atomic(units * 10_000).unwrap(),
         tariff: 1,
