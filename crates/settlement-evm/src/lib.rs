@@ -16,6 +16,7 @@ mod error;
 mod node;
 mod observe;
 mod rpc;
+mod refund;
 mod send;
 mod turn;
 mod verify;

@@ -181,7 +181,11 @@ impl Settler {
             Outcome::Replayed(view) => (view, false),
             Outcome::Foreign => return Ok(Settled::Foreign),
             // Its session was closed between the offer and the payment: nothing was taken.
-            Outcome::Closed => return Ok(Settled::Foreign),
+            Outcome::Closed => {
+                let message = "the session was closed; open a new one";
+                let refusal = Refusal::new(reason::INVALID_PAYMENT_REQUIREMENTS, message);
+                return Ok(Settled::Refused(refusal));
+            }
             other => return Err(unexpected("Record", &other)),
         };
         let payment = view.payment.ok_or_else(|| incomplete("Record"))?;

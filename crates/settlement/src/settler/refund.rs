@@ -64,7 +64,10 @@ impl Settler {
                     let refund = *view.refund.ok_or_else(|| incomplete("Refund"))?;
                     let order = &refund.order;
                     tracing::info!(refund = %id, amount = %order.amount(), gas = %order.gas, "refund ordered");
-                    self.shared.start_payback(&id, &refund)?;
+                    // If it cannot be worked on now, the reconciler does it later.
+                    if let Err(error) = self.shared.start_payback(&id, &refund) {
+                        tracing::debug!(refund = %id, %error, "refund left for later");
+                    }
                     return Ok(Some((id, refund)));
                 }
                 Outcome::Replayed(view) => {
@@ -161,12 +164,19 @@ impl Settler {
 impl Shared {
     /// Puts a task on a refund, unless it has one or needs none.
     fn start_payback(self: &Arc<Self>, id: &RefundId, refund: &Refund) -> Result<(), SettleError> {
-        if refund.fate != RefundFate::Pending || self.paying_back.lock().contains(id) {
+        if refund.fate != RefundFate::Pending {
             return Ok(());
         }
         let permit = self.in_flight.permit()?;
-        if !self.paying_back.lock().insert(id.clone()) {
-            return Ok(());
+        {
+            let mut working = self.paying_back.lock();
+            if working.contains(id) {
+                return Ok(());
+            }
+            if working.len() >= self.config.refunds_parallel.max(1) {
+                return Err(SettleError::Busy);
+            }
+            working.insert(id.clone());
         }
         let place = Place { shared: self.clone(), id: id.clone() };
         self.in_flight.spawn(async move {
