@@ -23,7 +23,7 @@ const PLANS: u32 = 250;
 const STEPS: usize = 80;
 
 /// Kinds of outcomes: all of them must occur, or the plans are too tame.
-const OUTCOMES: usize = 12;
+const OUTCOMES: usize = 13;
 
 type Kinds = HashSet<Discriminant<Outcome>>;
 
