@@ -7,6 +7,7 @@
 mod admin;
 mod answer;
 mod bill;
+mod close;
 mod body;
 mod cors;
 mod credentials;
