@@ -87,6 +87,18 @@ impl Ledger for FaultyLedger {
         self.inner.in_doubt(after, limit)
     }
 
+    fn refund(&self, id: &RefundId) -> BoxFuture<'_, Result<Option<Refund>, Error>> {
+        self.inner.refund(id)
+    }
+
+    fn refunds_in_doubt(
+        &self,
+        after: Option<&RefundId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(RefundId, Refund)>, Error>> {
+        self.inner.refunds_in_doubt(after, limit)
+    }
+
     fn sessions(
         &self,
         after: Option<&SessionId>,
