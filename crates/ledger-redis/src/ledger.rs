@@ -14,9 +14,7 @@ use std::time::Duration;
 use tollwire_ledger::command::Entry;
 use tollwire_ledger::core::UNITS_MAX;
 use tollwire_ledger::model::{Intent, Payment, Refund, RefundId, RefundOrder, Session, Stream};
-use tollwire_ledger::{
-    BoxFuture, Clock, Command, Error, Ledger, Outcome, SystemClock, Timestamp, Watched,
-};
+use tollwire_ledger::{BoxFuture, Clock, Command, Error, Ledger, Outcome, SystemClock, Timestamp, Watched};
 use tollwire_x402::{PaymentId, SessionId, StreamId};
 
 /// A [`Ledger`] on a Redis server, shared by any number of nodes.

@@ -71,7 +71,8 @@ pub(crate) fn outcome(value: Value) -> Result<Outcome, Error> {
         read(value, "script answer")?;
     // The second hash is the payment's or the refund's.
     let (session, second_row) = (Fields::read(session)?, Fields::read(payment)?);
-    let (payment, refund) = if second_row.has("order") { (Fields::none(), second_row) } else { (second_row, Fields::none()) };
+    let (payment, refund) =
+        if second_row.has("order") { (Fields::none(), second_row) } else { (second_row, Fields::none()) };
     let now = Timestamp::from_millis(now);
     let session = || session.session(Live::new(), now);
     let view = || -> Result<View, Error> {
@@ -245,7 +246,8 @@ pub(crate) const WATCHED: [&str; 9] =
 /// What live streams must learn of a session; `None` if there is no such session.
 pub(crate) fn watched(value: Value) -> Result<Option<Watched>, Error> {
     let fields: [Option<String>; 9] = read(value, "session")?;
-    let [Some(revision), revoked, closed, recalled, bought, captured, refunded, expired, goods] = fields else {
+    let [Some(revision), revoked, closed, recalled, bought, captured, refunded, expired, goods] = fields
+    else {
         return Ok(None);
     };
     let count = |field: Option<String>| {

@@ -171,7 +171,9 @@ impl Ledger for MemoryLedger {
         let mut found: Vec<_> =
             books.sessions.iter().filter(|(_, row)| payer_key(&row.payer) == payer).collect();
         found.sort_by(|a, b| (b.1.opened, b.0).cmp(&(a.1.opened, a.0)));
-        ready(found.into_iter().take(limit).map(|(id, row)| (id.clone(), books.shown(id, row, now))).collect())
+        ready(
+            found.into_iter().take(limit).map(|(id, row)| (id.clone(), books.shown(id, row, now))).collect(),
+        )
     }
 
     fn watch(&self, sessions: Vec<SessionId>) -> BoxFuture<'_, Result<Vec<Option<Watched>>, Error>> {

@@ -9,8 +9,8 @@ use tollwire_exact::evm::{Address, Checked, Dialect, Domain, PrivateKey, check_s
 use tollwire_ledger::model::{Attempt, Landing, Payment, Refund};
 use tollwire_settlement::chain::{BoxFuture, Payout, Turn};
 use tollwire_settlement::{Chain, ChainError, ChainInfo, Identified, Observation, Refusal};
-use tollwire_x402::{Usdc, reason};
 use tollwire_x402::v2::PaymentRequirements;
+use tollwire_x402::{Usdc, reason};
 
 /// An EVM chain with USDC, reached through one node.
 ///

@@ -17,8 +17,8 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use tollwire_exact::evm::Address;
 use tollwire_ledger::model::{Attempt, Landing, Refund};
-use tollwire_settlement::chain::{LOOK_BACK_SECS, Payout, Turn};
 use tollwire_settlement::ChainError;
+use tollwire_settlement::chain::{LOOK_BACK_SECS, Payout, Turn};
 use tollwire_x402::Usdc as Money;
 
 /// Gas limit of a transfer; an account that never held USDC costs the most, about 65,000.
@@ -158,8 +158,7 @@ impl EvmChain {
         if head.number < receipt.block.saturating_add(above) {
             return Ok(Standing::Unproven(receipt.tx.clone()));
         }
-        let landing =
-            Landing { tx: receipt.tx.clone(), block: receipt.block, gas: self.gas(receipts) };
+        let landing = Landing { tx: receipt.tx.clone(), block: receipt.block, gas: self.gas(receipts) };
         Ok(Standing::Landed(landing))
     }
 
@@ -168,8 +167,11 @@ impl EvmChain {
         let order = &refund.order;
         let word = |account: &Address| hex0x(address(account).into_word().as_slice());
         let hex = |word: B256| hex0x(word.as_slice());
-        let topics =
-            json!([hex(Usdc::Transfer::SIGNATURE_HASH), word(&payee(&order.from)?), word(&payee(&order.to)?)]);
+        let topics = json!([
+            hex(Usdc::Transfer::SIGNATURE_HASH),
+            word(&payee(&order.from)?),
+            word(&payee(&order.to)?)
+        ]);
         let since = refund.ordered.secs().saturating_sub(LOOK_BACK_SECS);
         let from = self.block_before(since, head).await?;
         let ours = |tx: &str| refund.attempts.iter().any(|attempt| attempt.tx.eq_ignore_ascii_case(tx));

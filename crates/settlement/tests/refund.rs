@@ -91,7 +91,10 @@ async fn an_open_session_is_not_refunded_and_neither_is_nothing() {
     let outcome = scene.ledger.apply(Command::Expire { session: session.clone() }).await.unwrap();
     assert!(matches!(outcome, Outcome::Done(_)));
     assert_eq!(settler.refund(&session).await.unwrap(), None, "nothing is left");
-    assert_eq!(settler.refund(&"7d444840-9dc0-4acd-b245-5ffdce74fad2".parse().unwrap()).await, Err(SettleError::Unknown));
+    assert_eq!(
+        settler.refund(&"7d444840-9dc0-4acd-b245-5ffdce74fad2".parse().unwrap()).await,
+        Err(SettleError::Unknown)
+    );
     assert!(moved(&scene, &signed).is_empty());
 }
 

@@ -7,8 +7,8 @@
 mod admin;
 mod answer;
 mod bill;
-mod close;
 mod body;
+mod close;
 mod cors;
 mod credentials;
 mod facilitator;

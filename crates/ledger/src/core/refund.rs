@@ -31,8 +31,7 @@ pub(super) fn order(slot: Slot, order: &RefundOrder, now: Timestamp) -> Applied 
     };
     let fate = if order.amount() == Usdc::ZERO { RefundFate::Nothing } else { RefundFate::Pending };
     let refund = Refund { order: order.clone(), ordered: now, attempts: Vec::new(), fate };
-    let entry =
-        Entry { at: now, kind: EntryKind::Refund, units: order.units, stream: None, payment: None };
+    let entry = Entry { at: now, kind: EntryKind::Refund, units: order.units, stream: None, payment: None };
     let outcome = Outcome::Done(view(&session, refund.clone()));
     let changed = Slot { session: Some(session), refund: Some(refund), ..Slot::default() };
     Applied { outcome, changed, entries: vec![entry] }

@@ -3,8 +3,8 @@
 use super::failure::storage;
 use super::file;
 use super::tables::{
-    IN_DOUBT, JOURNAL, LEASES, LIVE, META, ONCE, ONCE_UNTIL, PAYERS, PAYMENTS, REFUNDS, REFUNDS_IN_DOUBT, SESSIONS,
-    STREAMS,
+    IN_DOUBT, JOURNAL, LEASES, LIVE, META, ONCE, ONCE_UNTIL, PAYERS, PAYMENTS, REFUNDS, REFUNDS_IN_DOUBT,
+    SESSIONS, STREAMS,
 };
 use crate::Error;
 use redb::{

@@ -22,17 +22,62 @@ pub enum Fence {
 #[derive(Debug, Clone)]
 pub enum Action {
     Plain(Command),
-    Hold { session: u64, stream: u64, fence: Option<Fence>, to: u64, lease: u64, streams_max: u32 },
-    Extend { session: u64, stream: u64, fence: Fence, used: u64, need: u64, want: u64, lease: u64 },
-    Post { session: u64, stream: u64, fence: Fence, to: u64, live_for: u64 },
-    Void { session: u64, stream: u64, fence: Fence },
-    Reverse { session: u64, stream: u64, fence: Fence },
-    End { session: u64, stream: u64, fence: Fence, used: u64 },
+    Hold {
+        session: u64,
+        stream: u64,
+        fence: Option<Fence>,
+        to: u64,
+        lease: u64,
+        streams_max: u32,
+    },
+    Extend {
+        session: u64,
+        stream: u64,
+        fence: Fence,
+        used: u64,
+        need: u64,
+        want: u64,
+        lease: u64,
+    },
+    Post {
+        session: u64,
+        stream: u64,
+        fence: Fence,
+        to: u64,
+        live_for: u64,
+    },
+    Void {
+        session: u64,
+        stream: u64,
+        fence: Fence,
+    },
+    Reverse {
+        session: u64,
+        stream: u64,
+        fence: Fence,
+    },
+    End {
+        session: u64,
+        stream: u64,
+        fence: Fence,
+        used: u64,
+    },
     /// What remains, with one thing wrong where `rare` says so.
-    Refund { session: u64, rare: u8 },
-    Once { key: u64, ttl: u64 },
-    Lease { holder: u64, ttl: u64 },
-    Release { holder: u64 },
+    Refund {
+        session: u64,
+        rare: u8,
+    },
+    Once {
+        key: u64,
+        ttl: u64,
+    },
+    Lease {
+        holder: u64,
+        ttl: u64,
+    },
+    Release {
+        holder: u64,
+    },
 }
 
 #[derive(Debug, Clone)]

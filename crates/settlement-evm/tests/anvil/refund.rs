@@ -232,6 +232,8 @@ async fn fifty_callers_two_processes_and_a_line_that_drops_answers_pay_back_once
     }
     let refunds = tokio::time::timeout(WAIT, callers.join_all()).await.expect("paid in time");
     let amount = refunds[0].order.amount().atomic();
-    assert!(refunds.iter().all(|refund| refund.order.number == 1 && refund.order.amount().atomic() == amount));
+    assert!(
+        refunds.iter().all(|refund| refund.order.number == 1 && refund.order.amount().atomic() == amount)
+    );
     assert_eq!(returned(&world).await, [amount]);
 }

@@ -4,8 +4,8 @@
 use super::DevChain;
 use super::faults::BroadcastFault;
 use super::world::{self, Transfer, World};
-use crate::chain::{Payout, Turn};
 use crate::ChainError;
+use crate::chain::{Payout, Turn};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use tokio::time::Instant;
@@ -174,9 +174,10 @@ impl World {
             return;
         }
         let block = self.new_block(tx, now);
-        let balances = self.balance(&paying.from).checked_sub(paying.amount).and_then(|rest| {
-            self.balance(&paying.to).checked_add(paying.amount).map(|more| (rest, more))
-        });
+        let balances = self
+            .balance(&paying.from)
+            .checked_sub(paying.amount)
+            .and_then(|rest| self.balance(&paying.to).checked_add(paying.amount).map(|more| (rest, more)));
         let moved = balances.map(|(rest, more)| {
             self.set_balance(&paying.from, rest);
             self.set_balance(&paying.to, more);

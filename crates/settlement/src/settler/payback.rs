@@ -97,9 +97,9 @@ impl Shared {
             return Ok(Step::Known);
         }
         let network = refund.order.network;
-        let chain = self.chain(network).ok_or_else(|| {
-            ChainError::CannotPay(format!("no chain is configured for {network}"))
-        })?;
+        let chain = self
+            .chain(network)
+            .ok_or_else(|| ChainError::CannotPay(format!("no chain is configured for {network}")))?;
         match chain.observe_refund(&refund).await? {
             Payout::Landed(landing) => self.refunded(chain.as_ref(), id, landing).await,
             Payout::Clear => self.next_transfer(chain.as_ref(), id, &refund, timing).await,

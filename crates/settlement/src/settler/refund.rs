@@ -99,11 +99,13 @@ impl Settler {
     /// What would be paid back of a session as it stands.
     async fn order(&self, row: &Session) -> Result<RefundOrder, SettleError> {
         let contradictory = || {
-            SettleError::Store(tollwire_ledger::Error::Corrupt("a session's numbers contradict each other".into()))
+            SettleError::Store(tollwire_ledger::Error::Corrupt(
+                "a session's numbers contradict each other".into(),
+            ))
         };
-        let chain = self.chain(row.network).ok_or_else(|| {
-            ChainError::CannotPay(format!("no chain is configured for {}", row.network))
-        })?;
+        let chain = self
+            .chain(row.network)
+            .ok_or_else(|| ChainError::CannotPay(format!("no chain is configured for {}", row.network)))?;
         let value = refundable(row).ok_or_else(contradictory)?;
         let gas = chain.refund_gas(&row.payer).await?.min(value);
         Ok(RefundOrder {

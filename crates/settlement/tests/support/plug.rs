@@ -106,7 +106,11 @@ impl Ledger for PluggedLedger {
         Box::pin(self.plug.pass(async move { self.inner.refund(&id).await }))
     }
 
-    fn refunds_in_doubt(&self, after: Option<&RefundId>, limit: usize) -> Answer<'_, Vec<(RefundId, Refund)>> {
+    fn refunds_in_doubt(
+        &self,
+        after: Option<&RefundId>,
+        limit: usize,
+    ) -> Answer<'_, Vec<(RefundId, Refund)>> {
         let after = after.cloned();
         Box::pin(self.plug.pass(async move { self.inner.refunds_in_doubt(after.as_ref(), limit).await }))
     }

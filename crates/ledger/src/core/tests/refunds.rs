@@ -115,10 +115,7 @@ fn revoked_sessions_and_ended_balances_are_refunded_too() {
     let mut books = Books::with_units(10);
     books.play(&[(0, revoke(), "done"), (0, refund(order(1, 10)), "done")]);
     let mut books = Books::with_units(10);
-    books.play(&[
-        (BALANCE_TTL - 1, refund(order(1, 10)), "conflict"),
-        (1, refund(order(1, 10)), "done"),
-    ]);
+    books.play(&[(BALANCE_TTL - 1, refund(order(1, 10)), "conflict"), (1, refund(order(1, 10)), "done")]);
 }
 
 #[test]
