@@ -72,7 +72,12 @@ impl Gate {
             Outcome::Replayed(_) => {}
             _ => return Err(Error::SessionUnknown),
         }
-        self.wind_up(session, self.config.unspent, CLOSE_WAIT).await
+        let closure = self.wind_up(session, self.config.unspent, CLOSE_WAIT).await;
+        if let Err(Error::Refund(error)) = &closure {
+            tracing::warn!(%session, %error, "what is left of a closed session is refunded later");
+            self.closing().insert(session.clone());
+        }
+        closure
     }
 
     /// Pays back what is left of a session that is over, whatever the configured rule is.

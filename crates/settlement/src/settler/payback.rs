@@ -20,6 +20,9 @@ use tokio::time::Instant;
 use tollwire_ledger::model::{Landing, Refund, RefundFate, RefundId};
 use tollwire_ledger::{Command, Outcome};
 
+/// Pause before another transaction is tried, whatever became of the last try.
+const NEXT_AFTER: Duration = Duration::from_secs(5);
+
 /// What one look at a refund led to.
 enum Step {
     /// Its fate is known.
@@ -102,10 +105,13 @@ impl Shared {
             .ok_or_else(|| ChainError::CannotPay(format!("no chain is configured for {network}")))?;
         match chain.observe_refund(&refund).await? {
             Payout::Landed(landing) => self.refunded(chain.as_ref(), id, landing).await,
-            Payout::Clear => self.next_transfer(chain.as_ref(), id, &refund, timing).await,
+            Payout::Clear if timing.attempt_due() => {
+                self.next_transfer(chain.as_ref(), id, &refund, timing).await
+            }
             Payout::Pending(_) if self.is_stuck(&refund) && timing.attempt_due() => {
                 self.next_transfer(chain.as_ref(), id, &refund, timing).await
             }
+            Payout::Clear => Ok(Step::Wait),
             Payout::Pending(tx) => {
                 if let Some(last) = refund.attempts.last()
                     && timing.resend_due()
@@ -140,7 +146,7 @@ impl Shared {
         timing: &mut Timing,
     ) -> Result<Step, SettleError> {
         let turn = chain.turn().await?;
-        timing.attempted(self.config.attempt_after.min(Duration::from_secs(5)));
+        timing.attempted(NEXT_AFTER);
         let attempt = chain.prepare_refund(refund, turn.as_ref()).await?;
         let command = Command::AttachRefund {
             session: id.session.clone(),
