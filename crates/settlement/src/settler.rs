@@ -332,7 +332,6 @@ fn unexpected(command: &'static str, outcome: &Outcome) -> SettleError {
         Outcome::Expired => "expired",
         Outcome::Revoked => "revoked",
         Outcome::Closed => "closed",
-        Outcome::TooMany => "too many",
         Outcome::Lapsed => "lapsed",
         Outcome::Fenced => "fenced",
         Outcome::Conflict => "conflict",
