@@ -50,10 +50,6 @@ fn status(error: &Error) -> (StatusCode, &'static str) {
         Error::Busy => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests"),
         Error::Random => (StatusCode::SERVICE_UNAVAILABLE, "internal"),
         Error::Feed(FeedError::Exists) => (StatusCode::CONFLICT, "feed-exists"),
-        Error::Refund(SettleError::Chain(ChainError::CannotPay(_))) => {
-            "the session is over; this server cannot pay back on its chain: ask its operator".into()
-        }
-        Error::Refund(_) => "the session is over; what is left cannot be paid back now: ask again".into(),
         Error::FeedStore(_) => (StatusCode::SERVICE_UNAVAILABLE, "feed-store"),
         Error::Feed(_) => (StatusCode::UNPROCESSABLE_ENTITY, "feed-invalid"),
     }
@@ -78,6 +74,10 @@ fn public_detail(error: &Error) -> String {
         Error::Open(OpenError::Upstream(_)) => {
             "the feed's upstream did not open a stream; nothing was charged".into()
         }
+        Error::Refund(SettleError::Chain(ChainError::CannotPay(_))) => {
+            "the session is over; this server cannot pay back on its chain: ask its operator".into()
+        }
+        Error::Refund(_) => "the session is over; what is left cannot be paid back now: ask again".into(),
         Error::FeedStore(_) => "registered feeds cannot be kept now; nothing was changed".into(),
         Error::Random => "temporarily unable to issue anything".into(),
         other => other.to_string(),
