@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tollwire_ledger::command::Entry;
-use tollwire_ledger::model::{Payment, Session, Stream};
+use tollwire_ledger::model::{Payment, Refund, RefundId, Session, Stream};
 use tollwire_ledger::{BoxFuture, Command, Error, Ledger, Outcome, Timestamp, Watched};
 use tollwire_x402::{PaymentId, SessionId, StreamId};
 

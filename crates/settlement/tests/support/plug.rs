@@ -115,10 +115,6 @@ impl Ledger for PluggedLedger {
         Box::pin(self.plug.pass(async move { self.inner.refunds_in_doubt(after.as_ref(), limit).await }))
     }
 
-    fn sessions_of(&self, payer: &str, limit: usize) -> Answer<'_, Vec<(SessionId, Session)>> {
-        self.inner.sessions_of(payer, limit)
-    }
-
     fn sessions(&self, after: Option<&SessionId>, limit: usize) -> Answer<'_, Vec<(SessionId, Session)>> {
         self.inner.sessions(after, limit)
     }
