@@ -21,7 +21,7 @@ pub struct GateConfig {
     pub settle_wait: Duration,
     /// The operator's share of what is captured, in basis points, at most 10,000; for the books.
     pub fee_bps: u16,
-    /// What becomes of an unspent balance at the end of its life; for the books.
+    /// What becomes of what is left when a session is closed or its balance's life is over.
     pub unspent: Unspent,
     /// Caps on work that costs us more than it costs the caller.
     pub caps: Caps,

@@ -4,6 +4,7 @@ use crate::feed::FeedError;
 use crate::payment::Dialect;
 use std::time::Duration;
 use tollwire_proxy::OpenError;
+use tollwire_settlement::SettleError;
 
 /// A refusal or a failure. The HTTP face turns each into one status and one RFC 9457 problem; none carries a
 /// secret.
@@ -53,6 +54,15 @@ pub enum Error {
     /// The session was revoked.
     #[error("the session was revoked")]
     SessionRevoked,
+    /// The session was closed.
+    #[error("the session was closed")]
+    SessionClosed,
+    /// The session goes on: close or revoke it first.
+    #[error("the session is not over; close or revoke it first")]
+    SessionOpen,
+    /// The session is over, but what is left cannot be paid back now: ask again.
+    #[error("what is left cannot be paid back now: {0}")]
+    Refund(SettleError),
     /// The session's balance has expired.
     #[error("the session's balance has expired")]
     BalanceExpired,
@@ -102,6 +112,7 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Undecided(_) => Some(Duration::from_secs(2)),
+            Self::Refund(_) => Some(Duration::from_secs(5)),
             Self::Store(_) | Self::Busy | Self::Random => Some(Duration::from_secs(1)),
             Self::Open(error) => error.retry_after(),
             _ => None,

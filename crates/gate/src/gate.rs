@@ -5,15 +5,16 @@ use crate::config::GateConfig;
 use crate::error::Error;
 use crate::feed::{FeedRegistry, FeedStore};
 use crate::keys::Keys;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 use tollwire_ledger::{Clock, Ledger};
 use tollwire_proxy::Proxy;
 use tollwire_session::{Issuer, KeySet, Verifier};
 use tollwire_settlement::Settler;
-use tollwire_x402::Facilitator;
+use tollwire_x402::{Facilitator, SessionId};
 
 /// How far the clocks of replicas may differ when they read each other's tokens.
 pub const TOKEN_LEEWAY: Duration = Duration::from_secs(30);
@@ -56,6 +57,8 @@ pub struct Gate {
     keys: RwLock<Arc<Keys>>,
     limiter: Arc<Limiter>,
     draining: AtomicBool,
+    /// Sessions whose end was begun here and waits for their streams; the sweeper looks after them.
+    closing: Mutex<BTreeSet<SessionId>>,
 }
 
 impl Gate {
@@ -68,6 +71,7 @@ impl Gate {
             feeds: FeedRegistry::new(chains, parts.config.offer_timeout),
             limiter: Limiter::new(parts.config.caps),
             draining: AtomicBool::new(false),
+            closing: Mutex::default(),
             verifier: Verifier::new(public, name, audience, TOKEN_LEEWAY),
             keys: RwLock::new(Arc::new(keys)),
             config: parts.config,
@@ -110,6 +114,10 @@ impl Gate {
 
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn closing(&self) -> MutexGuard<'_, BTreeSet<SessionId>> {
+        self.closing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn keys(&self) -> Arc<Keys> {

@@ -16,6 +16,7 @@ pub mod siwx;
 pub mod totals;
 
 mod caps;
+mod closing;
 mod config;
 mod error;
 mod gate;
@@ -27,6 +28,7 @@ mod token;
 
 mod view;
 
+pub use closing::{Closure, Stage};
 pub use config::{Caps, GateConfig, OFFER_GRACE};
 pub use error::{Error, Unpaid};
 pub use feed::{Feed, FeedError, FeedRegistry, FeedStore, RestoreError};

@@ -45,6 +45,9 @@ impl Gate {
         if session.revoked {
             return Err(Error::SessionRevoked);
         }
+        if session.closed {
+            return Err(Error::SessionClosed);
+        }
         if now >= session.balance_until {
             return Err(Error::BalanceExpired);
         }

@@ -40,7 +40,7 @@ pub struct Units {
     pub expired: u128,
 }
 
-/// Where money is. `deposited = provider_net + fee + gas + refunded + unspent`.
+/// Where money is. `deposited = provider_net + fee + gas + refunded + refund_gas + unspent`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "explained at tollwire_settlement::dues::Statement")]
 pub struct Money {
@@ -59,6 +59,8 @@ pub struct Money {
     #[serde(serialize_with = "text")]
     pub refunded: u128,
     #[serde(serialize_with = "text")]
+    pub refund_gas: u128,
+    #[serde(serialize_with = "text")]
     pub unspent: u128,
 }
 
@@ -75,6 +77,8 @@ pub struct Report {
     pub payments_in_doubt: u64,
     /// The first of them.
     pub in_doubt: Vec<PaymentId>,
+    /// Refunds that were ordered and are not known to have arrived.
+    pub refunds_in_doubt: u64,
 }
 
 impl Gate {
@@ -101,6 +105,14 @@ impl Gate {
             report.payments_in_doubt = report.payments_in_doubt.saturating_add(count);
             let room = IN_DOUBT_NAMED_MAX.saturating_sub(report.in_doubt.len());
             report.in_doubt.extend(page.into_iter().take(room).map(|(id, _)| id));
+        }
+        let mut after = None;
+        loop {
+            let page = self.ledger.refunds_in_doubt(after.as_ref(), PAGE).await?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(last.clone());
+            let count = u64::try_from(page.len()).unwrap_or(u64::MAX);
+            report.refunds_in_doubt = report.refunds_in_doubt.saturating_add(count);
         }
         report.balanced = report.totals.balanced() && report.feeds.values().all(Totals::balanced);
         Ok(report)
@@ -134,6 +146,7 @@ impl Totals {
             (&mut sums.gas, money.gas),
             (&mut sums.gas_uncovered, money.gas_uncovered),
             (&mut sums.refunded, money.refunded),
+            (&mut sums.refund_gas, money.refund_gas),
             (&mut sums.unspent, money.unspent),
         ] {
             *sum = sum.saturating_add(u128::from(Usdc::atomic(part)));
@@ -144,9 +157,10 @@ impl Totals {
     pub fn balanced(&self) -> bool {
         let (units, money) = (&self.units, &self.usdc);
         let spread = [units.captured, units.held, units.remaining, units.refunded, units.expired];
-        let owned = [money.provider_net, money.fee, money.gas, money.refunded, money.unspent];
-        let sum = |parts: [u128; 5]| parts.into_iter().fold(0, u128::saturating_add);
-        self.contradictory == 0 && sum(spread) == units.bought && sum(owned) == money.deposited
+        let owned =
+            [money.provider_net, money.fee, money.gas, money.refunded, money.refund_gas, money.unspent];
+        let sum = |parts: &[u128]| parts.iter().copied().fold(0, u128::saturating_add);
+        self.contradictory == 0 && sum(&spread) == units.bought && sum(&owned) == money.deposited
     }
 }
 

@@ -12,7 +12,7 @@ use tollwire_x402::{FeedId, SessionId};
 /// How a session stands now: the online check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SessionView {
-    /// Whether it can still be used: neither revoked nor past its balance's life.
+    /// Whether it can still be used: neither revoked nor closed nor past its balance's life.
     pub active: bool,
     /// The session.
     pub jti: SessionId,
@@ -22,6 +22,8 @@ pub struct SessionView {
     pub units_remaining: u64,
     /// Streams open now.
     pub live_streams: u64,
+    /// Whether it was ended for good.
+    pub closed: bool,
     /// When the presented token stops admitting.
     pub expires_at: String,
 }
@@ -41,11 +43,12 @@ impl Gate {
     pub async fn session_view(&self, token: &str) -> Result<SessionView, Error> {
         let claims = self.check_token(token)?;
         let session = self.ledger.session(&claims.jti).await?.ok_or(Error::SessionUnknown)?;
-        let active = !session.revoked && self.clock.now() < session.balance_until;
+        let active = !session.revoked && !session.closed && self.clock.now() < session.balance_until;
         Ok(SessionView {
             active,
             units_remaining: if active { session.remaining() } else { 0 },
             live_streams: live_streams(&session),
+            closed: session.closed,
             jti: claims.jti,
             feed: claims.feed,
             expires_at: rfc3339::seconds(claims.exp),

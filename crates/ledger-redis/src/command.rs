@@ -6,7 +6,7 @@ use crate::script::{self, call};
 use deadpool_redis::redis::{Cmd, Script};
 use std::time::Duration;
 use tollwire_ledger::core::UNITS_MAX;
-use tollwire_ledger::model::{Attempt, Intent, Landing};
+use tollwire_ledger::model::{Attempt, Intent, Landing, RefundOrder};
 use tollwire_ledger::{Command, Error, record};
 use tollwire_x402::{PaymentId, SessionId, StreamId};
 
@@ -55,6 +55,15 @@ impl Calls<'_> {
             }
             Command::Revoke { .. } => self.of_session(&script::REVOKE, session),
             Command::Expire { .. } => self.of_session(&script::EXPIRE, session),
+            Command::Close { .. } => self.of_session(&script::CLOSE, session),
+            Command::Refund { refund, .. } => return self.refund(session, refund, false),
+            Command::AttachRefund { number, made, attempt, .. } => {
+                let call = self.of_refund(&script::ATTACH_REFUND, session, *number);
+                call.arg(&attempt.tx).arg(*made).arg(record::encode(attempt)?).done()
+            }
+            Command::SettleRefund { number, landing, .. } => {
+                self.of_refund(&script::SETTLE_REFUND, session, *number).arg(record::encode(landing)?).done()
+            }
         })
     }
 
@@ -113,6 +122,31 @@ impl Calls<'_> {
             self.keys.live(session),
         ];
         call(script, &keys, self.now).arg(stream.as_str()).arg(countable(fence))
+    }
+
+    /// `Refund`, for an order that was compared with the session's payer (`to_payer`).
+    pub(crate) fn refund(
+        &self,
+        session: &SessionId,
+        order: &RefundOrder,
+        to_payer: bool,
+    ) -> Result<Cmd, Error> {
+        let keys =
+            [self.keys.session(session), self.keys.journal(session), self.keys.refund(session, order.number)];
+        Ok(call(&script::REFUND, &keys, self.now)
+            .arg(u8::from(to_payer))
+            .arg(order.number)
+            .arg(countable(order.units))
+            .arg(countable(order.bought))
+            .arg(countable(order.captured))
+            .arg(order.value.atomic())
+            .arg(order.gas.atomic())
+            .arg(record::encode(order)?)
+            .done())
+    }
+
+    fn of_refund(&self, script: &Script, session: &SessionId, number: u32) -> script::Call {
+        call(script, &[self.keys.session(session), self.keys.refund(session, number)], self.now)
     }
 
     fn of_session(&self, script: &Script, session: &SessionId) -> Cmd {

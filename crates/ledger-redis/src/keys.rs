@@ -1,6 +1,6 @@
 //! Names of keys. All keys of one session share the hash tag `{jti}`.
 
-use tollwire_ledger::model::payer_key;
+use tollwire_ledger::model::{RefundId, payer_key};
 use tollwire_x402::{PaymentId, SessionId};
 
 /// Makes key names under one prefix.
@@ -43,6 +43,11 @@ impl Keys {
         format!("{}{payment}", self.of_session(session, "payment:"))
     }
 
+    /// A refund of it: a hash.
+    pub(crate) fn refund(&self, session: &SessionId, number: u32) -> String {
+        self.of_session(session, &format!("refund:{number}"))
+    }
+
     /// The session a payment is recorded for: a string, written once.
     pub(crate) fn pointer(&self, payment: &PaymentId) -> String {
         format!("{}at:{payment}", self.prefix)
@@ -51,6 +56,11 @@ impl Keys {
     /// At least every payment whose fate is pending: a sorted set in identity order.
     pub(crate) fn in_doubt(&self) -> String {
         format!("{}in-doubt", self.prefix)
+    }
+
+    /// At least every refund that is pending: a sorted set in the order of [`refund_entry`].
+    pub(crate) fn refunds_in_doubt(&self) -> String {
+        format!("{}refunds-in-doubt", self.prefix)
     }
 
     /// At least every session: a sorted set in identity order.
@@ -80,4 +90,9 @@ impl Keys {
     pub(crate) fn lease(&self, name: &str) -> String {
         format!("{}lease:{name}", self.prefix)
     }
+}
+
+/// A refund in the index: ordered as text as its id is ordered.
+pub(crate) fn refund_entry(id: &RefundId) -> String {
+    format!("{} {:010}", id.session, id.number)
 }

@@ -3,7 +3,7 @@
 use crate::command::{Calls, goods_of};
 use crate::config::RedisConfig;
 use crate::connection::{Connections, only};
-use crate::keys::Keys;
+use crate::keys::{Keys, refund_entry};
 use crate::listing;
 use crate::reply::{self, Fields, read};
 use crate::start;
@@ -13,11 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tollwire_ledger::command::Entry;
 use tollwire_ledger::core::UNITS_MAX;
-
-use tollwire_ledger::model::{Intent, Payment, Session, Stream};
-use tollwire_ledger::{
-    BoxFuture, Clock, Command, Error, Ledger, Outcome, SystemClock, Timestamp, Watched,
-};
+use tollwire_ledger::model::{Intent, Payment, Refund, RefundId, RefundOrder, Session, Stream};
+use tollwire_ledger::{BoxFuture, Clock, Command, Error, Ledger, Outcome, SystemClock, Timestamp, Watched};
 use tollwire_x402::{PaymentId, SessionId, StreamId};
 
 /// A [`Ledger`] on a Redis server, shared by any number of nodes.
@@ -102,7 +99,10 @@ impl RedisLedger {
                 listed.add_command(calls.transition(command)?);
                 self.safely(listed).await?
             }
-            Command::Attach { .. } => self.safely(only(calls.transition(command)?)).await?,
+            Command::Refund { session, refund } => self.refund_order(session, refund, &calls).await?,
+            Command::Attach { .. } | Command::AttachRefund { .. } | Command::SettleRefund { .. } => {
+                self.safely(only(calls.transition(command)?)).await?
+            }
             _ => reply::outcome(first(self.ask(&only(calls.transition(command)?)).await?)?)?,
         };
         if outcome == Outcome::Unknown {
@@ -116,12 +116,15 @@ impl RedisLedger {
     async fn record(&self, id: &PaymentId, intent: &Intent, calls: &Calls<'_>) -> Result<Outcome, Error> {
         let mut ask = Pipeline::new();
         ask.cmd("GET").arg(self.keys.pointer(id));
-        ask.cmd("HGET").arg(self.keys.session(&intent.session)).arg("goods");
+        ask.cmd("HMGET").arg(self.keys.session(&intent.session)).arg("goods").arg("closed");
         let mut answers = self.ask_whole(&ask).await?.into_iter();
         let pointer: Option<String> = read(answers.next().unwrap_or_default(), "pointer")?;
-        let goods: Option<String> = read(answers.next().unwrap_or_default(), "session")?;
+        let (goods, closed): (Option<String>, Option<u64>) =
+            read(answers.next().unwrap_or_default(), "session")?;
         let session = if let Some(session) = pointer {
             reply::parse(&session)?
+        } else if intent.top_up && closed == Some(1) {
+            return Ok(Outcome::Closed);
         } else if intent.plain || goods.map_or(!intent.top_up, |sold| sold == goods_of(intent)) {
             if !(1..=UNITS_MAX).contains(&intent.units) {
                 return Ok(Outcome::Conflict);
@@ -137,6 +140,27 @@ impl RedisLedger {
             listed.cmd("ZADD").arg(payer).arg("NX").arg(now.millis()).arg(session.as_str());
         }
         listed.add_command(calls.record(id, intent, &session)?);
+        self.safely(listed).await
+    }
+
+    /// Who paid for a session never changes, so it is compared here, where it can be read.
+    async fn refund_order(
+        &self,
+        session: &SessionId,
+        order: &RefundOrder,
+        calls: &Calls<'_>,
+    ) -> Result<Outcome, Error> {
+        let mut ask = Pipeline::new();
+        ask.cmd("HGET").arg(self.keys.session(session)).arg("head");
+        let head: Option<Vec<u8>> = read(first(self.ask_whole(&ask).await?)?, "session")?;
+        let to_payer = match head {
+            Some(head) => Fields::paid_by(&head, order.network, &order.to)?,
+            None => false,
+        };
+        // Before the refund exists: the index holds at least what it must.
+        let id = RefundId { session: session.clone(), number: order.number };
+        let mut listed = listing::add(&self.keys.refunds_in_doubt(), &refund_entry(&id));
+        listed.add_command(calls.refund(session, order, to_payer)?);
         self.safely(listed).await
     }
 
@@ -279,6 +303,21 @@ impl Ledger for RedisLedger {
     ) -> BoxFuture<'_, Result<Vec<(PaymentId, Payment)>, Error>> {
         let after = after.cloned();
         Box::pin(async move { listing::in_doubt(self, after, limit).await })
+    }
+
+    fn refund(&self, id: &RefundId) -> BoxFuture<'_, Result<Option<Refund>, Error>> {
+        let mut ask = Pipeline::new();
+        ask.cmd("HGETALL").arg(self.keys.refund(&id.session, id.number));
+        Box::pin(async move { Fields::read(first(self.ask_whole(&ask).await?)?)?.refund() })
+    }
+
+    fn refunds_in_doubt(
+        &self,
+        after: Option<&RefundId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(RefundId, Refund)>, Error>> {
+        let after = after.cloned();
+        Box::pin(async move { listing::refunds_in_doubt(self, after.as_ref(), limit).await })
     }
 
     fn sessions(

@@ -1,11 +1,12 @@
 //! The indexes. They hold at least what they must; listing leaves out, and in part removes, the rest.
 
+use crate::keys::refund_entry;
 use crate::ledger::RedisLedger;
 use crate::reply::{self, Fields, read};
 use deadpool_redis::redis::{Pipeline, Value};
 use std::str::FromStr;
 use tollwire_ledger::Error;
-use tollwire_ledger::model::{Fate, Payment, Session, payer_key};
+use tollwire_ledger::model::{Fate, Payment, Refund, RefundFate, RefundId, Session, payer_key};
 use tollwire_x402::{PaymentId, SessionId};
 
 /// The most entries read in one round trip.
@@ -27,7 +28,7 @@ pub(crate) async fn in_doubt(
     let index = ledger.keys.in_doubt();
     let (mut found, mut settled) = (Vec::new(), Pipeline::new());
     while found.len() < limit {
-        let ids: Vec<PaymentId> = page(ledger, &index, after.as_ref().map(PaymentId::as_str), limit).await?;
+        let ids: Vec<PaymentId> = ids(ledger, &index, after.as_ref().map(PaymentId::as_str), limit).await?;
         let Some(last) = ids.last().cloned() else { break };
         for (id, payment) in payments(ledger, ids).await? {
             if payment.fate == Fate::Pending {
@@ -47,6 +48,48 @@ pub(crate) async fn in_doubt(
     Ok(found)
 }
 
+/// Refunds that are pending, after `after`, at most `limit`.
+pub(crate) async fn refunds_in_doubt(
+    ledger: &RedisLedger,
+    after: Option<&RefundId>,
+    limit: usize,
+) -> Result<Vec<(RefundId, Refund)>, Error> {
+    let index = ledger.keys.refunds_in_doubt();
+    let mut after = after.map(refund_entry);
+    let (mut found, mut settled) = (Vec::new(), Pipeline::new());
+    while found.len() < limit {
+        let entries = page(ledger, &index, after.as_deref(), limit).await?;
+        let Some(last) = entries.last().cloned() else { break };
+        let ids: Vec<RefundId> = entries.iter().map(|entry| refund_id(entry)).collect::<Result<_, _>>()?;
+        let mut ask = Pipeline::new();
+        for id in &ids {
+            ask.cmd("HGETALL").arg(ledger.keys.refund(&id.session, id.number));
+        }
+        for (id, row) in ids.into_iter().zip(ledger.ask_whole(&ask).await?) {
+            match Fields::read(row)?.refund()? {
+                Some(refund) if refund.fate == RefundFate::Pending => found.push((id, refund)),
+                Some(_) => {
+                    settled.cmd("ZREM").arg(&index).arg(refund_entry(&id));
+                }
+                // Somebody may be about to order it.
+                None => {}
+            }
+        }
+        after = Some(last);
+    }
+    if !settled.is_empty() {
+        ledger.ask_whole(&settled).await?;
+    }
+    found.truncate(limit);
+    Ok(found)
+}
+
+fn refund_id(entry: &str) -> Result<RefundId, Error> {
+    let unreadable = || Error::Corrupt(format!("{entry:?} is no refund"));
+    let (session, number) = entry.split_once(' ').ok_or_else(unreadable)?;
+    Ok(RefundId { session: reply::parse(session)?, number: number.parse().map_err(|_| unreadable())? })
+}
+
 /// Sessions after `after`, at most `limit`.
 pub(crate) async fn sessions(
     ledger: &RedisLedger,
@@ -56,7 +99,7 @@ pub(crate) async fn sessions(
     let index = ledger.keys.sessions();
     let mut found = Vec::new();
     while found.len() < limit {
-        let ids: Vec<SessionId> = page(ledger, &index, after.as_ref().map(SessionId::as_str), limit).await?;
+        let ids: Vec<SessionId> = ids(ledger, &index, after.as_ref().map(SessionId::as_str), limit).await?;
         let Some(last) = ids.last().cloned() else { break };
         let rows = ledger.session_rows(&ids).await?;
         found.extend(rows.into_iter().filter_map(|(id, session)| Some((id, session?))));
@@ -93,17 +136,26 @@ pub(crate) async fn sessions_of(
     Ok(found)
 }
 
-async fn page<T: FromStr<Err = tollwire_x402::Error>>(
+async fn page(
+    ledger: &RedisLedger,
+    index: &str,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Vec<String>, Error> {
+    let from = after.map_or_else(|| "-".to_owned(), |after| format!("({after}"));
+    let mut ask = Pipeline::new();
+    ask.cmd("ZRANGEBYLEX").arg(index).arg(from).arg("+").arg("LIMIT").arg(0).arg(limit.min(PAGE_MAX));
+    read(ledger.ask_whole(&ask).await?.pop().unwrap_or_default(), "index")
+}
+
+/// The same, of an index of ids.
+async fn ids<T: FromStr<Err = tollwire_x402::Error>>(
     ledger: &RedisLedger,
     index: &str,
     after: Option<&str>,
     limit: usize,
 ) -> Result<Vec<T>, Error> {
-    let from = after.map_or_else(|| "-".to_owned(), |after| format!("({after}"));
-    let mut ask = Pipeline::new();
-    ask.cmd("ZRANGEBYLEX").arg(index).arg(from).arg("+").arg("LIMIT").arg(0).arg(limit.min(PAGE_MAX));
-    let entries: Vec<String> = read(ledger.ask_whole(&ask).await?.pop().unwrap_or_default(), "index")?;
-    entries.iter().map(|entry| reply::parse(entry)).collect()
+    page(ledger, index, after, limit).await?.iter().map(|entry| reply::parse(entry)).collect()
 }
 
 async fn payments(ledger: &RedisLedger, ids: Vec<PaymentId>) -> Result<Vec<(PaymentId, Payment)>, Error> {

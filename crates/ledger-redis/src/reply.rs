@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
 use std::time::Duration;
 use tollwire_ledger::command::{Entry, EntryKind};
-use tollwire_ledger::model::{Attempt, Fate, Hold, Intent, Payment, Session, Stream};
+use tollwire_ledger::model::{
+    Attempt, Fate, Hold, Intent, Payment, Refund, RefundFate, RefundOrder, Session, Stream,
+};
 use tollwire_ledger::outcome::View;
 use tollwire_ledger::{Error, Outcome, Timestamp, Watched, core, record};
 use tollwire_x402::{FeedId, Network, StreamId, Unit, Usdc};
@@ -67,14 +69,18 @@ fn unreadable(what: &str) -> Error {
 pub(crate) fn outcome(value: Value) -> Result<Outcome, Error> {
     let (name, now, session, payment, first, second, third): (String, u64, Value, Value, u64, u64, u64) =
         read(value, "script answer")?;
-    let (session, payment) = (Fields::read(session)?, Fields::read(payment)?);
+    // The second hash is the payment's or the refund's.
+    let (session, second_row) = (Fields::read(session)?, Fields::read(payment)?);
+    let (payment, refund) =
+        if second_row.has("order") { (Fields::none(), second_row) } else { (second_row, Fields::none()) };
     let now = Timestamp::from_millis(now);
     let session = || session.session(Live::new(), now);
     let view = || -> Result<View, Error> {
         let payment = payment.payment()?;
         let shown = payment.as_ref().is_none_or(|payment| !payment.intent.plain);
         let session = if shown { session()? } else { None };
-        Ok(View { payment: payment.map(Box::new), session: session.map(Box::new) })
+        let refund = refund.refund()?.map(Box::new);
+        Ok(View { payment: payment.map(Box::new), session: session.map(Box::new), refund })
     };
     Ok(match name.as_str() {
         "done" => Outcome::Done(view()?),
@@ -90,6 +96,7 @@ pub(crate) fn outcome(value: Value) -> Result<Outcome, Error> {
         "toomany" => Outcome::TooMany,
         "expired" => Outcome::Expired,
         "revoked" => Outcome::Revoked,
+        "closed" => Outcome::Closed,
         "lapsed" => Outcome::Lapsed,
         "fenced" => Outcome::Fenced,
         "conflict" => Outcome::Conflict,
@@ -106,6 +113,14 @@ impl Fields {
         read(value, "hash").map(Self)
     }
 
+    fn none() -> Self {
+        Self(HashMap::new())
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     fn bytes(&self, name: &str) -> Result<&[u8], Error> {
         self.0.get(name).map(Vec::as_slice).ok_or_else(|| unreadable(name))
     }
@@ -116,6 +131,10 @@ impl Fields {
 
     fn number(&self, name: &str) -> Result<u64, Error> {
         number(self.text(name)?, name)
+    }
+
+    fn small(&self, name: &str) -> Result<u32, Error> {
+        u32::try_from(self.number(name)?).map_err(|_| unreadable(name))
     }
 
     fn usdc(&self, name: &str) -> Result<Usdc, Error> {
@@ -146,6 +165,9 @@ impl Fields {
             captured: self.number("captured")?,
             refunded: self.number("refunded")?,
             expired: self.number("expired")?,
+            refunds: self.small("refunds")?,
+            returned: self.usdc("returned")?,
+            withheld: self.usdc("withheld")?,
             holds: self.holds()?,
             live,
             opened: self.time("opened")?,
@@ -182,13 +204,38 @@ impl Fields {
             "abandoned" => Fate::Abandoned(self.text("reason")?.to_owned()),
             _ => return Err(unreadable("fate")),
         };
-        let attempt = |n| record::decode::<Attempt>(self.bytes(&format!("attempt{n}"))?, "attempt");
         Ok(Some(Payment {
             intent: record::decode(self.bytes("intent")?, "intent")?,
             recorded: self.time("recorded")?,
-            attempts: (1..=self.number("attempts")?).map(attempt).collect::<Result<_, _>>()?,
+            attempts: self.attempts()?,
             fate,
         }))
+    }
+
+    fn attempts(&self) -> Result<Vec<Attempt>, Error> {
+        let attempt = |n| record::decode::<Attempt>(self.bytes(&format!("attempt{n}"))?, "attempt");
+        (1..=self.number("attempts")?).map(attempt).collect()
+    }
+
+    /// The refund in these fields; `None` if there are none.
+    pub(crate) fn refund(&self) -> Result<Option<Refund>, Error> {
+        if self.0.is_empty() {
+            return Ok(None);
+        }
+        let order: RefundOrder = record::decode(self.bytes("order")?, "refund")?;
+        let fate = match self.text("fate")? {
+            "pending" => RefundFate::Pending,
+            "paid" => RefundFate::Paid(record::decode(self.bytes("landing")?, "landing")?),
+            "nothing" => RefundFate::Nothing,
+            _ => return Err(unreadable("fate")),
+        };
+        Ok(Some(Refund { order, ordered: self.time("ordered")?, attempts: self.attempts()?, fate }))
+    }
+
+    /// Whether the session in these fields was paid by this account on this network.
+    pub(crate) fn paid_by(head: &[u8], network: Network, payer: &str) -> Result<bool, Error> {
+        let head: Head = record::decode(head, "session")?;
+        Ok(head.network == network && head.payer == payer)
     }
 }
 
@@ -199,7 +246,8 @@ pub(crate) const WATCHED: [&str; 9] =
 /// What live streams must learn of a session; `None` if there is no such session.
 pub(crate) fn watched(value: Value) -> Result<Option<Watched>, Error> {
     let fields: [Option<String>; 9] = read(value, "session")?;
-    let [Some(revision), revoked, closed, recalled, bought, captured, refunded, expired, goods] = fields else {
+    let [Some(revision), revoked, closed, recalled, bought, captured, refunded, expired, goods] = fields
+    else {
         return Ok(None);
     };
     let count = |field: Option<String>| {
@@ -260,6 +308,8 @@ pub(crate) fn entry(text: &str) -> Result<Entry, Error> {
         "reverse" => EntryKind::Reverse,
         "expire" => EntryKind::Expire,
         "revoke" => EntryKind::Revoke,
+        "close" => EntryKind::Close,
+        "refund" => EntryKind::Refund,
         _ => return Err(unreadable("journal line")),
     };
     Ok(Entry {

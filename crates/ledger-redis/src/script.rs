@@ -30,6 +30,10 @@ scripts! {
     END = "lua/end.lua";
     REVOKE = "lua/revoke.lua";
     EXPIRE = "lua/expire.lua";
+    CLOSE = "lua/close.lua";
+    REFUND = "lua/refund.lua";
+    ATTACH_REFUND = "lua/attach_refund.lua";
+    SETTLE_REFUND = "lua/settle_refund.lua";
     ONCE = "lua/once.lua";
     LEASE = "lua/lease.lua";
     RELEASE = "lua/release.lua";

@@ -18,11 +18,11 @@ use tollwire_ledger_redis::{RedisConfig, RedisLedger};
 use tollwire_testkit::redis::RedisServer;
 
 /// Plans played, all on one server, each under a prefix of its own. `TOLLWIRE_PLANS` asks for more.
-const PLANS: u32 = 250;
+const PLANS: u32 = 500;
 const STEPS: usize = 80;
 
 /// Kinds of outcomes: all of them must occur, or the plans are too tame.
-const OUTCOMES: usize = 12;
+const OUTCOMES: usize = 13;
 
 type Kinds = BTreeSet<String>;
 

@@ -1,7 +1,7 @@
 //! What can be asked of the ledger. Every command is idempotent, by id or by a cumulative number.
 
 use crate::Timestamp;
-use crate::model::{Attempt, Intent, Landing};
+use crate::model::{Attempt, Intent, Landing, RefundOrder};
 use std::time::Duration;
 use tollwire_x402::{PaymentId, SessionId, StreamId};
 
@@ -12,7 +12,7 @@ pub enum Command {
     ///
     /// Done, Replayed (same purchase), Foreign (the payment was recorded for something else), Conflict (no units,
     /// more than [`UNITS_MAX`](crate::core::UNITS_MAX), the session is of another feed or unit, or a top-up's session
-    /// does not exist).
+    /// does not exist), Closed (the session that it would add to).
     Record {
         /// Whose.
         payment: PaymentId,
@@ -57,7 +57,8 @@ pub enum Command {
     /// Set units aside for a stream, so that they and those posted come to `to` in all; or prolong what is held.
     ///
     /// Held, Replayed-as-Held (same id within [`REOPEN_WINDOW`](crate::core::REOPEN_WINDOW), with a new fence), Conflict
-    /// (same id, later), TooMany, Exhausted, Expired, Revoked, Unknown, Fenced (a stale `fence` was given).
+    /// (same id, later), TooMany, Exhausted, Expired, Revoked, Closed, Unknown, Fenced (a stale
+    /// `fence` was given).
     Hold {
         /// Whose balance.
         session: SessionId,
@@ -79,7 +80,7 @@ pub enum Command {
     /// lapsed; what neither has is forgone, which can only be what a hold that lapsed was worth.
     ///
     /// Held (units ahead are `session.holds`), Exhausted (the need cannot be met: nothing is held for this stream any
-    /// more), Expired, Revoked, Fenced, Unknown, Conflict (numbers out of order, or the stream was reversed).
+    /// more), Expired, Revoked, Closed, Fenced, Unknown, Conflict (numbers out of order, or the stream was reversed).
     Extend {
         /// Whose balance.
         session: SessionId,
@@ -100,7 +101,7 @@ pub enum Command {
     },
     /// Capture held units, up to `to` in all.
     ///
-    /// Done, Replayed (already posted that far), Lapsed (the hold returned before), Fenced, Revoked, Unknown.
+    /// Done, Replayed (already posted that far), Lapsed (the hold returned before), Fenced, Revoked, Closed, Unknown.
     Post {
         /// Whose balance.
         session: SessionId,
@@ -151,11 +152,52 @@ pub enum Command {
         /// Which.
         session: SessionId,
     },
-    /// The balance's life is over: what remains (and is not held) falls due. Done, Replayed, Conflict (too
-    /// early), Unknown.
+    /// The balance's life is over, or the session was closed: what remains (and is not held) falls due. Done, Replayed,
+    /// Conflict (too early), Unknown.
     Expire {
         /// Which.
         session: SessionId,
+    },
+    /// End a session for good: it serves nothing more and takes no top-up. Done, Replayed, Unknown.
+    Close {
+        /// Which.
+        session: SessionId,
+    },
+    /// Take what remains out of a balance, to be paid back. The money moves afterwards: the refund is pending until
+    /// [`Command::SettleRefund`].
+    ///
+    /// Done, Replayed (this refund was ordered before; the answer shows as what), Unknown, Conflict (the session is
+    /// neither closed nor revoked nor at its end; units are held; it does not stand any more as the order says; it is to
+    /// go to somebody else than the payer; or an earlier number is missing).
+    Refund {
+        /// Which.
+        session: SessionId,
+        /// What is paid back.
+        refund: Box<RefundOrder>,
+    },
+    /// Remember the transaction that is about to pay a refund. Only what is attached may be broadcast.
+    ///
+    /// Done, Replayed (this transaction is attached, or the refund needs none any more), Unknown, Conflict (it has not
+    /// `made` transactions, so that whoever made this one did not know of all; or as many as
+    /// [`ATTEMPTS_MAX`](crate::model::Refund::ATTEMPTS_MAX)).
+    AttachRefund {
+        /// Whose.
+        session: SessionId,
+        /// Which of the session's refunds.
+        number: u32,
+        /// The transactions it had when this one was made.
+        made: u32,
+        /// The transaction.
+        attempt: Attempt,
+    },
+    /// The refund has arrived. Done, Replayed, Unknown.
+    SettleRefund {
+        /// Whose.
+        session: SessionId,
+        /// Which of the session's refunds.
+        number: u32,
+        /// How it landed.
+        landing: Landing,
     },
 }
 
@@ -174,7 +216,11 @@ impl Command {
             | Self::Reverse { session, .. }
             | Self::End { session, .. }
             | Self::Revoke { session }
-            | Self::Expire { session } => session,
+            | Self::Expire { session }
+            | Self::Close { session }
+            | Self::Refund { session, .. }
+            | Self::AttachRefund { session, .. }
+            | Self::SettleRefund { session, .. } => session,
         }
     }
 }
@@ -194,7 +240,11 @@ impl Command {
             | Self::Reverse { .. }
             | Self::End { .. }
             | Self::Revoke { .. }
-            | Self::Expire { .. } => None,
+            | Self::Expire { .. }
+            | Self::Close { .. }
+            | Self::Refund { .. }
+            | Self::AttachRefund { .. }
+            | Self::SettleRefund { .. } => None,
         }
     }
 
@@ -212,7 +262,34 @@ impl Command {
             | Self::Credit { .. }
             | Self::Abandon { .. }
             | Self::Revoke { .. }
-            | Self::Expire { .. } => None,
+            | Self::Expire { .. }
+            | Self::Close { .. }
+            | Self::Refund { .. }
+            | Self::AttachRefund { .. }
+            | Self::SettleRefund { .. } => None,
+        }
+    }
+}
+
+impl Command {
+    /// The refund a command names, by its number, if any.
+    pub fn refund(&self) -> Option<u32> {
+        match self {
+            Self::Refund { refund, .. } => Some(refund.number),
+            Self::AttachRefund { number, .. } | Self::SettleRefund { number, .. } => Some(*number),
+            Self::Record { .. }
+            | Self::Attach { .. }
+            | Self::Credit { .. }
+            | Self::Abandon { .. }
+            | Self::Hold { .. }
+            | Self::Extend { .. }
+            | Self::Post { .. }
+            | Self::Void { .. }
+            | Self::Reverse { .. }
+            | Self::End { .. }
+            | Self::Revoke { .. }
+            | Self::Expire { .. }
+            | Self::Close { .. } => None,
         }
     }
 }
@@ -248,4 +325,8 @@ pub enum EntryKind {
     Expire,
     /// The session was revoked.
     Revoke,
+    /// The session was closed.
+    Close,
+    /// Units taken out of the balance, to be paid back.
+    Refund,
 }

@@ -7,6 +7,7 @@
 
 mod metered;
 mod payment;
+mod refund;
 mod session;
 mod stream;
 #[cfg(test)]
@@ -16,7 +17,7 @@ pub use metered::{RECALL_FRESH, share};
 pub use session::{check_invariants, lapse};
 
 use crate::command::Entry;
-use crate::model::{Payment, Session, Stream};
+use crate::model::{Payment, Refund, Session, Stream};
 use crate::outcome::View;
 use crate::{Command, Outcome, Timestamp};
 use metered::Ask;
@@ -44,6 +45,8 @@ pub struct Slot {
     pub session: Option<Session>,
     /// The stream named by [`Command::stream`].
     pub stream: Option<Stream>,
+    /// The refund named by [`Command::refund`].
+    pub refund: Option<Refund>,
     /// How many streams of the session are open or being opened, up to what [`counts_streams`] asks for; else 0.
     pub live: u32,
 }
@@ -101,6 +104,10 @@ pub fn apply(slot: Slot, command: &Command, now: Timestamp) -> Applied {
         }
         Command::Revoke { .. } => session::revoke(slot, now),
         Command::Expire { .. } => session::expire(slot, now),
+        Command::Close { .. } => refund::close(slot, now),
+        Command::Refund { refund, .. } => refund::order(slot, refund, now),
+        Command::AttachRefund { made, attempt, .. } => refund::attach(slot, *made, attempt, now),
+        Command::SettleRefund { landing, .. } => refund::settle(slot, landing, now),
     };
     debug_assert_eq!(
         applied.changed.session.as_ref().map_or(Ok(()), check_invariants),
@@ -125,5 +132,5 @@ fn session_view(session: Option<Session>, now: Timestamp) -> Option<Box<Session>
 
 /// An answer that shows a session alone.
 fn view_of(session: &Session) -> View {
-    View { payment: None, session: Some(Box::new(session.clone())) }
+    View { session: Some(Box::new(session.clone())), ..View::default() }
 }

@@ -9,6 +9,7 @@ mod books;
 mod failure;
 mod file;
 mod reader;
+mod refunds;
 mod tables;
 mod writer;
 
@@ -18,7 +19,7 @@ use self::reader::Reader;
 use self::writer::{Answer, Ask, Writer};
 use crate::command::Entry;
 use crate::ledger::{BoxFuture, Watched};
-use crate::model::{Payment, Session, Stream};
+use crate::model::{Payment, Refund, RefundId, Session, Stream};
 use crate::{Clock, Command, Error, Ledger, Outcome, Timestamp};
 use redb::{Builder, Database};
 use std::fmt;
@@ -121,6 +122,18 @@ impl Ledger for EmbeddedLedger {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<(PaymentId, Payment)>, Error>> {
         self.read(|reader| reader.in_doubt(after, limit))
+    }
+
+    fn refund(&self, id: &RefundId) -> BoxFuture<'_, Result<Option<Refund>, Error>> {
+        self.read(|reader| reader.refund(id))
+    }
+
+    fn refunds_in_doubt(
+        &self,
+        after: Option<&RefundId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(RefundId, Refund)>, Error>> {
+        self.read(|reader| reader.refunds_in_doubt(after, limit))
     }
 
     fn sessions(

@@ -1,7 +1,7 @@
 //! The interface every store implements.
 
 use crate::command::Entry;
-use crate::model::{Payment, Session, Stream};
+use crate::model::{Payment, Refund, RefundId, Session, Stream};
 use crate::{Command, Error, Outcome, Timestamp};
 use std::future::Future;
 use std::pin::Pin;
@@ -38,6 +38,16 @@ pub trait Ledger: Send + Sync {
         after: Option<&PaymentId>,
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<(PaymentId, Payment)>, Error>>;
+
+    /// A refund.
+    fn refund(&self, id: &RefundId) -> BoxFuture<'_, Result<Option<Refund>, Error>>;
+
+    /// Refunds that are pending: at most `limit`, those after `after` in the order of sessions, then numbers.
+    fn refunds_in_doubt(
+        &self,
+        after: Option<&RefundId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(RefundId, Refund)>, Error>>;
 
     /// Sessions in identity order after `after`, at most `limit`.
     fn sessions(

@@ -3,7 +3,7 @@
 use crate::command::Entry;
 use crate::core::{self, Slot, lapse};
 use crate::ledger::{BoxFuture, Watched};
-use crate::model::{Fate, Payment, Session, Stream, payer_key};
+use crate::model::{Fate, Payment, Refund, RefundFate, RefundId, Session, Stream, payer_key};
 use crate::{Clock, Command, Error, Ledger, Outcome, Timestamp};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,6 +24,7 @@ struct Books {
     payments: BTreeMap<PaymentId, Payment>,
     sessions: BTreeMap<SessionId, Session>,
     streams: BTreeMap<(SessionId, StreamId), Stream>,
+    refunds: BTreeMap<RefundId, Refund>,
     /// Of the streams, those that are live: what reading a session shows.
     live: BTreeMap<SessionId, BTreeMap<StreamId, Timestamp>>,
     journals: BTreeMap<SessionId, Vec<Entry>>,
@@ -55,7 +56,9 @@ impl Books {
         let stream =
             command.stream().and_then(|id| self.streams.get(&(session.clone(), id.clone()))).cloned();
         let live = self.open_streams(&session, now, core::counts_streams(command));
-        let slot = Slot { payment, session: self.sessions.get(&session).cloned(), stream, live };
+        let refund_id = command.refund().map(|number| RefundId { session: session.clone(), number });
+        let refund = refund_id.as_ref().and_then(|id| self.refunds.get(id)).cloned();
+        let slot = Slot { payment, session: self.sessions.get(&session).cloned(), stream, refund, live };
         let applied = core::apply(slot, command, now);
         if let Some(row) = &applied.changed.session {
             core::check_invariants(row).map_err(|broken| Error::Corrupt(format!("{session}: {broken}")))?;
@@ -68,6 +71,9 @@ impl Books {
             live.retain(|other, until| other != id && *until > now);
             live.extend(row.live_until.map(|until| (id.clone(), until)));
             self.streams.insert((session.clone(), id.clone()), row);
+        }
+        if let (Some(id), Some(row)) = (refund_id, applied.changed.refund) {
+            self.refunds.insert(id, row);
         }
         if let Some(row) = applied.changed.session {
             self.sessions.insert(session.clone(), row);
@@ -132,6 +138,20 @@ impl Ledger for MemoryLedger {
         ready(pending.take(limit).map(|(id, row)| (id.clone(), row.clone())).collect())
     }
 
+    fn refund(&self, id: &RefundId) -> BoxFuture<'_, Result<Option<Refund>, Error>> {
+        ready(self.books().refunds.get(id).cloned())
+    }
+
+    fn refunds_in_doubt(
+        &self,
+        after: Option<&RefundId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(RefundId, Refund)>, Error>> {
+        let books = self.books();
+        let pending = books.refunds.range(beyond(after)).filter(|(_, row)| row.fate == RefundFate::Pending);
+        ready(pending.take(limit).map(|(id, row)| (id.clone(), row.clone())).collect())
+    }
+
     fn sessions(
         &self,
         after: Option<&SessionId>,
@@ -151,7 +171,9 @@ impl Ledger for MemoryLedger {
         let mut found: Vec<_> =
             books.sessions.iter().filter(|(_, row)| payer_key(&row.payer) == payer).collect();
         found.sort_by(|a, b| (b.1.opened, b.0).cmp(&(a.1.opened, a.0)));
-        ready(found.into_iter().take(limit).map(|(id, row)| (id.clone(), books.shown(id, row, now))).collect())
+        ready(
+            found.into_iter().take(limit).map(|(id, row)| (id.clone(), books.shown(id, row, now))).collect(),
+        )
     }
 
     fn watch(&self, sessions: Vec<SessionId>) -> BoxFuture<'_, Result<Vec<Option<Watched>>, Error>> {

@@ -3,6 +3,9 @@
 //! For every session, always: `captured + held + remaining + refunded + expired == bought`.
 
 mod debug;
+mod refund;
+
+pub use refund::{Refund, RefundFate, RefundId, RefundOrder};
 
 use crate::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -178,10 +181,16 @@ pub struct Session {
     pub bought: u64,
     /// Units used, for good.
     pub captured: u64,
-    /// Units paid back.
+    /// Units paid back, by [`Session::refunds`] refunds.
     pub refunded: u64,
     /// Units that fell due at the end of the balance's life.
     pub expired: u64,
+    /// Refunds ordered so far.
+    pub refunds: u32,
+    /// What the refunded units were paid with: sent back, or withheld for the gas of sending.
+    pub returned: Usdc,
+    /// What of it was withheld.
+    pub withheld: Usdc,
     /// Units set aside per stream, each until its lease lapses.
     pub holds: BTreeMap<StreamId, Hold>,
     /// Streams that are open or being opened, each with the time at which it must have ended. Filled where a session is read

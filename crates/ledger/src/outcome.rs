@@ -1,6 +1,6 @@
 //! What the ledger answers. Refusals are values.
 
-use crate::model::{Payment, Session};
+use crate::model::{Payment, Refund, Session};
 use std::time::Duration;
 
 /// The answer to a command.
@@ -36,6 +36,8 @@ pub enum Outcome {
     Expired,
     /// The session was revoked.
     Revoked,
+    /// The session was ended by its payer or an operator.
+    Closed,
     /// The hold had lapsed before it was posted.
     Lapsed,
     /// A newer opening of the same stream took its place.
@@ -46,11 +48,13 @@ pub enum Outcome {
     Unknown,
 }
 
-/// How things stand after a command: the payment, the session, or both, whichever it touched.
+/// How things stand after a command: the payment, the session, the refund, whichever it touched.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct View {
     /// The payment.
     pub payment: Option<Box<Payment>>,
     /// The session.
     pub session: Option<Box<Session>>,
+    /// The refund.
+    pub refund: Option<Box<Refund>>,
 }

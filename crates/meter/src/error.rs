@@ -22,6 +22,9 @@ pub enum Refusal {
     /// The session was revoked.
     #[error("the session was revoked")]
     Revoked,
+    /// The session was ended by its payer or an operator.
+    #[error("the session was closed")]
+    Closed,
     /// The ledger knows no such session.
     #[error("no such session")]
     Unknown,
@@ -47,6 +50,7 @@ pub(crate) fn refused(outcome: &Outcome) -> Refusal {
         Outcome::TooMany => Refusal::TooMany,
         Outcome::Expired => Refusal::Expired,
         Outcome::Revoked => Refusal::Revoked,
+        Outcome::Closed => Refusal::Closed,
         Outcome::Unknown => Refusal::Unknown,
         Outcome::Conflict | Outcome::Fenced => Refusal::Conflict,
         Outcome::Lapsed => Refusal::Lapsed,
@@ -62,6 +66,7 @@ pub(crate) fn over(outcome: &Outcome) -> CloseCode {
     match outcome {
         Outcome::Exhausted { .. } => CloseCode::Exhausted,
         Outcome::Expired | Outcome::Revoked => CloseCode::Unauthorized,
+        Outcome::Closed => CloseCode::SessionClosed,
         Outcome::Fenced => CloseCode::Replaced,
         Outcome::Unknown => CloseCode::SessionNotFound,
         _ => CloseCode::Internal,

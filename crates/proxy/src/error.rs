@@ -28,6 +28,9 @@ pub enum OpenError {
     /// The session was revoked.
     #[error("the session was revoked")]
     Revoked,
+    /// The session was ended by its payer or an operator.
+    #[error("the session was closed")]
+    Closed,
     /// The ledger knows no such session.
     #[error("no such session")]
     Unknown,
@@ -67,7 +70,7 @@ impl OpenError {
         match self {
             Self::NotWebSocket(error) => error.status(),
             Self::Exhausted { .. } | Self::Expired => StatusCode::FORBIDDEN,
-            Self::Revoked | Self::Unknown => StatusCode::UNAUTHORIZED,
+            Self::Revoked | Self::Closed | Self::Unknown => StatusCode::UNAUTHORIZED,
             Self::Conflict => StatusCode::CONFLICT,
             Self::TooMany | Self::TooManyFailedDials { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Upstream(_) => StatusCode::BAD_GATEWAY,
@@ -109,6 +112,7 @@ impl OpenError {
             Self::TooMany => "too-many-streams-of-session",
             Self::Expired => "balance-expired",
             Self::Revoked => "revoked",
+            Self::Closed => "closed",
             Self::Unknown => "unknown-session",
             Self::Conflict => "stream-conflict",
             Self::TooManyFailedDials { .. } => "too-many-failed-opens",
@@ -129,6 +133,7 @@ impl From<Refusal> for OpenError {
             Refusal::TooMany => Self::TooMany,
             Refusal::Expired => Self::Expired,
             Refusal::Revoked => Self::Revoked,
+            Refusal::Closed => Self::Closed,
             Refusal::Unknown => Self::Unknown,
             Refusal::Conflict => Self::Conflict,
             Refusal::Lapsed => Self::Lapsed,

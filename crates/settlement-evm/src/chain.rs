@@ -6,11 +6,11 @@ use crate::send::Lane;
 use crate::turn::Turns;
 use serde_json::Value;
 use tollwire_exact::evm::{Address, Checked, Dialect, Domain, PrivateKey, check_static};
-use tollwire_ledger::model::{Attempt, Landing, Payment};
-use tollwire_settlement::chain::{BoxFuture, Turn};
+use tollwire_ledger::model::{Attempt, Landing, Payment, Refund};
+use tollwire_settlement::chain::{BoxFuture, Payout, Turn};
 use tollwire_settlement::{Chain, ChainError, ChainInfo, Identified, Observation, Refusal};
-use tollwire_x402::reason;
 use tollwire_x402::v2::PaymentRequirements;
+use tollwire_x402::{Usdc, reason};
 
 /// An EVM chain with USDC, reached through one node.
 ///
@@ -112,6 +112,22 @@ impl Chain for EvmChain {
 
     fn observe<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, Result<Observation, ChainError>> {
         Box::pin(self.observe_payment(payment))
+    }
+
+    fn refund_gas<'a>(&'a self, to: &'a str) -> BoxFuture<'a, Result<Usdc, ChainError>> {
+        Box::pin(self.refund_cost(to))
+    }
+
+    fn prepare_refund<'a>(
+        &'a self,
+        refund: &'a Refund,
+        turn: &'a dyn Turn,
+    ) -> BoxFuture<'a, Result<Attempt, ChainError>> {
+        Box::pin(self.prepare_payout(refund, turn))
+    }
+
+    fn observe_refund<'a>(&'a self, refund: &'a Refund) -> BoxFuture<'a, Result<Payout, ChainError>> {
+        Box::pin(self.observe_payout(refund))
     }
 
     fn block_time<'a>(&'a self, landing: &'a Landing) -> BoxFuture<'a, Result<Option<u64>, ChainError>> {

@@ -11,6 +11,7 @@ sol! {
         function version() external view returns (string);
         function DOMAIN_SEPARATOR() external view returns (bytes32);
         function balanceOf(address account) external view returns (uint256);
+        function transfer(address to, uint256 value) external returns (bool);
         function authorizationState(address authorizer, bytes32 nonce) external view returns (bool);
 
         function transferWithAuthorization(

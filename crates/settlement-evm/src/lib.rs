@@ -15,6 +15,7 @@ mod contract;
 mod error;
 mod node;
 mod observe;
+mod refund;
 mod rpc;
 mod send;
 mod turn;

@@ -142,25 +142,47 @@ impl EvmChain {
         head: Block,
     ) -> Result<Option<(Ending, String, u64)>, ChainError> {
         let from_time = payment.recorded.secs().saturating_sub(LOOK_BACK_SECS);
-        let mut from = self.block_before(from_time, head).await?;
-        let contract = address(&self.usdc.contract);
+        let from = self.block_before(from_time, head).await?;
         let hex = |word: B256| hex0x(word.as_slice());
         let topics =
             json!([ENDINGS.map(hex), hex(topic(address(&signed.from))), hex(B256::from(signed.nonce))]);
-        let mut span = self.config.log_blocks;
-        while from <= head.number {
-            let to = from.saturating_add(span.saturating_sub(1)).min(head.number);
+        let mut found = None;
+        self.each_log(from, head.number, topics, |log| {
+            found = Some(log);
+            true
+        })
+        .await?;
+        match found {
+            Some(log) => self.read_ending(signed, log).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Goes through the token's logs in blocks `from..=to` that have these topics, until `heed` says that it is enough.
+    pub(crate) async fn each_log(
+        &self,
+        mut from: u64,
+        to: u64,
+        topics: serde_json::Value,
+        mut heed: impl FnMut(Log) -> bool,
+    ) -> Result<(), ChainError> {
+        let contract = address(&self.usdc.contract);
+        let (last, mut span) = (to, self.config.log_blocks);
+        while from <= last {
+            let to = from.saturating_add(span.saturating_sub(1)).min(last);
             match self.node.logs(contract, from, to, topics.clone()).await {
-                Ok(logs) => match logs.into_iter().next() {
-                    Some(log) => return self.read_ending(signed, log).await,
-                    None => from = to.saturating_add(1),
-                },
+                Ok(logs) => {
+                    if logs.into_iter().any(&mut heed) {
+                        return Ok(());
+                    }
+                    from = to.saturating_add(1);
+                }
                 // Nodes differ in the range they allow, and in how they say so.
                 Err(_) if span > LOG_BLOCKS_MIN => span = (span / 4).max(LOG_BLOCKS_MIN),
                 Err(error) => return Err(error),
             }
         }
-        Ok(None)
+        Ok(())
     }
 
     async fn read_ending(
@@ -174,7 +196,7 @@ impl EvmChain {
     }
 
     /// A block not after `time`, near the last such one; block 0 if there is none.
-    async fn block_before(&self, time: u64, head: Block) -> Result<u64, ChainError> {
+    pub(crate) async fn block_before(&self, time: u64, head: Block) -> Result<u64, ChainError> {
         let (mut low, mut high, mut step) = (head, head.number, 64_u64);
         while low.time > time && low.number > 0 {
             high = low.number;
@@ -194,8 +216,12 @@ impl EvmChain {
     }
 
     /// What our mined transactions for a payment cost, reverted ones included, rounded up.
-    fn gas(&self, receipts: &[Receipt]) -> Money {
-        let wei = receipts.iter().fold(U256::ZERO, |sum, receipt| sum.saturating_add(receipt.cost));
+    pub(crate) fn gas(&self, receipts: &[Receipt]) -> Money {
+        self.in_usdc(receipts.iter().fold(U256::ZERO, |sum, receipt| sum.saturating_add(receipt.cost)))
+    }
+
+    /// An amount of wei in USDC at the configured rate, rounded up.
+    pub(crate) fn in_usdc(&self, wei: U256) -> Money {
         let rate = U256::from(self.config.usdc_per_coin.atomic());
         let atomic = wei.saturating_mul(rate).div_ceil(U256::from(WEI_PER_COIN));
         u64::try_from(atomic).ok().and_then(Money::from_atomic).unwrap_or(Money::MAX)

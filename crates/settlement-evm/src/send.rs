@@ -31,13 +31,13 @@ pub(crate) struct Lane(Mutex<Option<(u64, Instant)>>);
 
 /// Fees of one transaction, in wei per gas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Fees {
+pub(crate) struct Fees {
     max: u128,
     tip: u128,
 }
 
 impl Lane {
-    fn next(&self) -> Option<u64> {
+    pub(crate) fn next(&self) -> Option<u64> {
         let next = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         next.filter(|(_, at)| at.elapsed() < REMEMBER).map(|(next, _)| next)
     }
@@ -79,18 +79,28 @@ impl EvmChain {
         };
         let input = transfer_calldata(&payload)
             .ok_or_else(|| ChainError::Refused("the signature's wrapper is damaged".into()))?;
-        let transaction = TxEip1559 {
+        self.sign_call(nonce, self.config.gas_limit, fees, input)
+    }
+
+    /// Signs a call of the token.
+    pub(crate) fn sign_call(
+        &self,
+        nonce: u64,
+        gas_limit: u64,
+        fees: Fees,
+        input: Vec<u8>,
+    ) -> Result<Attempt, ChainError> {
+        self.sign(TxEip1559 {
             chain_id: self.usdc.chain_id,
             nonce,
-            gas_limit: self.config.gas_limit,
+            gas_limit,
             max_fee_per_gas: fees.max,
             max_priority_fee_per_gas: fees.tip,
             to: TxKind::Call(address(&self.usdc.contract)),
             value: U256::ZERO,
             access_list: AccessList::default(),
             input: input.into(),
-        };
-        self.sign(transaction)
+        })
     }
 
     /// Sends an attempt. Success means that the node has it, or had it already.
@@ -132,7 +142,7 @@ impl EvmChain {
             };
             // At `pending` the nonce is free, whether the node lost our transaction or never saw it.
             if nonce == pending || self.node.knows(&attempt.tx).await? {
-                return Ok((nonce, fees_of(attempt)));
+                return Ok((nonce, Fees::of(attempt)));
             }
         }
         Ok((pending.max(self.lane.next().unwrap_or_default()), None))
@@ -140,7 +150,7 @@ impl EvmChain {
 
     /// What a transaction pays now: the node's tip, and twice the base fee, so that it stays valid while blocks
     /// fill up.
-    async fn fees(&self) -> Result<Fees, ChainError> {
+    pub(crate) async fn fees(&self) -> Result<Fees, ChainError> {
         let (block, tip) = tokio::try_join!(self.node.block(At::Latest), self.node.tip())?;
         let cap = self.config.max_fee_per_gas;
         if block.base_fee >= cap {
@@ -170,8 +180,20 @@ impl EvmChain {
 }
 
 impl Fees {
+    /// What a prepared transaction offers.
+    pub(crate) fn of(attempt: &Attempt) -> Option<Self> {
+        let transaction = TxEnvelope::decode_2718(&mut attempt.raw.as_slice()).ok()?;
+        let max = transaction.max_fee_per_gas();
+        Some(Self { max, tip: transaction.max_priority_fee_per_gas().unwrap_or(max) })
+    }
+
+    /// The higher of both, each for itself.
+    pub(crate) fn max(self, other: Self) -> Self {
+        Self { max: self.max.max(other.max), tip: self.tip.max(other.tip) }
+    }
+
     /// At least an eighth above a former transaction's, as nodes demand of a replacement.
-    fn above(self, former: Self, cap: u128) -> Result<Self, ChainError> {
+    pub(crate) fn above(self, former: Self, cap: u128) -> Result<Self, ChainError> {
         let more = |fee: u128| fee.saturating_add(fee / 8).saturating_add(1);
         let fees = Self { max: self.max.max(more(former.max)), tip: self.tip.max(more(former.tip)) };
         if fees.max > cap {
@@ -180,13 +202,6 @@ impl Fees {
         }
         Ok(fees)
     }
-}
-
-/// What a prepared transaction offers.
-fn fees_of(attempt: &Attempt) -> Option<Fees> {
-    let transaction = TxEnvelope::decode_2718(&mut attempt.raw.as_slice()).ok()?;
-    let max = transaction.max_fee_per_gas();
-    Some(Fees { max, tip: transaction.max_priority_fee_per_gas().unwrap_or(max) })
 }
 
 /// The payload that was recorded with a payment.

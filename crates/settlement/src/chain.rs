@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::future::Future;
 use std::pin::Pin;
-use tollwire_ledger::model::{Attempt, Landing, Payment};
+use tollwire_ledger::model::{Attempt, Landing, Payment, Refund};
 use tollwire_x402::v2::{Extra, PaymentRequirements};
 use tollwire_x402::{Network, PaymentId, Usdc};
 
@@ -76,6 +76,9 @@ pub enum ChainError {
     /// safe, because the token contract takes each authorization once.
     #[error("transaction superseded: {0}")]
     Superseded(String),
+    /// This chain, as it is configured, can pay nobody back: the text says what to change.
+    #[error("refunds cannot be paid: {0}")]
+    CannotPay(String),
 }
 
 /// What became of a payment, as far as the chain can prove it.
@@ -87,6 +90,17 @@ pub enum Observation {
     Dead(Refusal),
     /// Not known yet. With the hash of the transaction we wait for, if there is one.
     Pending(Option<String>),
+}
+
+/// What became of a refund's transactions, as far as the chain can prove it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Payout {
+    /// The money is in the payer's account, final enough for this chain's configuration.
+    Landed(Landing),
+    /// One of them may still land. With the hash of the one we wait for.
+    Pending(String),
+    /// None was made, or all are proven never to land: another may be made.
+    Clear,
 }
 
 /// The right to use a signer's next account nonce; dropping it ends the turn.
@@ -136,11 +150,39 @@ pub trait Chain: Send + Sync {
     /// submitted the same authorization, or the payer may have cancelled it.
     fn observe<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, Result<Observation, ChainError>>;
 
+    /// What paying this account back would cost now, in USDC at the configured rate. [`ChainError::CannotPay`] (the
+    /// default) if the chain cannot do that at all.
+    fn refund_gas<'a>(&'a self, _to: &'a str) -> BoxFuture<'a, Result<Usdc, ChainError>> {
+        cannot_pay()
+    }
+
+    /// Signs a transaction that pays a refund. Nothing leaves.
+    ///
+    /// A plain transfer can be made twice, so this is refused unless, of the transactions made before and this one, at
+    /// most one can ever land: it takes the account nonce of those that may, or they are proven dead.
+    fn prepare_refund<'a>(
+        &'a self,
+        _refund: &'a Refund,
+        _turn: &'a dyn Turn,
+    ) -> BoxFuture<'a, Result<Attempt, ChainError>> {
+        cannot_pay()
+    }
+
+    /// Looks up what became of a refund, by its transactions and by the token's own logs.
+    fn observe_refund<'a>(&'a self, _refund: &'a Refund) -> BoxFuture<'a, Result<Payout, ChainError>> {
+        cannot_pay()
+    }
+
     /// When the block of a landing was made, by the chain's clock, in seconds since the epoch. `None` (the default) if
     /// that cannot be told; what landed before it was recorded is then never credited.
     fn block_time<'a>(&'a self, _landing: &'a Landing) -> BoxFuture<'a, Result<Option<u64>, ChainError>> {
         Box::pin(std::future::ready(Ok(None)))
     }
+}
+
+fn cannot_pay<'a, T: Send + 'a>() -> BoxFuture<'a, Result<T, ChainError>> {
+    let why = "this kind of chain has no way to pay out";
+    Box::pin(std::future::ready(Err(ChainError::CannotPay(why.to_owned()))))
 }
 
 impl Refusal {

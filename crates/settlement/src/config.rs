@@ -35,6 +35,8 @@ pub struct SettlerConfig {
     pub reconcile_patience: Duration,
     /// Payments the reconciler works on at once. Default 8.
     pub reconcile_parallel: usize,
+    /// Refunds worked on at once in this process; the others wait. Default 8.
+    pub refunds_parallel: usize,
     /// Longest pause before the reconciler looks at the same payment again. Default 60 s.
     pub reconcile_backoff_max: Duration,
 }
@@ -54,6 +56,7 @@ impl Default for SettlerConfig {
             reconcile_every: Duration::from_secs(5),
             reconcile_patience: Duration::from_secs(5),
             reconcile_parallel: 8,
+            refunds_parallel: 8,
             reconcile_backoff_max: Duration::from_mins(1),
         }
     }

@@ -9,12 +9,13 @@
 
 mod check;
 mod faults;
+mod payout;
 mod world;
 
 pub use faults::{BroadcastFault, Faults};
 pub use world::Transfer;
 
-use crate::chain::{BoxFuture, Turn};
+use crate::chain::{BoxFuture, Payout, Turn};
 use crate::{Chain, ChainError, ChainInfo, Identified, Observation, Refusal};
 use serde_json::Value;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,7 +23,7 @@ use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 use tollwire_exact::evm::Address;
 use tollwire_ledger::Clock;
-use tollwire_ledger::model::{Attempt, Landing, Payment};
+use tollwire_ledger::model::{Attempt, Landing, Payment, Refund};
 use tollwire_x402::v2::{Extra, PaymentRequirements};
 use tollwire_x402::{Network, Usdc, asset, reason};
 use world::{Carried, Use, World};
@@ -170,6 +171,9 @@ impl DevChain {
     }
 
     fn send(&self, attempt: &Attempt) -> Result<(), ChainError> {
+        if let Some(paying) = Self::read_paying(attempt) {
+            return self.pay(attempt, &paying);
+        }
         let carried: Carried = serde_json::from_slice(&attempt.raw)
             .map_err(|error| ChainError::Unavailable(format!("not a dev transaction: {error}")))?;
         let lost = |what: &str| Err(ChainError::Unavailable(format!("scripted fault: {what}")));
@@ -315,6 +319,31 @@ impl Chain for DevChain {
         Box::pin(async move {
             self.reach().await?;
             self.look(payment)
+        })
+    }
+
+    fn refund_gas<'a>(&'a self, _to: &'a str) -> BoxFuture<'a, Result<Usdc, ChainError>> {
+        Box::pin(async move {
+            self.reach().await?;
+            Ok(self.config.gas)
+        })
+    }
+
+    fn prepare_refund<'a>(
+        &'a self,
+        refund: &'a Refund,
+        turn: &'a dyn Turn,
+    ) -> BoxFuture<'a, Result<Attempt, ChainError>> {
+        Box::pin(async move {
+            self.reach().await?;
+            self.prepare_payout(refund, turn)
+        })
+    }
+
+    fn observe_refund<'a>(&'a self, refund: &'a Refund) -> BoxFuture<'a, Result<Payout, ChainError>> {
+        Box::pin(async move {
+            self.reach().await?;
+            self.look_for_payout(refund)
         })
     }
 

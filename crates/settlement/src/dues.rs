@@ -3,6 +3,12 @@
 //! Dues accrue on captured units only. The provider's net is what was captured, less the session's gas, which is
 //! charged once, less the fee, which is rounded down on the cumulative value so that no sequence of small captures
 //! pays more or less than one large one.
+//!
+//! A refund takes its units out of the session together with the money they were paid with, for good: what is left of
+//! the deposit is spread over the units that are left. Of that money, what the payer was sent is the payer's, and what
+//! was withheld for gas is the operator's, who pays the gas whatever it comes to. So the payer bears what was estimated,
+//! and the operator gains or loses the difference to what it cost. When the estimate is more than the whole value,
+//! nothing is sent and all of it is withheld.
 
 use tollwire_ledger::model::Session;
 use tollwire_x402::Usdc;
@@ -14,10 +20,12 @@ pub enum Unspent {
     Refund,
     /// They fall to the provider, as if they had been served.
     Provider,
+    /// They stay in the session, unspent, until an operator refunds them.
+    Keep,
 }
 
 /// Where a session's deposit stands. Always
-/// `deposited == provider_net + fee + gas + refunded + unspent`.
+/// `deposited == provider_net + fee + gas + refunded + refund_gas + unspent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Statement {
     /// What the agent paid in.
@@ -32,8 +40,10 @@ pub struct Statement {
     pub gas_uncovered: Usdc,
     /// What the provider gets.
     pub provider_net: Usdc,
-    /// Paid back, or owed back, to the payer.
+    /// Sent back, or owed back, to the payer.
     pub refunded: Usdc,
+    /// Withheld from refunds for their gas; the operator's.
+    pub refund_gas: Usdc,
     /// What can still be used (held units included).
     pub unspent: Usdc,
 }
@@ -46,13 +56,14 @@ pub struct Statement {
 pub fn statement(session: &Session, fee_bps: u16, unspent: Unspent) -> Option<Statement> {
     let expired_to = |whose: Unspent| if whose == unspent { session.expired } else { 0 };
     let earned = session.captured.checked_add(expired_to(Unspent::Provider))?;
-    let returned = session.refunded.checked_add(expired_to(Unspent::Refund))?;
-    let gone = earned.checked_add(returned)?;
+    let gone = earned.checked_add(expired_to(Unspent::Refund))?;
     let accrued = value_of(session, earned)?;
-    let refunded = value_of(session, gone)?.checked_sub(accrued)?;
+    let owed = value_of(session, gone)?.checked_sub(accrued)?;
+    let sent = session.returned.checked_sub(session.withheld)?;
     let fee = accrued.share_bps(fee_bps)?;
     let after_fee = accrued.checked_sub(fee)?;
     let gas = session.gas.min(after_fee);
+    let unrefunded = session.deposited.checked_sub(session.returned)?;
     Some(Statement {
         deposited: session.deposited,
         accrued,
@@ -60,8 +71,9 @@ pub fn statement(session: &Session, fee_bps: u16, unspent: Unspent) -> Option<St
         gas,
         gas_uncovered: session.gas.checked_sub(gas)?,
         provider_net: after_fee.checked_sub(gas)?,
-        refunded,
-        unspent: session.deposited.checked_sub(accrued)?.checked_sub(refunded)?,
+        refunded: sent.checked_add(owed)?,
+        refund_gas: session.withheld,
+        unspent: unrefunded.checked_sub(accrued)?.checked_sub(owed)?,
     })
 }
 
@@ -71,13 +83,25 @@ pub fn fee_due(cumulative: Usdc, fee_bps: u16, charged: Usdc) -> Option<Usdc> {
     cumulative.share_bps(fee_bps)?.checked_sub(charged)
 }
 
-/// `floor(deposited * units / bought)`.
-fn value_of(session: &Session, units: u64) -> Option<Usdc> {
-    if units > session.bought {
+/// What the units that remain were paid with, all of them: the money that neither refunds have taken nor other units
+/// account for, what rounding left included. `None` if the session's numbers contradict each other, or units are held.
+pub fn refundable(session: &Session) -> Option<Usdc> {
+    if session.held() > 0 {
         return None;
     }
-    let product = u128::from(session.deposited.atomic()).checked_mul(u128::from(units))?;
-    let value = product.checked_div(u128::from(session.bought)).unwrap_or(0);
+    let gone = session.captured.checked_add(session.expired)?;
+    session.deposited.checked_sub(session.returned)?.checked_sub(value_of(session, gone)?)
+}
+
+/// `floor(money * units / all)`, of the money and the units that no refund has taken.
+fn value_of(session: &Session, units: u64) -> Option<Usdc> {
+    let all = session.bought.checked_sub(session.refunded)?;
+    let money = session.deposited.checked_sub(session.returned)?;
+    if units > all {
+        return None;
+    }
+    let product = u128::from(money.atomic()).checked_mul(u128::from(units))?;
+    let value = product.checked_div(u128::from(all)).unwrap_or(0);
     Usdc::from_atomic(u64::try_from(value).ok()?)
 }
 
@@ -102,6 +126,9 @@ mod tests {
             captured,
             refunded: 0,
             expired: 0,
+            refunds: 0,
+            returned: Usdc::ZERO,
+            withheld: Usdc::ZERO,
             holds: BTreeMap::default(),
             live: BTreeMap::default(),
             opened: Timestamp::default(),
@@ -146,6 +173,55 @@ mod tests {
         assert_eq!(fee_due(Usdc::ZERO, 100, Usdc::from_atomic(1).unwrap()), None);
     }
 
+    /// Takes what remains out of the session, as the ledger does.
+    fn refund(session: &mut Session, value: Usdc, gas: u64) {
+        let units = session.remaining();
+        if units > 0 {
+            let gas = Usdc::from_atomic(gas).unwrap().min(value);
+            session.refunded += units;
+            session.refunds += 1;
+            session.returned = session.returned.checked_add(value).unwrap();
+            session.withheld = session.withheld.checked_add(gas).unwrap();
+        }
+    }
+
+    /// What all owners have together, and the statement.
+    fn owners(session: &Session, fee_bps: u16, whose: Unspent) -> (u128, Statement) {
+        let s = statement(session, fee_bps, whose).unwrap();
+        let parts = [s.provider_net, s.fee, s.gas, s.refunded, s.refund_gas, s.unspent];
+        (parts.iter().map(|part| u128::from(part.atomic())).sum(), s)
+    }
+
+    #[test]
+    fn a_refund_takes_the_rest_and_leaves_what_was_earned() {
+        let mut closed = session(10_000_000, 7_000, 10, 4);
+        let value = refundable(&closed).unwrap();
+        assert_eq!(value.atomic(), 6_000_000);
+        refund(&mut closed, value, 7_000);
+        let s = statement(&closed, 100, Unspent::Refund).unwrap();
+        assert_eq!((s.refunded.atomic(), s.refund_gas.atomic(), s.unspent.atomic()), (5_993_000, 7_000, 0));
+        assert_eq!((s.accrued.atomic(), s.provider_net.atomic()), (4_000_000, 3_953_000));
+    }
+
+    #[test]
+    fn what_rounding_leaves_is_the_payers() {
+        let mut closed = session(10, 0, 3, 1);
+        let value = refundable(&closed).unwrap();
+        assert_eq!(value.atomic(), 7);
+        refund(&mut closed, value, 2);
+        let s = statement(&closed, 100, Unspent::Refund).unwrap();
+        assert_eq!((s.accrued.atomic(), s.refunded.atomic(), s.refund_gas.atomic()), (3, 5, 2));
+    }
+
+    #[test]
+    fn gas_dearer_than_the_rest_takes_all_of_it() {
+        let mut closed = session(10_000, 0, 10, 9);
+        let value = refundable(&closed).unwrap();
+        refund(&mut closed, value, 7_000);
+        let s = statement(&closed, 0, Unspent::Refund).unwrap();
+        assert_eq!((s.refunded.atomic(), s.refund_gas.atomic(), s.accrued.atomic()), (0, 1_000, 9_000));
+    }
+
     proptest! {
         #[test]
         fn every_atomic_unit_has_one_owner(
@@ -154,24 +230,34 @@ mod tests {
             bought in 1_u64..1_000_000,
             parts in prop::array::uniform4(0_u64..1_000_000),
             fee_bps in 0_u16..=10_000,
-            to_provider: bool,
+            whose in 0_usize..3,
         ) {
             let mut session = session(deposited, gas, bought, 0);
+            let whose = [Unspent::Refund, Unspent::Provider, Unspent::Keep][whose];
             let mut left = bought;
             let mut take = |wish: u64| { let got = wish.min(left); left -= got; got };
             session.captured = take(parts[0]);
-            session.refunded = take(parts[1]);
-            session.expired = take(parts[2]);
-            let whose = if to_provider { Unspent::Provider } else { Unspent::Refund };
-            let s = statement(&session, fee_bps, whose).unwrap();
-            let sum = [s.provider_net, s.fee, s.gas, s.refunded, s.unspent]
-                .iter()
-                .map(|part| u128::from(part.atomic()))
-                .sum::<u128>();
-            prop_assert_eq!(sum, u128::from(s.deposited.atomic()));
-            prop_assert_eq!(s.gas.atomic() + s.gas_uncovered.atomic(), gas);
-            if session.captured + session.refunded + session.expired == bought {
-                prop_assert_eq!(s.unspent, Usdc::ZERO);
+            session.expired = take(parts[1]);
+            let before = owners(&session, fee_bps, whose);
+            prop_assert_eq!(before.0, u128::from(deposited));
+            // All that is left goes back, some of it as gas; then somebody pays more, uses some, and gets the rest back.
+            for more in [parts[2], parts[3]] {
+                let value = refundable(&session).unwrap();
+                let accrued = statement(&session, fee_bps, whose).unwrap().accrued;
+                refund(&mut session, value, gas);
+                let s = statement(&session, fee_bps, whose).unwrap();
+                prop_assert_eq!(owners(&session, fee_bps, whose).0, u128::from(session.deposited.atomic()));
+                prop_assert_eq!(s.gas.atomic() + s.gas_uncovered.atomic(), gas);
+                if whose == Unspent::Provider || session.expired == 0 {
+                    prop_assert_eq!((s.accrued, s.unspent), (accrued, Usdc::ZERO), "nobody else's share moved");
+                }
+                session.bought += more;
+                let paid = Usdc::MAX.atomic() - session.deposited.atomic();
+                session.deposited = Usdc::from_atomic(session.deposited.atomic() + paid.min(more)).unwrap();
+                session.captured += more / 3;
+                prop_assert_eq!(
+                    owners(&session, fee_bps, whose).0, u128::from(session.deposited.atomic())
+                );
             }
         }
 

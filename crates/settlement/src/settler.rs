@@ -11,7 +11,9 @@ mod adopt;
 mod inflight;
 mod lease;
 mod pace;
+mod payback;
 mod reconcile;
+mod refund;
 mod work;
 
 use crate::{Chain, Identified, Refusal, SettleError, Settled, SettlerConfig};
@@ -46,6 +48,7 @@ struct Shared {
     config: SettlerConfig,
     in_flight: InFlight,
     backlog: reconcile::Backlog,
+    paying_back: refund::PayingBack,
 }
 
 impl Settler {
@@ -58,7 +61,8 @@ impl Settler {
     ) -> Self {
         let in_flight = InFlight::new(config.in_flight_max);
         let backlog = reconcile::Backlog::default();
-        Self { shared: Arc::new(Shared { ledger, chains, clock, config, in_flight, backlog }) }
+        let paying_back = refund::PayingBack::default();
+        Self { shared: Arc::new(Shared { ledger, chains, clock, config, in_flight, backlog, paying_back }) }
     }
 
     /// The chain of a network, if it is served here.
@@ -176,6 +180,12 @@ impl Settler {
             Outcome::Done(view) => (view, true),
             Outcome::Replayed(view) => (view, false),
             Outcome::Foreign => return Ok(Settled::Foreign),
+            // Its session was closed between the offer and the payment: nothing was taken.
+            Outcome::Closed => {
+                let message = "the session was closed; open a new one";
+                let refusal = Refusal::new(reason::INVALID_PAYMENT_REQUIREMENTS, message);
+                return Ok(Settled::Refused(refusal));
+            }
             other => return Err(unexpected("Record", &other)),
         };
         let payment = view.payment.ok_or_else(|| incomplete("Record"))?;
@@ -321,6 +331,7 @@ fn unexpected(command: &'static str, outcome: &Outcome) -> SettleError {
         Outcome::TooMany => "too many",
         Outcome::Expired => "expired",
         Outcome::Revoked => "revoked",
+        Outcome::Closed => "closed",
         Outcome::Lapsed => "lapsed",
         Outcome::Fenced => "fenced",
         Outcome::Conflict => "conflict",

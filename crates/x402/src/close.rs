@@ -6,6 +6,8 @@
 pub enum CloseCode {
     /// 1000: done.
     Normal,
+    /// 1000: the session was ended by its payer or an operator.
+    SessionClosed,
     /// 1001: this server is draining; connect again.
     GoingAway,
     /// 1002: the peer broke the WebSocket protocol.
@@ -46,7 +48,7 @@ impl CloseCode {
     /// The number on the wire.
     pub const fn code(self) -> u16 {
         match self {
-            Self::Normal => 1000,
+            Self::Normal | Self::SessionClosed => 1000,
             Self::GoingAway => 1001,
             Self::ProtocolError => 1002,
             Self::UnsupportedData => 1003,
@@ -71,6 +73,7 @@ impl CloseCode {
     pub const fn reason(self) -> &'static str {
         match self {
             Self::Normal => "",
+            Self::SessionClosed => "Session closed.",
             Self::GoingAway => "Server is draining. Connect again.",
             Self::ProtocolError => "WebSocket protocol error.",
             Self::UnsupportedData => "Unsupported data.",
@@ -97,8 +100,9 @@ impl CloseCode {
 mod tests {
     use super::*;
 
-    const ALL: [CloseCode; 18] = [
+    const ALL: [CloseCode; 19] = [
         CloseCode::Normal,
+        CloseCode::SessionClosed,
         CloseCode::GoingAway,
         CloseCode::ProtocolError,
         CloseCode::UnsupportedData,
@@ -129,7 +133,7 @@ mod tests {
 
     #[test]
     fn codes_differ_may_be_sent_and_their_reasons_fit_a_close_frame() {
-        let mut codes: Vec<u16> = ALL.iter().map(|code| code.code()).collect();
+        let mut codes: Vec<_> = ALL.iter().map(|code| (code.code(), code.reason())).collect();
         codes.sort_unstable();
         codes.dedup();
         assert_eq!(codes.len(), ALL.len());

@@ -1,7 +1,7 @@
 //! What is allowed but probably not meant.
 
 use super::feed::UpstreamAuth;
-use super::{Chain, File};
+use super::{Chain, File, Unspent};
 use tollwire_ops::config::Loaded;
 use tollwire_x402::Usdc;
 use url::{Host, Url};
@@ -43,6 +43,17 @@ pub(crate) fn warnings(file: &Loaded<File>) -> Vec<String> {
             "admin.listen: the admin listener is not on loopback; anybody who reaches it sees the metrics"
                 .into(),
         );
+    }
+    for chain in &file.value.chain {
+        if let Chain::Evm(evm) = chain
+            && evm.pay_to.is_some()
+            && file.value.unspent == Unspent::Refund
+        {
+            found.push(format!(
+                "chain {}: pay_to is set; what is left of sessions can be refunded only if it is the settlement key's own account. Else set unspent to another rule",
+                evm.network
+            ));
+        }
     }
     let keys = std::iter::once(&file.value.token.signing_key).chain(&file.value.token.previous_keys);
     let chains = file.value.chain.iter().filter_map(|chain| match chain {

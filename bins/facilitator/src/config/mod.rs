@@ -56,6 +56,9 @@ pub(crate) struct File {
     /// How long a session keeps an unspent balance.
     #[serde(default = "default_balance_ttl")]
     pub(crate) balance_ttl: HumanDuration,
+    /// What becomes of what is left at the end of a session.
+    #[serde(default)]
+    pub(crate) unspent: Unspent,
     /// Session tokens.
     pub(crate) token: Token,
     /// Metrics, health, administration.
@@ -78,6 +81,19 @@ pub(crate) struct File {
     /// What is sold.
     #[serde(default)]
     pub(crate) feed: Vec<Feed>,
+}
+
+/// `unspent`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Unspent {
+    /// Paid back on chain, to the session's payer alone, less gas.
+    #[default]
+    Refund,
+    /// The provider's, as if it had been served.
+    Provider,
+    /// Left in the session until an operator refunds it.
+    Keep,
 }
 
 /// `[token]`.

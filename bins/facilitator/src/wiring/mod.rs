@@ -12,7 +12,7 @@ pub(crate) use feeds::feeds;
 pub(crate) use keys::{keys, new_keys};
 pub(crate) use proxy::proxy_config;
 
-use crate::config::File;
+use crate::config::{self, File};
 use crate::failure::Failure;
 use feed_file::FeedFile;
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use tollwire_gate::{FeedStore, Gate, GateConfig, Parts, Sweeper};
 use tollwire_ledger::{Clock, Ledger, SystemClock};
 use tollwire_ops::config::Loaded;
 use tollwire_proxy::{Proxy, ProxyConfig};
+use tollwire_settlement::dues::Unspent;
 use tollwire_settlement::{Allowlist, Chain, LocalFacilitator, Reconciler, Settler, SettlerConfig};
 
 /// How often balances whose life is over are looked for.
@@ -61,6 +62,11 @@ pub(crate) async fn node(file: &Loaded<File>) -> Result<Node, Failure> {
     config.token_ttl = value.token.ttl.0;
     config.balance_ttl = value.balance_ttl.0;
     config.fee_bps = value.fee_bps;
+    config.unspent = match value.unspent {
+        config::Unspent::Refund => Unspent::Refund,
+        config::Unspent::Provider => Unspent::Provider,
+        config::Unspent::Keep => Unspent::Keep,
+    };
     config.settle_wait = value.limits.settlement_wait.0;
     config.stream_limits = Arc::new(feeds::stream_limits(file));
     config.upstream_hosts.clone_from(&value.upstream_hosts);

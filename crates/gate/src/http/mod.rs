@@ -8,6 +8,7 @@ mod admin;
 mod answer;
 mod bill;
 mod body;
+mod close;
 mod cors;
 mod credentials;
 mod facilitator;

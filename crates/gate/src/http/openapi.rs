@@ -23,7 +23,7 @@ fn document(server: &str) -> Value {
             "/feeds": { "get": operation("listFeeds", "What is sold", &json!({ "200": ok("Feeds", "Feeds") })) },
             "/feeds/{feed}/session": { "parameters": [feed_parameter()], "get": buy() },
             "/feeds/{feed}/ws": { "parameters": [feed_parameter()], "get": stream() },
-            "/session": { "get": online() },
+            "/session": { "get": online(), "delete": close() },
             "/verify": { "post": call("verifyPayment", "Would this payment settle now?", "VerifyResponse") },
             "/settle": { "post": call("settlePayment", "Settle this payment, once", "SettleResponse") },
             "/supported": {
@@ -141,6 +141,24 @@ fn online() -> Value {
     })
 }
 
+fn close() -> Value {
+    json!({
+        "operationId": "closeSession",
+        "summary": "End a session for good; what is left is refunded, falls to the provider or stays, as configured",
+        "security": [{ "session": [] }],
+        "parameters": payment_parameters(),
+        "responses": {
+            "200": ok("Ended; what was paid back, if anything was left", "Closure"),
+            "202": ok("Ended; its streams are ending or the refund is under way: ask again", "Closure"),
+            "400": problem("A header is malformed"),
+            "401": problem("No token, one that is not ours, or no proof of its payer; the latter carries a sign-in challenge"),
+            "403": problem("The token has expired"),
+            "429": problem("Too many requests in flight"),
+            "503": problem("The ledger or the chain cannot answer: ask again"),
+        },
+    })
+}
+
 fn call(id: &str, summary: &str, schema: &str) -> Value {
     json!({
         "operationId": id,
@@ -172,7 +190,15 @@ fn schemas() -> Value {
         } },
         "SessionView": { "type": "object", "properties": {
             "active": { "type": "boolean" }, "jti": text, "feed": text, "units_remaining": count,
-            "live_streams": count, "expires_at": { "type": "string", "format": "date-time" },
+            "live_streams": count, "closed": { "type": "boolean" },
+            "expires_at": { "type": "string", "format": "date-time" },
+        } },
+        "Closure": { "type": "object", "required": ["jti", "state"], "properties": {
+            "jti": text, "state": { "enum": ["closing", "refunding", "refunded", "closed"] },
+            "refund": { "type": ["object", "null"], "properties": {
+                "number": count, "state": { "enum": ["pending", "paid", "nothing"] }, "units": count, "amount": text,
+                "gas": text, "network": text, "to": text, "transaction": { "type": ["string", "null"] },
+            } },
         } },
         "FacilitatorRequest": { "type": "object", "required": ["paymentPayload", "paymentRequirements"], "properties": {
             "x402Version": count, "paymentPayload": object, "paymentRequirements": object,

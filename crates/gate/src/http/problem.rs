@@ -7,6 +7,7 @@ use http::StatusCode;
 use http::header::WWW_AUTHENTICATE;
 use tollwire_proxy::OpenError;
 use tollwire_session::Error as TokenError;
+use tollwire_settlement::{ChainError, SettleError};
 
 /// The problem for a refusal. The ones a payment can cure become bills elsewhere ([`super::bill`]).
 pub(crate) fn problem(error: &Error) -> Problem {
@@ -40,6 +41,9 @@ fn status(error: &Error) -> (StatusCode, &'static str) {
         Error::TokenMissing => (StatusCode::UNAUTHORIZED, "token-missing"),
         Error::SessionUnknown => (StatusCode::UNAUTHORIZED, "session-unknown"),
         Error::SessionRevoked => (StatusCode::UNAUTHORIZED, "session-revoked"),
+        Error::SessionClosed => (StatusCode::UNAUTHORIZED, "session-closed"),
+        Error::SessionOpen => (StatusCode::CONFLICT, "session-open"),
+        Error::Refund(_) => (StatusCode::SERVICE_UNAVAILABLE, "refund-unavailable"),
         Error::BalanceExpired => (StatusCode::FORBIDDEN, "balance-expired"),
         Error::Open(error) => (error.status(), error.kind()),
         Error::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "store-unavailable"),
@@ -70,6 +74,10 @@ fn public_detail(error: &Error) -> String {
         Error::Open(OpenError::Upstream(_)) => {
             "the feed's upstream did not open a stream; nothing was charged".into()
         }
+        Error::Refund(SettleError::Chain(ChainError::CannotPay(_))) => {
+            "the session is over; this server cannot pay back on its chain: ask its operator".into()
+        }
+        Error::Refund(_) => "the session is over; what is left cannot be paid back now: ask again".into(),
         Error::FeedStore(_) => "registered feeds cannot be kept now; nothing was changed".into(),
         Error::Random => "temporarily unable to issue anything".into(),
         other => other.to_string(),

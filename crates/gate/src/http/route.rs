@@ -53,6 +53,7 @@ impl Route {
     fn methods(&self) -> &'static str {
         match self {
             Self::Verify | Self::Settle => "POST, OPTIONS",
+            Self::OnlineCheck => "GET, HEAD, DELETE, OPTIONS",
             // A stream and a purchase are never asked for with HEAD: their effect is the point.
             Self::Session(_) | Self::Stream(_) => "GET, OPTIONS",
             _ => "GET, HEAD, OPTIONS",

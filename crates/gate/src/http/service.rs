@@ -2,10 +2,10 @@
 
 use super::answer::{Answer, Problem};
 use super::route::{Route, Unrouted};
-use super::{cors, facilitator, feeds, jwks, online, openapi, session, ws};
+use super::{close, cors, facilitator, feeds, jwks, online, openapi, session, ws};
 use crate::gate::Gate;
 use http::header::ALLOW;
-use http::{Request, StatusCode};
+use http::{Method, Request, StatusCode};
 use http_body::Body;
 use std::convert::Infallible;
 use std::future::Future;
@@ -66,7 +66,11 @@ where
         Route::Feeds => feeds::list(gate),
         Route::OnlineCheck => {
             let (parts, _body) = request.into_parts();
-            online::get(gate, &parts).await
+            if parts.method == Method::DELETE {
+                close::delete(gate, &parts).await
+            } else {
+                online::get(gate, &parts).await
+            }
         }
         Route::Verify => facilitator::post(gate, facilitator::Call::Verify, request).await,
         Route::Settle => facilitator::post(gate, facilitator::Call::Settle, request).await,

@@ -88,7 +88,7 @@ impl Gate {
     }
 
     /// Whether the payer signed one of our challenges, a short time ago and for the first time.
-    pub(super) async fn check_sign_in(
+    pub(crate) async fn check_sign_in(
         &self,
         feed: &FeedId,
         sign_in: &SignIn,

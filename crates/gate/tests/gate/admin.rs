@@ -179,8 +179,9 @@ async fn sessions_are_paged_and_revoked_and_the_books_balance() {
     world.clock.advance(Duration::from_secs(31 * 24 * 3600));
     assert_eq!(world.gate.sweep().await.unwrap(), 5);
     let books = ask(&world, Method::GET, "/admin/ledger", Value::Null).await.json();
-    assert_eq!((&books["balanced"], &books["totals"]["expired"]), (&json!(true), &json!(50)));
-    assert_eq!(books["totals"]["usdc"]["refunded"], "500000", "owed back, as configured");
+    assert_eq!((&books["balanced"], &books["totals"]["refunded"]), (&json!(true), &json!(50)));
+    assert_eq!(books["totals"]["usdc"]["refunded"], "465000", "paid back, as configured");
+    assert_eq!(books["totals"]["usdc"]["refund_gas"], "35000");
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@
 
 mod admin;
 mod bill;
+mod close;
 mod collect;
 mod facilitator;
 mod garbage;

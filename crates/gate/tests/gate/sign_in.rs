@@ -22,7 +22,7 @@ async fn challenge(world: &World, payment: &str) -> Value {
 }
 
 /// EIP-4361 as the reference library prepares it.
-fn message(info: &Value, address: &str) -> String {
+pub(crate) fn message(info: &Value, address: &str) -> String {
     let text = |name: &str| info[name].as_str().unwrap().to_owned();
     format!(
         "{} wants you to sign in with your Ethereum account:\n{address}\n\n{}\n\nURI: {}\nVersion: 1\n\
@@ -37,7 +37,7 @@ fn message(info: &Value, address: &str) -> String {
     )
 }
 
-fn answer(info: &Value, wallet: &Wallet, signed: &str) -> String {
+pub(crate) fn answer(info: &Value, wallet: &Wallet, signed: &str) -> String {
     let signature = wallet.key.sign_message(signed.as_bytes()).unwrap();
     let mut proof = info.clone();
     proof["address"] = json!(wallet.key.address().to_string());

@@ -21,7 +21,8 @@ redis.call('HSET', KEYS[2], 'fate', 'credited', 'landing', ARGV[3])
 if opens then
   redis.call('HSET', KEYS[1],
     'goods', p.goods, 'head', p.head, 'opened', digits(now), 'captured', '0', 'refunded', '0', 'expired', '0',
-    'revoked', '0', 'closed', '0', 'recalled', '0', 'revision', '0')
+    'revoked', '0', 'closed', '0', 'recalled', '0', 'revision', '0', 'refunds', '0', 'returned', '0',
+    'withheld', '0')
 end
 redis.call('HSET', KEYS[1],
   'bought', digits(bought), 'deposited', digits(deposited), 'gas', digits(gas),

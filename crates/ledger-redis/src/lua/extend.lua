@@ -20,6 +20,8 @@ unhold(s, id)
 local outcome = 'held'
 if s.revoked then
   outcome = 'revoked'
+elseif s.closed then
+  outcome = 'closed'
 elseif now >= s.till then
   outcome = 'expired'
 elseif math.max(0, need - st.posted) > s.remaining then

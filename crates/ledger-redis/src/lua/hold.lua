@@ -6,6 +6,7 @@ if not s then return answer('unknown') end
 local st = stream_at(KEYS[2], id)
 check_live(KEYS[3])
 if s.revoked then return answer('revoked', s) end
+if s.closed then return answer('closed', s) end
 if now >= s.till then return answer('expired', s) end
 
 local replaces = false

@@ -7,6 +7,7 @@ local st = stream_at(KEYS[2], id)
 check_journal(KEYS[3])
 check_live(KEYS[4])
 if s.revoked then return answer('revoked', s) end
+if s.closed then return answer('closed', s) end
 if not st then return answer('unknown', s) end
 if tonumber(ARGV[3]) ~= st.fence then return answer('fenced', s) end
 

@@ -7,6 +7,7 @@ local MAX = 9007199254740991
 local REOPEN_WINDOW = 30000
 local REVERSE_WINDOW = 30000
 local ATTEMPTS_MAX = 16
+local REFUND_ATTEMPTS_MAX = 32
 local RECALL_FRESH = 2000
 local RECALL_AGAIN = 1000
 local TELL_EVERY = 3600000
@@ -65,12 +66,14 @@ local function session_at(key)
   end
   for _, name in ipairs({
     'bought', 'captured', 'refunded', 'expired', 'deposited', 'gas', 'till', 'revision', 'recalled',
+    'refunds', 'returned', 'withheld',
   }) do
     s[name] = int(found[name], name)
   end
   if found.revoked ~= '0' and found.revoked ~= '1' then corrupt('revoked') end
+  if found.closed ~= '0' and found.closed ~= '1' then corrupt('closed') end
   if not s.goods or not found.head then corrupt('session') end
-  s.revoked = found.revoked == '1'
+  s.revoked, s.closed = found.revoked == '1', found.closed == '1'
   s.remaining = s.bought - (s.captured + s.held + s.refunded + s.expired)
   if s.remaining < 0 then corrupt('balance') end
   return s
@@ -118,6 +121,15 @@ local function payment_at(key)
   if p.fate ~= 'pending' and p.fate ~= 'credited' and p.fate ~= 'abandoned' then corrupt('fate') end
   p.count = int(p.attempts, 'attempts')
   return p
+end
+
+local function refund_at(key)
+  local r = fields(key)
+  if not r then return nil end
+  if not (r.order and r.ordered) then corrupt('refund') end
+  if r.fate ~= 'pending' and r.fate ~= 'paid' and r.fate ~= 'nothing' then corrupt('fate') end
+  r.count = int(r.attempts, 'attempts')
+  return r
 end
 
 -- The journal can take a line, the set of live streams an entry: asked before the first write.
@@ -194,7 +206,7 @@ local function tell(key, id, st)
   st.untold, st.told = 0, now
 end
 
--- The answer: its name, the time, how the session and the payment stand, and up to three numbers.
+-- The answer: its name, the time, how the session and the payment (or refund) stand, and up to three numbers.
 local function answer(name, s, payment_key, first, second, third)
   if s then sweep(s) end
   local session = s and SHOWS[name] and redis.call('HGETALL', s.key) or {}

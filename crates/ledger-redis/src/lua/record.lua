@@ -6,6 +6,7 @@ local p = payment_at(KEYS[2])
 if p then
   return p.terms == ARGV[3] and answer('replayed', s, KEYS[2]) or answer('foreign')
 end
+if ARGV[11] == '1' and s and s.closed then return answer('closed', s) end
 local units = tonumber(ARGV[6])
 if units < 1 or units > MAX then return answer('conflict') end
 if ARGV[5] == '0' and not s and ARGV[11] == '1' then return answer('conflict') end

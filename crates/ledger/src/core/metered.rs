@@ -63,6 +63,9 @@ impl Desk<'_> {
         if self.session.revoked {
             return Outcome::Revoked;
         }
+        if self.session.closed {
+            return Outcome::Closed;
+        }
         if self.now >= self.session.balance_until {
             return Outcome::Expired;
         }

@@ -17,6 +17,9 @@ pub(super) fn record(slot: Slot, intent: &Intent, now: Timestamp) -> Applied {
             Applied::unchanged(Outcome::Foreign)
         };
     }
+    if intent.top_up && slot.session.as_ref().is_some_and(|session| session.closed) {
+        return Applied::unchanged(Outcome::Closed);
+    }
     let sells_the_same = |session: &Session| intent.plain || same_goods(session, intent);
     let fits = match &slot.session {
         Some(session) => sells_the_same(session),
@@ -118,6 +121,9 @@ fn opened(intent: &Intent, now: Timestamp) -> Session {
         captured: 0,
         refunded: 0,
         expired: 0,
+        refunds: 0,
+        returned: Usdc::ZERO,
+        withheld: Usdc::ZERO,
         holds: BTreeMap::new(),
         live: BTreeMap::new(),
         opened: now,
@@ -147,5 +153,5 @@ fn done(payment: Payment, session: Option<Session>, now: Timestamp) -> Applied {
 
 fn view(payment: Payment, session: Option<Session>, now: Timestamp) -> View {
     let session = session.filter(|_| !payment.intent.plain);
-    View { payment: Some(Box::new(payment)), session: session_view(session, now) }
+    View { payment: Some(Box::new(payment)), session: session_view(session, now), refund: None }
 }

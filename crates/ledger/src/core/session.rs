@@ -4,6 +4,7 @@ use super::{Applied, Slot, UNITS_MAX, view_of};
 use crate::command::{Entry, EntryKind};
 use crate::model::Session;
 use crate::{Outcome, Timestamp};
+use tollwire_x402::Usdc;
 
 /// Returns holds whose lease is over and forgets streams that must have ended. True if anything changed.
 ///
@@ -24,6 +25,12 @@ pub fn check_invariants(session: &Session) -> Result<(), &'static str> {
     }
     if session.holds.values().any(|hold| hold.units == 0) {
         return Err("an empty hold");
+    }
+    if session.withheld > session.returned || session.returned > session.deposited {
+        return Err("more money returned than was deposited");
+    }
+    if session.refunds == 0 && (session.refunded, session.returned) != (0, Usdc::ZERO) {
+        return Err("units or money returned without a refund");
     }
     let parts = [session.captured, session.refunded, session.expired];
     let held = session.holds.values().map(|hold| hold.units);
@@ -49,7 +56,7 @@ pub(super) fn revoke(slot: Slot, now: Timestamp) -> Applied {
 pub(super) fn expire(slot: Slot, now: Timestamp) -> Applied {
     let Some(mut session) = slot.session else { return Applied::unchanged(Outcome::Unknown) };
     let lapsed = lapse(&mut session, now);
-    if now < session.balance_until {
+    if now < session.balance_until && !session.closed {
         return answered(Outcome::Conflict, session, lapsed);
     }
     let units = session.remaining();
@@ -61,12 +68,12 @@ pub(super) fn expire(slot: Slot, now: Timestamp) -> Applied {
     journalled(session, entry)
 }
 
-fn answered(outcome: Outcome, session: Session, changed: bool) -> Applied {
+pub(super) fn answered(outcome: Outcome, session: Session, changed: bool) -> Applied {
     let changed = Slot { session: changed.then_some(session), ..Slot::default() };
     Applied { outcome, changed, entries: Vec::new() }
 }
 
-fn journalled(session: Session, entry: Entry) -> Applied {
+pub(super) fn journalled(session: Session, entry: Entry) -> Applied {
     let outcome = Outcome::Done(view_of(&session));
     let changed = Slot { session: Some(session), ..Slot::default() };
     Applied { outcome, changed, entries: vec![entry] }

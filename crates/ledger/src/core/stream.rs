@@ -52,6 +52,9 @@ impl Desk<'_> {
         if self.session.revoked {
             return Outcome::Revoked;
         }
+        if self.session.closed {
+            return Outcome::Closed;
+        }
         if self.now >= self.session.balance_until {
             return Outcome::Expired;
         }
@@ -133,6 +136,9 @@ impl Desk<'_> {
     pub(super) fn post(&mut self, fence: u64, to: u64, live_for: Duration) -> Outcome {
         if self.session.revoked {
             return Outcome::Revoked;
+        }
+        if self.session.closed {
+            return Outcome::Closed;
         }
         let mut stream = match self.current(fence) {
             Ok(stream) => stream,

@@ -2,11 +2,12 @@
 
 mod metered;
 mod payments;
+mod refunds;
 mod sessions;
 mod streams;
 
 use crate::core::{self, Slot, check_invariants};
-use crate::model::{Attempt, Intent, Landing, Payment, Session, Stream};
+use crate::model::{Attempt, Intent, Landing, Payment, Refund, Session, Stream};
 use crate::{Command, Outcome, Timestamp};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -144,6 +145,7 @@ fn word(outcome: &Outcome) -> String {
         Outcome::TooMany => "too many".into(),
         Outcome::Expired => "expired".into(),
         Outcome::Revoked => "revoked".into(),
+        Outcome::Closed => "closed".into(),
         Outcome::Lapsed => "lapsed".into(),
         Outcome::Fenced => "fenced".into(),
         Outcome::Conflict => "conflict".into(),
@@ -158,6 +160,7 @@ struct Books {
     payment: Option<Payment>,
     session: Option<Session>,
     streams: BTreeMap<StreamId, Stream>,
+    refunds: BTreeMap<u32, Refund>,
     journal: Vec<String>,
 }
 
@@ -174,13 +177,17 @@ impl Books {
         let payment = self.payment.clone().filter(|_| command.payment().is_some());
         let open = |row: &&Stream| row.live_until.is_some_and(|until| until.millis() > self.now);
         let live = self.streams.values().filter(open).count().try_into().unwrap();
-        let slot = Slot { payment, session: self.session.clone(), stream, live };
+        let refund = command.refund().and_then(|number| self.refunds.get(&number)).cloned();
+        let slot = Slot { payment, session: self.session.clone(), stream, refund, live };
         let before = self.session.clone();
         let applied = core::apply(slot, command, Timestamp::from_millis(self.now));
         self.payment = applied.changed.payment.or(self.payment.take());
         self.session = applied.changed.session.or(before);
         if let (Some(id), Some(stream)) = (command.stream(), applied.changed.stream) {
             self.streams.insert(id.clone(), stream);
+        }
+        if let (Some(number), Some(refund)) = (command.refund(), applied.changed.refund) {
+            self.refunds.insert(number, refund);
         }
         let lines = applied.entries.iter().map(|entry| format!("{:?} {}", entry.kind, entry.units));
         self.journal.extend(lines);

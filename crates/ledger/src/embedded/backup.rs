@@ -3,7 +3,8 @@
 use super::failure::storage;
 use super::file;
 use super::tables::{
-    IN_DOUBT, JOURNAL, LEASES, LIVE, META, ONCE, ONCE_UNTIL, PAYERS, PAYMENTS, SESSIONS, STREAMS,
+    IN_DOUBT, JOURNAL, LEASES, LIVE, META, ONCE, ONCE_UNTIL, PAYERS, PAYMENTS, REFUNDS, REFUNDS_IN_DOUBT,
+    SESSIONS, STREAMS,
 };
 use crate::Error;
 use redb::{
@@ -27,6 +28,8 @@ pub(super) fn write(db: &Database, path: &Path) -> Result<(), Error> {
     table(&from, &into, ONCE_UNTIL)?;
     table(&from, &into, LEASES)?;
     table(&from, &into, PAYERS)?;
+    table(&from, &into, REFUNDS)?;
+    table(&from, &into, REFUNDS_IN_DOUBT)?;
     into.commit().map_err(storage)
 }
 

@@ -1,9 +1,8 @@
 //! One write transaction: the jobs of a batch, applied in order.
 
 use super::failure::Failure;
-use super::tables::{
-    IN_DOUBT, JOURNAL, LEASES, LIVE, ONCE, ONCE_UNTIL, PAYERS, PAYMENTS, SESSIONS, STREAMS,
-};
+use super::refunds::Refunds;
+use super::tables::{IN_DOUBT, JOURNAL, LEASES, LIVE, ONCE, ONCE_UNTIL, PAYERS, PAYMENTS, SESSIONS, STREAMS};
 use super::writer::{Answer, Ask};
 use crate::command::Entry;
 use crate::core::{self, Applied, Slot};
@@ -29,6 +28,7 @@ pub(super) struct Books<'txn> {
     once_until: Table<'txn, (u64, &'static str), ()>,
     leases: Table<'txn, &'static str, (&'static str, u64)>,
     payers: Table<'txn, (&'static str, u64, &'static str), ()>,
+    refunds: Refunds<'txn>,
     /// What was written, and so what the transaction's end has to cost.
     pub(super) written: Written,
 }
@@ -49,6 +49,7 @@ struct Encoded {
     payment: Option<Vec<u8>>,
     session: Option<Vec<u8>>,
     stream: Option<Vec<u8>>,
+    refund: Option<Vec<u8>>,
     entries: Vec<Vec<u8>>,
 }
 
@@ -65,6 +66,7 @@ impl<'txn> Books<'txn> {
             once_until: txn.open_table(ONCE_UNTIL).map_err(Failure::store)?,
             leases: txn.open_table(LEASES).map_err(Failure::store)?,
             payers: txn.open_table(PAYERS).map_err(Failure::store)?,
+            refunds: Refunds::open(txn)?,
             written: Written::Nothing,
         })
     }
@@ -89,11 +91,15 @@ impl<'txn> Books<'txn> {
             Some(id) => load(&self.streams, (session.as_str(), id.as_str()), "stream")?,
             None => None,
         };
+        let refund = match command.refund() {
+            Some(number) => self.refunds.load(&session, number)?,
+            None => None,
+        };
         let was_live = stream.as_ref().and_then(|stream| stream.live_until);
         let row: Option<Session> = load(&self.sessions, session.as_str(), "session")?;
         let known = row.is_some();
         let live = self.open_streams(&session, now, core::counts_streams(command))?;
-        let applied = core::apply(Slot { payment, session: row, stream, live }, command, now);
+        let applied = core::apply(Slot { payment, session: row, stream, refund, live }, command, now);
         let encoded = encode(&applied, &session).map_err(Failure::Rows)?;
         self.write(command, &session, &applied, &encoded)?;
         if let (false, Some(row)) = (known, &applied.changed.session) {
@@ -122,6 +128,12 @@ impl<'txn> Books<'txn> {
         if let (Some(id), Some(bytes)) = (command.stream(), &encoded.stream) {
             self.write_stream(session, id, bytes)?;
             self.keep(worth(command));
+        }
+        if let (Some(number), Some(bytes), Some(row)) =
+            (command.refund(), &encoded.refund, &applied.changed.refund)
+        {
+            self.refunds.save(session, number, row, bytes)?;
+            self.keep(Written::Durably);
         }
         if let Some(bytes) = &encoded.session {
             self.sessions.insert(session.as_str(), bytes.as_slice()).map_err(Failure::store)?;
@@ -289,6 +301,7 @@ fn encode(applied: &Applied, session: &SessionId) -> Result<Encoded, Error> {
         payment: applied.changed.payment.as_ref().map(record::encode).transpose()?,
         session: applied.changed.session.as_ref().map(record::encode).transpose()?,
         stream: applied.changed.stream.as_ref().map(record::encode).transpose()?,
+        refund: applied.changed.refund.as_ref().map(record::encode).transpose()?,
         entries: applied.entries.iter().map(record::encode::<Entry>).collect::<Result<_, _>>()?,
     })
 }

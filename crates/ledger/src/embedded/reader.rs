@@ -1,11 +1,12 @@
 //! What readers see: the state as last committed.
 
 use super::failure::storage;
+use super::refunds;
 use super::tables::{IN_DOUBT, JOURNAL, LIVE, PAYERS, PAYMENTS, Rows, SESSIONS, STREAMS};
 use crate::command::Entry;
 use crate::core::lapse;
 use crate::ledger::Watched;
-use crate::model::{Payment, Session, Stream, payer_key};
+use crate::model::{Payment, Refund, RefundId, Session, Stream, payer_key};
 use crate::{Error, Timestamp, record};
 use redb::{Database, ReadTransaction, ReadableDatabase};
 use serde::de::DeserializeOwned;
@@ -78,6 +79,18 @@ impl Reader {
         Ok(found)
     }
 
+    pub(super) fn refund(&self, id: &RefundId) -> Result<Option<Refund>, Error> {
+        refunds::read(&self.0, id)
+    }
+
+    pub(super) fn refunds_in_doubt(
+        &self,
+        after: Option<&RefundId>,
+        limit: usize,
+    ) -> Result<Vec<(RefundId, Refund)>, Error> {
+        refunds::in_doubt(&self.0, after, limit)
+    }
+
     pub(super) fn sessions(
         &self,
         after: Option<&SessionId>,
@@ -127,6 +140,6 @@ fn beyond(after: Option<&str>) -> (Bound<&str>, Bound<&str>) {
     (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded)
 }
 
-fn parse<T: FromStr<Err = tollwire_x402::Error>>(key: &str) -> Result<T, Error> {
+pub(super) fn parse<T: FromStr<Err = tollwire_x402::Error>>(key: &str) -> Result<T, Error> {
     key.parse().map_err(|error| Error::Corrupt(format!("key {key:?}: {error}")))
 }

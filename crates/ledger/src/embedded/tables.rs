@@ -22,6 +22,11 @@ pub(super) const ONCE: TableDefinition<'static, &str, u64> = TableDefinition::ne
 pub(super) const ONCE_UNTIL: TableDefinition<'static, (u64, &str), ()> = TableDefinition::new("once_until");
 /// Lease name -> (holder, until).
 pub(super) const LEASES: TableDefinition<'static, &str, (&str, u64)> = TableDefinition::new("leases");
+/// (session, number) -> refund.
+pub(super) const REFUNDS: TableDefinition<'static, (&str, u32), &[u8]> = TableDefinition::new("refunds");
+/// Refunds that are pending; exact, as [`IN_DOUBT`] is.
+pub(super) const REFUNDS_IN_DOUBT: TableDefinition<'static, (&str, u32), ()> =
+    TableDefinition::new("refunds_in_doubt");
 /// (payer, when opened, session) of every session: what a wallet paid for.
 pub(super) const PAYERS: TableDefinition<'static, (&str, u64, &str), ()> = TableDefinition::new("payers");
 pub(super) const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
@@ -75,5 +80,7 @@ fn create_all(txn: &WriteTransaction) -> Result<(), Error> {
     txn.open_table(ONCE_UNTIL).map_err(storage)?;
     txn.open_table(LEASES).map_err(storage)?;
     txn.open_table(PAYERS).map_err(storage)?;
+    txn.open_table(REFUNDS).map_err(storage)?;
+    txn.open_table(REFUNDS_IN_DOUBT).map_err(storage)?;
     Ok(())
 }

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::Duration;
-use tollwire_ledger::model::{Attempt, Intent, Landing};
+use tollwire_ledger::model::{Attempt, Intent, Landing, RefundOrder, Session};
 use tollwire_ledger::{Clock, Command, Ledger, Outcome, Timestamp};
 use tollwire_x402::{Network, PaymentId, SessionId, StreamId, Unit, Usdc};
 
@@ -163,4 +163,46 @@ pub async fn open(ledger: &dyn Ledger, session_n: u64, stream_n: u64) -> bool {
         Outcome::Exhausted { .. } => false,
         other => panic!("{other:?}"),
     }
+}
+
+/// A refund of all that remains, with one thing wrong where `rare` says so.
+pub fn order(row: Option<&Session>, rare: u8) -> RefundOrder {
+    let number = row.map_or(1, |row| row.refunds + 1);
+    let mut order = RefundOrder {
+        number,
+        units: row.map_or(1, Session::remaining),
+        bought: row.map_or(1, |row| row.bought),
+        captured: row.map_or(0, |row| row.captured),
+        value: usdc(row.map_or(1, |row| (row.deposited.atomic() - row.returned.atomic()) / 2)),
+        gas: usdc(1_000),
+        network: Network::BASE_SEPOLIA,
+        asset: "0xUSDC".into(),
+        from: "0xPayee".into(),
+        to: "0xPayer".into(),
+    };
+    order.gas = order.gas.min(order.value);
+    match rare {
+        0 => order.number = number + 1,
+        1 => order.number = 1,
+        2 => order.units += 1,
+        3 => order.bought += 1,
+        4 => order.captured += 1,
+        5 => order.value = usdc(u64::MAX >> 12),
+        6 => order.gas = order.value.checked_add(usdc(1)).unwrap_or_default(),
+        7 => order.gas = order.value,
+        8 => order.to = "0xpayer".into(),
+        9 => order.network = Network::BASE,
+        _ => {}
+    }
+    order
+}
+
+pub fn attach_refund(session_n: u64, number: u32, made: u32, tx: u64) -> Command {
+    let Command::Attach { attempt, .. } = attach(0, 0, tx) else { unreachable!() };
+    Command::AttachRefund { session: session(session_n), number, made, attempt }
+}
+
+pub fn settle_refund(session_n: u64, number: u32) -> Command {
+    let landing = Landing { tx: "0x02".into(), block: 78, gas: usdc(800) };
+    Command::SettleRefund { session: session(session_n), number, landing }
 }

@@ -1,10 +1,10 @@
 //! Random plans of commands over few names, so that they meet; and what two stores must agree on.
 
-use super::{attach, credit, intent, payment, session, stream, usdc};
+use super::{attach, attach_refund, credit, intent, order, payment, session, settle_refund, stream, usdc};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use tollwire_ledger::model::{Intent, Payment, Session};
+use tollwire_ledger::model::{Intent, Payment, Refund, RefundId, Session};
 use tollwire_ledger::{Command, Ledger, Outcome};
 use tollwire_x402::{StreamId, Unit};
 
@@ -22,15 +22,62 @@ pub enum Fence {
 #[derive(Debug, Clone)]
 pub enum Action {
     Plain(Command),
-    Hold { session: u64, stream: u64, fence: Option<Fence>, to: u64, lease: u64, streams_max: u32 },
-    Extend { session: u64, stream: u64, fence: Fence, used: u64, need: u64, want: u64, lease: u64 },
-    Post { session: u64, stream: u64, fence: Fence, to: u64, live_for: u64 },
-    Void { session: u64, stream: u64, fence: Fence },
-    Reverse { session: u64, stream: u64, fence: Fence },
-    End { session: u64, stream: u64, fence: Fence, used: u64 },
-    Once { key: u64, ttl: u64 },
-    Lease { holder: u64, ttl: u64 },
-    Release { holder: u64 },
+    Hold {
+        session: u64,
+        stream: u64,
+        fence: Option<Fence>,
+        to: u64,
+        lease: u64,
+        streams_max: u32,
+    },
+    Extend {
+        session: u64,
+        stream: u64,
+        fence: Fence,
+        used: u64,
+        need: u64,
+        want: u64,
+        lease: u64,
+    },
+    Post {
+        session: u64,
+        stream: u64,
+        fence: Fence,
+        to: u64,
+        live_for: u64,
+    },
+    Void {
+        session: u64,
+        stream: u64,
+        fence: Fence,
+    },
+    Reverse {
+        session: u64,
+        stream: u64,
+        fence: Fence,
+    },
+    End {
+        session: u64,
+        stream: u64,
+        fence: Fence,
+        used: u64,
+    },
+    /// What remains, with one thing wrong where `rare` says so.
+    Refund {
+        session: u64,
+        rare: u8,
+    },
+    Once {
+        key: u64,
+        ttl: u64,
+    },
+    Lease {
+        holder: u64,
+        ttl: u64,
+    },
+    Release {
+        holder: u64,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -109,7 +156,13 @@ fn action() -> impl Strategy<Value = Action> {
         2 => (opening(), numbers())
             .prop_map(|((session, stream, fence), used)| Action::End { session, stream, fence, used }),
         1 => s.clone().prop_map(|n| Action::Plain(Command::Revoke { session: session(n) })),
-        1 => s.prop_map(|n| Action::Plain(Command::Expire { session: session(n) })),
+        1 => s.clone().prop_map(|n| Action::Plain(Command::Expire { session: session(n) })),
+        1 => s.clone().prop_map(|n| Action::Plain(Command::Close { session: session(n) })),
+        3 => (s.clone(), 0..16_u8).prop_map(|(session, rare)| Action::Refund { session, rare }),
+        2 => (s.clone(), 1..4_u32, 0..3_u32, 0..4_u64).prop_map(|(n, number, made, tx)| {
+            Action::Plain(attach_refund(n, number, made, tx))
+        }),
+        1 => (s, 1..4_u32).prop_map(|(n, number)| Action::Plain(settle_refund(n, number))),
         1 => (0..2_u64, 0..40_000_u64).prop_map(|(key, ttl)| Action::Once { key, ttl }),
         1 => (0..2_u64, millis).prop_map(|(holder, ttl)| Action::Lease { holder, ttl }),
         1 => (0..2_u64).prop_map(|holder| Action::Release { holder }),
@@ -190,6 +243,10 @@ pub async fn play(ledger: &dyn Ledger, action: &Action, fences: &mut Fences) -> 
             ledger.release("signer", &format!("node {holder}")).await.unwrap();
             return Answer::Nothing;
         }
+        Action::Refund { session: n, rare } => {
+            let row = ledger.session(&session(n)).await.unwrap();
+            Command::Refund { session: session(n), refund: Box::new(order(row.as_ref(), rare)) }
+        }
         _ => command(action, fences),
     };
     let outcome = ledger.apply(command).await.unwrap();
@@ -229,7 +286,9 @@ fn command(action: &Action, fences: &Fences) -> Command {
             Command::End { session, stream, fence, used }
         }
         Action::Plain(ref command) => command.clone(),
-        Action::Once { .. } | Action::Lease { .. } | Action::Release { .. } => unreachable!("not a command"),
+        Action::Refund { .. } | Action::Once { .. } | Action::Lease { .. } | Action::Release { .. } => {
+            unreachable!("not a command")
+        }
     }
 }
 
@@ -241,6 +300,9 @@ pub struct Shown {
     streams: Vec<(u64, StreamId, Option<tollwire_ledger::model::Stream>)>,
     journals: Vec<Vec<tollwire_ledger::command::Entry>>,
     in_doubt: Vec<(tollwire_x402::PaymentId, Payment)>,
+    refunds: Vec<Option<Refund>>,
+    refunds_in_doubt: Vec<(RefundId, Refund)>,
+    refunds_paged: Vec<RefundId>,
     listed: Vec<(tollwire_x402::SessionId, Session)>,
     paged: Vec<tollwire_x402::SessionId>,
     watched: Vec<Option<tollwire_ledger::Watched>>,
@@ -264,8 +326,21 @@ pub async fn show(ledger: &dyn Ledger) -> Shown {
     while let Some((id, _)) = ledger.sessions(paged.last(), 1).await.unwrap().pop() {
         paged.push(id);
     }
+    let mut refunds = Vec::new();
+    for n in 0..SESSIONS {
+        for number in 1..4 {
+            refunds.push(ledger.refund(&RefundId { session: session(n), number }).await.unwrap());
+        }
+    }
+    let mut refunds_paged = Vec::new();
+    while let Some((id, _)) = ledger.refunds_in_doubt(refunds_paged.last(), 1).await.unwrap().pop() {
+        refunds_paged.push(id);
+    }
     Shown {
         payments,
+        refunds,
+        refunds_in_doubt: ledger.refunds_in_doubt(None, 100).await.unwrap(),
+        refunds_paged,
         sessions,
         streams,
         journals,

@@ -64,7 +64,10 @@ async fn heed(shared: &Shared, session: &SessionId, known: Known, watched: Watch
         return Ok(());
     }
     if watched.closed {
-        shared.registry.close_session(session, CloseCode::Normal);
+        let streams = shared.registry.close_session(session, CloseCode::SessionClosed);
+        if streams > 0 {
+            tracing::info!(%session, streams, "session closed: ending its streams");
+        }
         return Ok(());
     }
     if let Some(at) = watched.recalled

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tollwire_ledger::command::Entry;
-use tollwire_ledger::model::{Payment, Session, Stream};
+use tollwire_ledger::model::{Payment, Refund, RefundId, Session, Stream};
 use tollwire_ledger::{BoxFuture, Command, Error, Ledger, Outcome, Timestamp, Watched};
 use tollwire_x402::{PaymentId, SessionId, StreamId};
 
@@ -85,6 +85,18 @@ impl Ledger for FaultyLedger {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<(PaymentId, Payment)>, Error>> {
         self.inner.in_doubt(after, limit)
+    }
+
+    fn refund(&self, id: &RefundId) -> BoxFuture<'_, Result<Option<Refund>, Error>> {
+        self.inner.refund(id)
+    }
+
+    fn refunds_in_doubt(
+        &self,
+        after: Option<&RefundId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(RefundId, Refund)>, Error>> {
+        self.inner.refunds_in_doubt(after, limit)
     }
 
     fn sessions(

@@ -13,6 +13,7 @@ mod fates;
 mod nonces;
 mod outage;
 mod procedure;
+mod refund;
 mod settle;
 mod support;
 mod verify;

@@ -18,7 +18,7 @@ pub(crate) const FUNDS: u64 = 1_000_000;
 /// Somebody with ETH who is neither payer nor we: anvil's second account.
 pub(crate) const STRANGER: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 
-const SETTLEMENT_KEY: [u8; 32] = [0x42; 32];
+pub(crate) const SETTLEMENT_KEY: [u8; 32] = [0x42; 32];
 
 pub(crate) struct World {
     pub(crate) anvil: Anvil,

@@ -1,5 +1,6 @@
 //! The dev chain's state: balances, used authorizations, blocks, receipts.
 
+use super::payout::Account;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +20,7 @@ pub struct Transfer {
     pub to: String,
     /// How much.
     pub amount: Usdc,
-    /// The authorization's nonce, `0x` and 64 hexadecimal digits.
+    /// The authorization's nonce, `0x` and 64 hexadecimal digits; of a refund, which has none, its account nonce.
     pub nonce: String,
 }
 
@@ -67,6 +68,8 @@ pub(super) struct World {
     transfers: Vec<Transfer>,
     /// When each block was made, from block 1 on, in seconds since the epoch.
     blocks: Vec<u64>,
+    /// The deposit wallet's own transactions.
+    pub(super) account: Account,
 }
 
 impl World {
@@ -81,6 +84,7 @@ impl World {
             void: BTreeSet::new(),
             transfers: Vec::new(),
             blocks: Vec::new(),
+            account: Account::default(),
         }
     }
 
@@ -116,6 +120,18 @@ impl World {
     /// Takes care that no block will ever hold this transaction.
     pub(super) fn make_void(&mut self, tx: &str) {
         self.void.insert(tx.to_owned());
+    }
+
+    /// A block that holds this transaction alone; its number.
+    pub(super) fn new_block(&mut self, tx: &str, now: u64) -> u64 {
+        self.mined.insert(tx.to_owned());
+        self.blocks.push(now);
+        self.height()
+    }
+
+    /// Adds a movement of money whose balances are set.
+    pub(super) fn record(&mut self, transfer: Transfer) {
+        self.transfers.push(transfer);
     }
 
     /// The payer gives up an authorization that was not used yet.

@@ -1,11 +1,11 @@
-//! One process at a time works on a payment.
+//! One process at a time works on a payment, or on a refund.
 
 use std::time::Duration;
 use tokio::time::Instant;
 use tollwire_ledger::{Error, Ledger};
 use tollwire_x402::PaymentId;
 
-/// A payment that is this process's own, until it says otherwise or falls silent.
+/// A payment or a refund that is this process's own, until it says otherwise or falls silent.
 ///
 /// Its end is reckoned on this process's monotonic clock, from before the request was sent, and with a margin: it
 /// stops before the store would let anybody else begin.
@@ -25,7 +25,16 @@ impl<'a> Lease<'a> {
         holder: &'a str,
         ttl: Duration,
     ) -> Result<Option<Self>, Error> {
-        let name = format!("settle:{id}");
+        Self::named(ledger, format!("settle:{id}"), holder, ttl).await
+    }
+
+    /// Takes the lease of this name; `None` while another process has it.
+    pub(super) async fn named(
+        ledger: &'a dyn Ledger,
+        name: String,
+        holder: &'a str,
+        ttl: Duration,
+    ) -> Result<Option<Self>, Error> {
         let asked = Instant::now();
         let taken = ledger.lease(&name, holder, ttl).await?;
         Ok(taken.then(|| Self { ledger, name, holder, ttl, good_until: asked + trusted(ttl) }))

@@ -342,7 +342,7 @@ enum Claim<'a> {
 }
 
 /// When a task may send again.
-struct Timing {
+pub(super) struct Timing {
     /// The last transaction, if it was not seen yet: at once when taken over from somebody else, then after 1 s,
     /// 2 s, 4 s, ... at most 15 s.
     resend_at: Instant,
@@ -352,12 +352,12 @@ struct Timing {
 }
 
 impl Timing {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let resend_pace = Pace::new(Duration::from_secs(1), Duration::from_secs(15));
         Self { resend_at: Instant::now(), resend_pace, attempt_at: Instant::now() }
     }
 
-    fn resend_due(&mut self) -> bool {
+    pub(super) fn resend_due(&mut self) -> bool {
         let due = Instant::now() >= self.resend_at;
         if due {
             self.resend_at = Instant::now() + self.resend_pace.step();
@@ -365,11 +365,11 @@ impl Timing {
         due
     }
 
-    fn attempt_due(&self) -> bool {
+    pub(super) fn attempt_due(&self) -> bool {
         Instant::now() >= self.attempt_at
     }
 
-    fn attempted(&mut self, pause: Duration) {
+    pub(super) fn attempted(&mut self, pause: Duration) {
         self.attempt_at = Instant::now() + pause;
         self.resend_at = Instant::now() + self.resend_pace.step();
     }

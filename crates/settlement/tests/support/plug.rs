@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
 use tollwire_ledger::command::Entry;
-use tollwire_ledger::model::{Attempt, Landing, Payment, Session, Stream};
+use tollwire_ledger::model::{Attempt, Landing, Payment, Refund, RefundId, Session, Stream};
 use tollwire_ledger::{Command, Error, Ledger, Outcome, Timestamp, Watched};
-use tollwire_settlement::chain::{BoxFuture, Turn};
+use tollwire_settlement::chain::{BoxFuture, Payout, Turn};
 use tollwire_settlement::{Chain, ChainError, ChainInfo, Identified, Observation, Refusal};
 use tollwire_x402::v2::PaymentRequirements;
-use tollwire_x402::{PaymentId, SessionId, StreamId};
+use tollwire_x402::{PaymentId, SessionId, StreamId, Usdc};
 
 /// Counts calls, and cuts the process off at the chosen one.
 pub struct Plug {
@@ -99,6 +99,20 @@ impl Ledger for PluggedLedger {
     fn in_doubt(&self, after: Option<&PaymentId>, limit: usize) -> Answer<'_, Vec<(PaymentId, Payment)>> {
         let after = after.cloned();
         Box::pin(self.plug.pass(async move { self.inner.in_doubt(after.as_ref(), limit).await }))
+    }
+
+    fn refund(&self, id: &RefundId) -> Answer<'_, Option<Refund>> {
+        let id = id.clone();
+        Box::pin(self.plug.pass(async move { self.inner.refund(&id).await }))
+    }
+
+    fn refunds_in_doubt(
+        &self,
+        after: Option<&RefundId>,
+        limit: usize,
+    ) -> Answer<'_, Vec<(RefundId, Refund)>> {
+        let after = after.cloned();
+        Box::pin(self.plug.pass(async move { self.inner.refunds_in_doubt(after.as_ref(), limit).await }))
     }
 
     fn sessions(&self, after: Option<&SessionId>, limit: usize) -> Answer<'_, Vec<(SessionId, Session)>> {
@@ -191,6 +205,22 @@ impl Chain for PluggedChain {
 
     fn observe<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, Result<Observation, ChainError>> {
         Box::pin(self.plug.pass(self.inner.observe(payment)))
+    }
+
+    fn refund_gas<'a>(&'a self, to: &'a str) -> BoxFuture<'a, Result<Usdc, ChainError>> {
+        Box::pin(self.plug.pass(self.inner.refund_gas(to)))
+    }
+
+    fn prepare_refund<'a>(
+        &'a self,
+        refund: &'a Refund,
+        turn: &'a dyn Turn,
+    ) -> BoxFuture<'a, Result<Attempt, ChainError>> {
+        Box::pin(self.plug.pass(self.inner.prepare_refund(refund, turn)))
+    }
+
+    fn observe_refund<'a>(&'a self, refund: &'a Refund) -> BoxFuture<'a, Result<Payout, ChainError>> {
+        Box::pin(self.plug.pass(self.inner.observe_refund(refund)))
     }
 
     fn block_time<'a>(&'a self, landing: &'a Landing) -> BoxFuture<'a, Result<Option<u64>, ChainError>> {

@@ -95,6 +95,8 @@ enum Route {
     Feed(FeedId),
     Sessions,
     Revoke(SessionId),
+    Close(SessionId),
+    Refund(SessionId),
     Ledger,
 }
 
@@ -109,7 +111,16 @@ impl Route {
             "/admin/ledger" => Self::Ledger,
             _ => match path.strip_prefix("/admin/")?.split_once('/')? {
                 ("feeds", feed) => Self::Feed(feed.parse().ok()?),
-                ("sessions", rest) => Self::Revoke(rest.strip_suffix("/revoke")?.parse().ok()?),
+                ("sessions", rest) => {
+                    let (session, verb) = rest.split_once('/')?;
+                    let session = session.parse().ok()?;
+                    match verb {
+                        "revoke" => Self::Revoke(session),
+                        "close" => Self::Close(session),
+                        "refund" => Self::Refund(session),
+                        _ => return None,
+                    }
+                }
                 _ => return None,
             },
         })
@@ -120,7 +131,7 @@ impl Route {
             Self::Metrics | Self::Healthz | Self::Readyz | Self::Sessions | Self::Ledger => "GET, HEAD",
             Self::Feeds => "GET, HEAD, POST",
             Self::Feed(_) => "GET, HEAD, PATCH, DELETE",
-            Self::Revoke(_) => "POST",
+            Self::Revoke(_) | Self::Close(_) | Self::Refund(_) => "POST",
         }
     }
 
@@ -174,6 +185,8 @@ where
             sessions::list(gate, &parts).await
         }
         Route::Revoke(id) => sessions::revoke(gate, &id).await,
+        Route::Close(id) => sessions::close(gate, &id).await,
+        Route::Refund(id) => sessions::refund(gate, &id).await,
         Route::Ledger => ledger::report(gate).await,
     }
 }

@@ -1,15 +1,16 @@
-//! `GET /admin/sessions`, `POST /admin/sessions/{jti}/revoke`.
+//! `GET /admin/sessions`, `POST /admin/sessions/{jti}/revoke`, `/close` and `/refund`.
 
 use crate::error::Error;
 use crate::gate::Gate;
-use crate::http::answer::{Answer, empty, json};
+use crate::http::answer::{Answer, Problem, empty, json};
+use crate::http::close;
 use crate::http::credentials::parameter;
 use crate::rfc3339;
 use crate::view::live_streams;
 use http::StatusCode;
 use http::request::Parts;
 use serde_json::{Value, json};
-use tollwire_ledger::model::Session;
+use tollwire_ledger::model::{RefundId, Session};
 use tollwire_x402::SessionId;
 
 /// Sessions in one answer, unless fewer are asked for.
@@ -28,27 +29,48 @@ pub(super) async fn list(gate: &Gate, parts: &Parts) -> Result<Answer, Error> {
     let limit = limit.ok_or_else(|| Error::malformed("limit", format!("write 1 to {PAGE_MAX}")))?;
     let page = gate.ledger.sessions(after.as_ref(), limit).await?;
     let next = (page.len() == limit).then(|| page.last().map(|(id, _)| id.clone())).flatten();
-    let sessions: Vec<Value> = page.iter().map(|(id, session)| shown(id, session)).collect();
+    let mut sessions = Vec::with_capacity(page.len());
+    for (id, session) in &page {
+        sessions.push(shown(id, session, refunds(gate, id, session).await?));
+    }
     Ok(json(StatusCode::OK, &json!({ "sessions": sessions, "next": next })))
 }
 
 pub(super) async fn revoke(gate: &Gate, session: &SessionId) -> Result<Answer, Error> {
-    match gate.revoke(session).await {
-        Ok(()) => Ok(empty(StatusCode::NO_CONTENT)),
-        // Here an unknown session is a wrong path, not a bad credential.
+    known(gate.revoke(session).await, |()| empty(StatusCode::NO_CONTENT))
+}
+
+pub(super) async fn close(gate: &Gate, session: &SessionId) -> Result<Answer, Error> {
+    known(gate.close(session).await, |closure| close::answer(&closure))
+}
+
+pub(super) async fn refund(gate: &Gate, session: &SessionId) -> Result<Answer, Error> {
+    known(gate.refund(session).await, |closure| close::answer(&closure))
+}
+
+/// Here an unknown session is a wrong path, not a bad credential.
+fn known<T>(done: Result<T, Error>, answer: impl FnOnce(T) -> Answer) -> Result<Answer, Error> {
+    match done {
+        Ok(done) => Ok(answer(done)),
         Err(Error::SessionUnknown) => {
-            let problem = crate::http::answer::Problem::new(
-                StatusCode::NOT_FOUND,
-                "session-unknown",
-                "no such session",
-            );
+            let problem = Problem::new(StatusCode::NOT_FOUND, "session-unknown", "no such session");
             Ok(problem.into_answer())
         }
         Err(error) => Err(error),
     }
 }
 
-fn shown(jti: &SessionId, session: &Session) -> Value {
+/// The refunds of a session, oldest first.
+async fn refunds(gate: &Gate, session: &SessionId, row: &Session) -> Result<Vec<Value>, Error> {
+    let mut refunds = Vec::new();
+    for number in 1..=row.refunds {
+        let id = RefundId { session: session.clone(), number };
+        refunds.extend(gate.ledger.refund(&id).await?.as_ref().map(close::shown));
+    }
+    Ok(refunds)
+}
+
+fn shown(jti: &SessionId, session: &Session, refunds: Vec<Value>) -> Value {
     json!({
         "jti": jti,
         "feed": session.feed,
@@ -68,5 +90,7 @@ fn shown(jti: &SessionId, session: &Session) -> Value {
         "opened": rfc3339::millis(session.opened),
         "balance_until": rfc3339::millis(session.balance_until),
         "revoked": session.revoked,
+        "closed": session.closed,
+        "refunds": refunds,
     })
 }

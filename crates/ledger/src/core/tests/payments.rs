@@ -93,7 +93,7 @@ fn solana_addresses_are_case_sensitive() {
 #[test]
 fn a_replay_shows_the_stored_payment_and_its_session() {
     let mut books = Books::with_units(10);
-    let Outcome::Replayed(View { payment, session }) =
+    let Outcome::Replayed(View { payment, session, .. }) =
         books.apply(&record(Intent { payload: "other".into(), ..intent(10) }))
     else {
         panic!("not replayed");
