@@ -28,7 +28,7 @@ type Kinds = BTreeSet<String>;
 
 /// An outcome's name.
 fn kind(outcome: &Outcome) -> String {
-    format!("{outcome:?}").chars().take_while(|c| c.is_ascii_alphabetic()).collect()
+    format!("{outcome:?}").chars().take_while(char::is_ascii_alphabetic).collect()
 }
 
 /// Plays a plan on memory and on Redis, and returns which kinds of outcomes it met; the error says where they part.

@@ -53,16 +53,16 @@ impl Stream {
                 if let Some(allowance) = self.gauge.allowance() {
                     pump = pump.metered(allowance);
                 }
-                let mut hears = None;
+                let mut conversation = None;
                 if self.in_band.is_some() {
                     let (inbox, heard) = Inbox::new();
                     pump = pump.intercept(inbox);
-                    hears = Some(heard);
+                    conversation = Some(heard);
                 }
                 let pumping = Box::pin(pump.run(self.control.clone()));
                 // Another task: this one has room for the handover, which a stream does not need all its life.
                 let tasks = self.shared.tasks.clone();
-                tasks.spawn(self.live(pumping, hears));
+                tasks.spawn(self.live(pumping, conversation));
             }
             Err(error) => {
                 let (feed, session) = (&self.feed, self.charge.session());

@@ -74,7 +74,7 @@ impl EvmChain {
             Standing::Open(nonce, _) if self.is_foreign(refund, nonce) => {
                 return Err(ChainError::CannotPay("another key's transaction may still land".into()));
             }
-            Standing::Open(nonce, _) => (nonce, self.highest_fees(refund, nonce)),
+            Standing::Open(nonce, _) => (nonce, Self::highest_fees(refund, nonce)),
             Standing::Clear => (self.fresh_nonce().await?, None),
         };
         let call = Usdc::transferCall {
@@ -230,7 +230,7 @@ impl EvmChain {
         refund.attempts.iter().any(|attempt| attempt.nonce == Some(nonce) && attempt.signer != signer)
     }
 
-    fn highest_fees(&self, refund: &Refund, nonce: u64) -> Option<Fees> {
+    fn highest_fees(refund: &Refund, nonce: u64) -> Option<Fees> {
         let same = refund.attempts.iter().filter(|attempt| attempt.nonce == Some(nonce));
         same.filter_map(Fees::of).reduce(Fees::max)
     }

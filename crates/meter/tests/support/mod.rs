@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tollwire_ledger::memory::MemoryLedger;
 use tollwire_ledger::command::Entry;
-use tollwire_ledger::model::{Intent, Landing, Payment, Session, Stream};
+use tollwire_ledger::model::{Intent, Landing, Payment, Refund, RefundId, Session, Stream};
 use tollwire_ledger::{BoxFuture, Clock, Command, Error, Ledger, Outcome, Timestamp, Watched};
 use tollwire_meter::{Gauge, Meter, MeterConfig, Order, Terms};
 use tollwire_x402::{Network, PaymentId, SessionId, StreamId, Unit, Usdc};
@@ -18,7 +18,7 @@ use tollwire_x402::{Network, PaymentId, SessionId, StreamId, Unit, Usdc};
 pub struct VirtualClock(Instant);
 
 impl VirtualClock {
-    pub fn new() -> Arc<dyn Clock> {
+    pub fn start() -> Arc<dyn Clock> {
         Arc::new(Self(Instant::now()))
     }
 }
@@ -30,7 +30,7 @@ impl Clock for VirtualClock {
 }
 
 pub fn ledger() -> Arc<dyn Ledger> {
-    Arc::new(MemoryLedger::new(VirtualClock::new()))
+    Arc::new(MemoryLedger::new(VirtualClock::start()))
 }
 
 pub fn meter(ledger: &Arc<dyn Ledger>, config: MeterConfig) -> Meter {
@@ -267,6 +267,18 @@ impl Ledger for Watching {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<(SessionId, Session)>, Error>> {
         self.inner.sessions_of(payer, limit)
+    }
+
+    fn refund(&self, id: &RefundId) -> BoxFuture<'_, Result<Option<Refund>, Error>> {
+        self.inner.refund(id)
+    }
+
+    fn refunds_in_doubt(
+        &self,
+        after: Option<&RefundId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(RefundId, Refund)>, Error>> {
+        self.inner.refunds_in_doubt(after, limit)
     }
 
     fn watch(&self, sessions: Vec<SessionId>) -> BoxFuture<'_, Result<Vec<Option<Watched>>, Error>> {

@@ -94,7 +94,7 @@ impl DevChain {
             return Err(ChainError::CannotPay(why));
         }
         let world = self.world();
-        let account_nonce = match self.standing(&world, refund)? {
+        let account_nonce = match Self::standing(&world, refund)? {
             Standing::Landed(..) => return Err(ChainError::Refused("it has landed".into())),
             Standing::Open(nonce) => nonce,
             Standing::Clear => world.account.next(),
@@ -125,7 +125,7 @@ impl DevChain {
             return Ok(Payout::Pending(last.tx.clone()));
         }
         let world = self.world();
-        Ok(match self.standing(&world, refund)? {
+        Ok(match Self::standing(&world, refund)? {
             Standing::Landed(tx, _, seen) if seen > Instant::now() => Payout::Pending(tx),
             Standing::Landed(tx, block, _) => {
                 let mined = refund.attempts.iter().filter(|attempt| world.is_mined(&attempt.tx)).count();
@@ -138,7 +138,7 @@ impl DevChain {
     }
 
     /// What the account's nonces prove of a refund's transactions.
-    fn standing(&self, world: &World, refund: &Refund) -> Result<Standing, ChainError> {
+    fn standing(world: &World, refund: &Refund) -> Result<Standing, ChainError> {
         let mut open = None;
         for attempt in &refund.attempts {
             let nonce = Self::read_paying(attempt).map(|paying| paying.account_nonce);

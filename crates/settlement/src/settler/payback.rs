@@ -79,10 +79,9 @@ impl Shared {
         let mut timing = Timing::new();
         loop {
             match self.refund_round(id, &mut timing).await {
-                Ok(Step::Known) => return,
+                Ok(Step::Known) | Err(SettleError::Unknown) => return,
                 Ok(Step::Sent) => continue,
                 Ok(Step::Wait) => {}
-                Err(SettleError::Unknown) => return,
                 Err(SettleError::Chain(ChainError::Busy)) => {
                     tracing::debug!(refund = %id, "the deposit wallet's turn is another's; waiting");
                 }

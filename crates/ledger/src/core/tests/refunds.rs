@@ -1,3 +1,5 @@
+#![allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "a failed expectation ends the test")]
+
 use super::*;
 use crate::model::{RefundFate, RefundOrder};
 
