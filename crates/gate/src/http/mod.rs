@@ -19,10 +19,15 @@ mod openapi;
 mod problem;
 mod route;
 mod service;
+mod receipt;
 mod session;
+mod top_up;
 mod ws;
 
 pub use admin::{AdminService, AdminToken, RenderMetrics};
 pub use answer::Answer;
+pub(crate) use credentials::Credential;
+pub(crate) use problem::problem;
+pub(crate) use route::TOP_UP;
 pub use body::{BODY_BYTES_MAX, BODY_WAIT};
 pub use service::GateService;

@@ -51,11 +51,16 @@ impl SignIn {
     /// Whether this payer signed `challenge`. `payer` is an address as the ledger keeps it.
     pub(crate) fn is_by(&self, challenge: &Challenge, payer: &str) -> bool {
         let Ok(network) = self.chain_id.parse::<Network>() else { return false };
-        self.signer(network, challenge).is_some_and(|signer| same_account(network, &signer, payer))
+        self.signer_on(network, challenge).is_some_and(|signer| same_account(network, &signer, payer))
+    }
+
+    /// Who signed `challenge`.
+    pub(crate) fn signer(&self, challenge: &Challenge) -> Option<String> {
+        self.signer_on(self.chain_id.parse().ok()?, challenge)
     }
 
     /// Who signed `challenge`: the address, if the signature over the rebuilt message is its own.
-    fn signer(&self, network: Network, challenge: &Challenge) -> Option<String> {
+    fn signer_on(&self, network: Network, challenge: &Challenge) -> Option<String> {
         match network {
             Network::Eip155(chain) => {
                 let text = message::caip122(challenge, "Ethereum", &self.address, &chain.to_string());
