@@ -135,8 +135,8 @@ impl World {
     pub(crate) async fn bought(&self, atomic: u64) -> Reply {
         let required = self.bill("ticks").await;
         let offer = offer_of(&required, atomic);
-        let reply = self.pay("ticks", &v2(&required, &offer, &self.wallet(7).sign(&offer, self.nonce())), &[]);
-        let reply = reply.await;
+        let payment = v2(&required, &offer, &self.wallet(7).sign(&offer, self.nonce()));
+        let reply = self.pay("ticks", &payment, &[]).await;
         assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
         reply
     }

@@ -124,7 +124,9 @@ async fn one_payment_has_one_target() {
         assert_eq!(reply.status, StatusCode::CONFLICT, "{case}: {reply:?}");
         assert!(!reply.leaks_session() && !reply.headers.contains_key(header::PAYMENT_RESPONSE), "{case}");
     };
-    let as_v2 = |payment| [(header::PAYMENT_SIGNATURE, payment)];
+    fn as_v2(payment: &str) -> [(&str, &str); 1] {
+        [(header::PAYMENT_SIGNATURE, payment)]
+    }
     // New payments, with a quote made for something else.
     conflict(world.pay("ticks", &adding, &[]).await, "a top-up's quote for a new session");
     conflict(top_up(&world, &other.token(), &as_v2(&adding)).await, "for another session");
