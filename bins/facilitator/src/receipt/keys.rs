@@ -18,7 +18,8 @@ pub(super) async fn read(place: &str) -> Result<KeySet, Failure> {
     if place.starts_with("http://") || place.starts_with("https://") {
         return fetch(place).await;
     }
-    let text = std::fs::read_to_string(place).map_err(|error| Failure::Receipt(format!("{place}: {error}")))?;
+    let text =
+        std::fs::read_to_string(place).map_err(|error| Failure::Receipt(format!("{place}: {error}")))?;
     parse(place, &text)
 }
 

@@ -5,8 +5,8 @@ mod registry;
 mod store;
 mod tariff;
 
-pub(crate) use json::{FeedJson, counted_word};
 pub use json::default_low_water;
+pub(crate) use json::{FeedJson, counted_word};
 pub use registry::{EARLIER_TARIFFS_MAX, Entry, FEEDS_MAX, FeedRegistry, Origin};
 pub use store::{FeedStore, RestoreError};
 pub use tariff::{Offer, SCHEME, Tariff};

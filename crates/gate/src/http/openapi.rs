@@ -79,7 +79,10 @@ fn payment_parameters() -> Vec<Value> {
             "16 to 256 characters of your choice; collects the answer again",
         ),
         header_parameter(header::SIGN_IN_WITH_X, "answer to a sign-in challenge, base64 JSON"),
-        header_parameter("dpop", "proof of a key (RFC 9449): binds the session to it; at each use of a bound session"),
+        header_parameter(
+            "dpop",
+            "proof of a key (RFC 9449): binds the session to it; at each use of a bound session",
+        ),
     ]
 }
 
@@ -143,7 +146,10 @@ fn stream() -> Value {
     parameters
         .push(query_parameter("token", "session token, where Authorization cannot be set; not beside it"));
     parameters.push(query_parameter("stream", "as tollwire-stream"));
-    parameters.push(query_parameter("control", "v1: exhaustion is always a close frame, 4008; the balance is topped up in band"));
+    parameters.push(query_parameter(
+        "control",
+        "v1: exhaustion is always a close frame, 4008; the balance is topped up in band",
+    ));
     parameters
         .push(header_parameter(header::TOLLWIRE_STREAM, "16 to 64 characters: makes the open idempotent"));
     json!({

@@ -108,9 +108,8 @@ impl Gate {
     fn addition(&self, attempted: &Attempted<'_>, tariff: &Tariff, offer: &Offer) -> Result<Intent, Error> {
         let Some((jti, session)) = attempted.target.top_up else { return Err(Error::SessionUnknown) };
         let (presented, payer) = (attempted.presented, &attempted.identified.payer);
-        let refuse = |reason, message: &str| {
-            Err(presented.refused(Refusal::new(reason, message).by(payer.clone())))
-        };
+        let refuse =
+            |reason, message: &str| Err(presented.refused(Refusal::new(reason, message).by(payer.clone())));
         if offer.network != session.network {
             return refuse(reason::INVALID_NETWORK, "a session is topped up on the network it was paid on");
         }
@@ -126,7 +125,13 @@ impl Gate {
         Ok(Intent { top_up: true, jkt: session.jkt.clone(), ..intent })
     }
 
-    fn intent(&self, attempted: &Attempted<'_>, tariff: &Tariff, offer: &Offer, session: SessionId) -> Intent {
+    fn intent(
+        &self,
+        attempted: &Attempted<'_>,
+        tariff: &Tariff,
+        offer: &Offer,
+        session: SessionId,
+    ) -> Intent {
         let (presented, identified) = (attempted.presented, &attempted.identified);
         let balance_ttl_ms = u64::try_from(self.config.balance_ttl.as_millis()).unwrap_or(u64::MAX);
         Intent {

@@ -10,8 +10,8 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tollwire_ledger::Clock as _;
-use tollwire_settlement::dev::BroadcastFault;
 use tollwire_session::{ControlClaims, ControlMessage, KeySet, ReceiptClaims};
+use tollwire_settlement::dev::BroadcastFault;
 use tollwire_testkit::feed::Mode;
 use tollwire_x402::v2::{PaymentRequired, PaymentRequirements};
 use tollwire_x402::{SessionId, Unit, header, reason};
@@ -80,8 +80,10 @@ impl Agent {
                 continue;
             }
             let wire: Wire<'_> = serde_json::from_str(&text).unwrap();
-            let message = ControlMessage { kind: &wire.r#type, id: wire.id.as_deref(), data: wire.data.get() };
-            ControlClaims::verify(&wire.jws, &self.keys, PUBLIC_URL, &self.session, &message, self.now).unwrap();
+            let message =
+                ControlMessage { kind: &wire.r#type, id: wire.id.as_deref(), data: wire.data.get() };
+            ControlClaims::verify(&wire.jws, &self.keys, PUBLIC_URL, &self.session, &message, self.now)
+                .unwrap();
             let data = serde_json::from_str(wire.data.get()).unwrap();
             return Came::Told(Told { kind: wire.r#type, id: wire.id, data });
         }
@@ -247,7 +249,10 @@ async fn a_refused_payment_gets_a_fresh_bill_with_the_reason() {
     // For a new session, by its quote.
     agent.pay("1", &payment(world, &required, &offer, 2)).await;
     let told = agent.told("x402/error").await;
-    assert_eq!((told.id.as_deref(), &told.data["error"]), (Some("1"), &json!("payment-for-another-purchase")));
+    assert_eq!(
+        (told.id.as_deref(), &told.data["error"]),
+        (Some("1"), &json!("payment-for-another-purchase"))
+    );
     // Forged.
     let mut forged = payment(world, &required, &offer, 2);
     forged.as_object_mut().unwrap().remove("extensions");
@@ -279,7 +284,10 @@ async fn a_pending_payment_is_told_as_pending() {
     world.chain.faults().next_broadcast(BroadcastFault::ReceiptAfter(Duration::from_secs(1)));
     agent.pay("1", &payment).await;
     let told = agent.told("x402/payment-response").await;
-    assert_eq!((&told.data["success"], &told.data["errorReason"]), (&json!(false), &json!(reason::SETTLEMENT_PENDING)));
+    assert_eq!(
+        (&told.data["success"], &told.data["errorReason"]),
+        (&json!(false), &json!(reason::SETTLEMENT_PENDING))
+    );
     assert!(told.data["transaction"].as_str().unwrap().starts_with("0x"));
     assert!(told.data.get("extensions").is_none());
     loop {

@@ -74,9 +74,12 @@ async fn a_bound_token_is_of_use_to_its_key_alone() {
     let (_, reply) = paid(&world, &key).await;
     let (token, now) = (reply.token(), world.clock.now().secs());
     let (bearer, by_key) = (format!("Bearer {token}"), format!("DPoP {token}"));
-    for (method, path) in
-        [("GET", "/session"), ("GET", "/session/receipt"), ("POST", "/session/top-up"), ("DELETE", "/session")]
-    {
+    for (method, path) in [
+        ("GET", "/session"),
+        ("GET", "/session/receipt"),
+        ("POST", "/session/top-up"),
+        ("DELETE", "/session"),
+    ] {
         let url = format!("{PUBLIC_URL}{path}");
         let call = async |authorization: &str, proofs: &[&str]| {
             let mut headers = vec![("authorization", authorization)];
@@ -162,7 +165,9 @@ async fn a_feed_may_want_a_key_or_none() {
     assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{reply:?}");
     assert_eq!(reply.json()["type"], "urn:tollwire:problem:dpop-proof-required");
     let key = Key::new();
-    for wrong in [key.prove(&world, "POST", SESSION, None), key.prove(&world, "GET", "/feeds/other/session", None)] {
+    for wrong in
+        [key.prove(&world, "POST", SESSION, None), key.prove(&world, "GET", "/feeds/other/session", None)]
+    {
         let reply = world.pay("ticks", &payment, &[("dpop", &wrong)]).await;
         refused(&reply, "dpop-proof-invalid", "invalid_dpop_proof");
     }
@@ -209,7 +214,11 @@ async fn the_key_resumes_its_session() {
         let headers = [("authorization", authorization.as_str()), ("dpop", proof.as_str())];
         world.send(Method::GET, SESSION, &headers).await
     };
-    refused(&resume(thief.prove(&world, "GET", SESSION, Some(&old))).await, "dpop-proof-invalid", "invalid_dpop");
+    refused(
+        &resume(thief.prove(&world, "GET", SESSION, Some(&old))).await,
+        "dpop-proof-invalid",
+        "invalid_dpop",
+    );
     let reply = resume(key.prove(&world, "GET", SESSION, Some(&old))).await;
     assert_eq!(reply.jti(), first.jti());
     assert_eq!(reply.json()["token_type"], "DPoP");
@@ -250,11 +259,16 @@ async fn a_bound_token_opens_streams_with_a_proof_and_not_without() {
     let (_, first) = paid(world, &key).await;
     let (token, path) = (first.token(), "/feeds/ticks/ws");
     let by_key = format!("DPoP {token}");
-    for (path, authorization) in [(format!("{path}?token={token}"), None), (path.to_owned(), Some(format!("Bearer {token}")))]
+    for (path, authorization) in
+        [(format!("{path}?token={token}"), None), (path.to_owned(), Some(format!("Bearer {token}")))]
     {
         let headers: Vec<_> = authorization.iter().map(|value| ("authorization", value.as_str())).collect();
         let (status, headers, body) = served.open(&path, &headers).await.refused();
-        assert_eq!((status, body["type"].as_str()), (401, Some("urn:tollwire:problem:token-bound")), "{body}");
+        assert_eq!(
+            (status, body["type"].as_str()),
+            (401, Some("urn:tollwire:problem:token-bound")),
+            "{body}"
+        );
         assert!(headers["www-authenticate"].to_str().unwrap().starts_with("DPoP "));
     }
     // An agent may sign the URL that it was given, ws:// and all.
@@ -288,7 +302,11 @@ async fn a_bound_payment_upgrades_with_its_key_alone() {
     open(Some(&key)).await.opened();
     for key in [None, Some(&Key::new())] {
         let (status, headers, body) = open(key).await.refused();
-        assert_eq!((status, body["type"].as_str()), (401, Some("urn:tollwire:problem:token-bound")), "{body}");
+        assert_eq!(
+            (status, body["type"].as_str()),
+            (401, Some("urn:tollwire:problem:token-bound")),
+            "{body}"
+        );
         assert!(!headers.contains_key(header::PAYMENT_RESPONSE));
     }
 }

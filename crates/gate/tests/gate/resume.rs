@@ -40,8 +40,13 @@ async fn use_up(world: &World, reply: &Reply, left: u64) {
         streams_max: 9,
     };
     let _held = world.ledger.apply(hold).await.unwrap();
-    let post =
-        Command::Post { session: session.clone(), stream: stream.clone(), fence: 1, to: used, live_for: minute };
+    let post = Command::Post {
+        session: session.clone(),
+        stream: stream.clone(),
+        fence: 1,
+        to: used,
+        live_for: minute,
+    };
     let _posted = world.ledger.apply(post).await.unwrap();
     let _ended = world.ledger.apply(Command::End { session, stream, fence: 1, used }).await.unwrap();
 }

@@ -52,7 +52,10 @@ async fn a_v2_payment_adds_units_to_the_session() {
     assert_eq!(reply.jti(), first.jti());
     assert_eq!(reply.header("cache-control"), "private, no-store");
     let body = reply.json();
-    assert_eq!((&body["session"]["units_remaining"], &body["session"]["deposited"]), (&11.into(), &"$0.11".into()));
+    assert_eq!(
+        (&body["session"]["units_remaining"], &body["session"]["deposited"]),
+        (&11.into(), &"$0.11".into())
+    );
     assert_eq!(body["token_type"], "Bearer");
     assert_eq!(body["expires_at"], "2027-01-16T09:00:00Z", "a day from the top-up");
     assert!(reply.settlement().success);
@@ -62,7 +65,10 @@ async fn a_v2_payment_adds_units_to_the_session() {
     let receipt = body["receipt"].as_str().unwrap();
     let receipt = ReceiptClaims::verify(receipt, &world.keys().await, PUBLIC_URL).unwrap();
     assert_eq!((receipt.bought, receipt.used, receipt.remaining), (11, 0, 11));
-    assert_eq!((receipt.amount.atomic(), receipt.used_amount.atomic(), receipt.is_final), (110_000, 0, false));
+    assert_eq!(
+        (receipt.amount.atomic(), receipt.used_amount.atomic(), receipt.is_final),
+        (110_000, 0, false)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -238,7 +244,11 @@ async fn a_wrong_amount_gets_a_fresh_bill_for_the_same_session() {
     let fresh = reply.required();
     let offer = offer_of(&fresh, 10_000);
     let payment = v2(&fresh, &offer, &world.wallet(7).sign(&offer, 2));
-    assert_eq!(world.pay("ticks", &payment, &[]).await.status, StatusCode::CONFLICT, "its quote names the session");
+    assert_eq!(
+        world.pay("ticks", &payment, &[]).await.status,
+        StatusCode::CONFLICT,
+        "its quote names the session"
+    );
     let reply = top_up(&world, &first.token(), &[(header::PAYMENT_SIGNATURE, &payment)]).await;
     assert_eq!(reply.jti(), first.jti());
 }
