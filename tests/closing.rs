@@ -68,17 +68,14 @@ async fn an_agent_ends_its_session_and_gets_the_rest_back() {
 
     let bearer = format!("Bearer {}", bought.token);
     let url = world.facilitator.url("/session");
-    let unproven =
-        try_send(Method::DELETE, &url, &[("authorization", bearer.as_str())], "").await.unwrap();
+    let unproven = try_send(Method::DELETE, &url, &[("authorization", bearer.as_str())], "").await.unwrap();
     assert_eq!(unproven.status, 401, "a token alone ends nothing: {unproven:?}");
     assert!(unproven.json()["extensions"]["sign-in-with-x"].is_object(), "{unproven:?}");
     stream.echo(Message::text("still here")).await;
 
     let begun = Instant::now();
-    let (ended, answer) = tokio::join!(
-        stream.ended_within(Duration::from_secs(5)),
-        deleted(&world.facilitator, &bought)
-    );
+    let (ended, answer) =
+        tokio::join!(stream.ended_within(Duration::from_secs(5)), deleted(&world.facilitator, &bought));
     assert_eq!((ended.code, ended.reason.as_str()), (1000, "Session closed."));
     assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
     assert_eq!(answer["state"], "refunded", "{answer}");

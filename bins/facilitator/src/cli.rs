@@ -37,6 +37,9 @@ pub(crate) enum Command {
     /// Keys that sign session tokens.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Usage receipts.
+    #[command(subcommand)]
+    Receipt(ReceiptCommand),
     /// Print the cost model: what agent, provider, chain and facilitator pay and get.
     CostModel,
 }
@@ -51,6 +54,18 @@ pub(crate) enum KeysCommand {
         /// What it signs with.
         #[arg(long, value_enum, default_value_t = KeyAlgorithm::Eddsa)]
         algorithm: KeyAlgorithm,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReceiptCommand {
+    /// Verify a receipt and print what it says; exit code 1 with the reason if it does not verify.
+    Verify {
+        /// The receipt, alone or as `GET /session/receipt` answers it.
+        file: PathBuf,
+        /// File or URL of the facilitator's public keys. Left out: fetched from the issuer that the receipt names.
+        #[arg(long)]
+        jwks: Option<String>,
     },
 }
 

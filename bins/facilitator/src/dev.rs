@@ -82,6 +82,7 @@ pub(crate) async fn start(listen: SocketAddr, tick: Duration, offer: Offer) -> R
         deposit_units: offer.deposit_units,
         networks: vec![dev::NETWORK],
         provider_wallet: std::collections::BTreeMap::new(),
+        dpop: tollwire_gate::feed::Dpop::default(),
     };
     node.gate.feeds().configure(vec![feed], SystemClock.now()).map_err(Failure::start)?;
     let stop = CancellationToken::new();

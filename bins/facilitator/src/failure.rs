@@ -14,6 +14,9 @@ pub(crate) enum Failure {
     /// The file exists; it is never overwritten.
     #[error("{0} exists already; keys are never overwritten. Choose another name")]
     Exists(String),
+    /// A receipt did not verify, or could not be looked at.
+    #[error("{0}")]
+    Receipt(String),
     /// The demo saw something other than its story.
     #[error("the demo did not go as it should: {0}")]
     Demo(String),
@@ -24,7 +27,7 @@ impl Failure {
         const CONFIG: u8 = 78;
         match self {
             Self::Config(_) => ExitCode::from(CONFIG),
-            Self::Start(_) | Self::Exists(_) | Self::Demo(_) => ExitCode::FAILURE,
+            Self::Start(_) | Self::Exists(_) | Self::Receipt(_) | Self::Demo(_) => ExitCode::FAILURE,
         }
     }
 

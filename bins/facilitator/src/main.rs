@@ -10,13 +10,14 @@ mod demo;
 mod dev;
 mod failure;
 mod keys;
+mod receipt;
 mod sample;
 mod say;
 mod serve;
 mod wiring;
 
 use clap::Parser as _;
-use cli::{Cli, Command, KeysCommand};
+use cli::{Cli, Command, KeysCommand, ReceiptCommand};
 use failure::Failure;
 use std::future::Future;
 use std::process::ExitCode;
@@ -41,6 +42,9 @@ fn run(command: Command) -> Result<(), Failure> {
         }
         Command::Check { config } => check::run(&config),
         Command::Keys(KeysCommand::New { out, algorithm }) => keys::new(&out, algorithm),
+        Command::Receipt(ReceiptCommand::Verify { file, jwks }) => {
+            in_runtime(Some(1), receipt::verify(&file, jwks.as_deref()))
+        }
         Command::CostModel => cost_model::run(),
     }
 }

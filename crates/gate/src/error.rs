@@ -48,6 +48,24 @@ pub enum Error {
     /// No credentials where they are required.
     #[error("send the session token as Authorization: Bearer")]
     TokenMissing,
+    /// The token is bound to a key, and nothing shows that its holder has the key.
+    #[error("the token is bound to a key; send it as Authorization: DPoP, beside a DPoP proof")]
+    TokenBound,
+    /// The token is bound to no key, but was presented as if it were.
+    #[error("the token is bound to no key; send it as Authorization: Bearer")]
+    TokenNotBound,
+    /// A proof of possession of a key proves nothing.
+    #[error(transparent)]
+    Proof(#[from] tollwire_session::dpop::Error),
+    /// A proof of possession of a key was used before.
+    #[error("the DPoP proof was used before; make one for each request")]
+    ProofUsed,
+    /// The feed's sessions are bound to a key, and none came with the payment: nothing was settled.
+    #[error("sessions of this feed are bound to a key; send a DPoP proof with the payment")]
+    KeyRequired,
+    /// What was asked for is not sold any more.
+    #[error("{0}")]
+    NotForSale(&'static str),
     /// The session is not in the ledger.
     #[error("no such session")]
     SessionUnknown,

@@ -12,6 +12,7 @@ pub mod http;
 pub mod offers;
 pub mod payment;
 pub mod quote;
+pub mod rfc3339;
 pub mod siwx;
 pub mod totals;
 
@@ -20,9 +21,13 @@ mod closing;
 mod config;
 mod error;
 mod gate;
+mod holder;
+mod in_band;
 mod keys;
 mod pay;
-mod rfc3339;
+mod receipt;
+mod resume;
+mod sign_in;
 mod sweep;
 mod token;
 

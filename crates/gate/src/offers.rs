@@ -4,11 +4,15 @@
 //! their own. The rules below are those the official clients enforce.
 
 use crate::config::GateConfig;
-use crate::feed::{Feed, Offer, Tariff};
+use crate::error::Error;
+use crate::feed::{Dpop, Entry, Feed, Offer, Tariff, counted_word};
+use crate::gate::{Gate, random};
 use crate::quote::Quote;
-use serde_json::json;
+use crate::siwx;
+use serde_json::{Value, json};
+use tollwire_ledger::model::Session;
 use tollwire_x402::v2::{Extra, ResourceInfo};
-use tollwire_x402::{Usdc, v1, v2};
+use tollwire_x402::{FeedId, SessionId, Unit, Usdc, v1, v2};
 
 /// The key of our extension in x402 messages.
 pub const EXTENSION: &str = "tollwire-session";
@@ -28,12 +32,59 @@ pub struct Bill {
     pub legacy: v1::PaymentRequired,
 }
 
+/// What is asked to be paid for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Sale<'a> {
+    /// A new session.
+    Session,
+    /// Units for a session there is; offered where it was paid.
+    TopUp(&'a SessionId, &'a Session),
+}
+
+impl Gate {
+    /// The bill for a resource of a feed, with a fresh quote. `why` is for people.
+    pub(crate) fn bill(
+        &self,
+        entry: &Entry,
+        sale: Sale<'_>,
+        path: &str,
+        why: Option<&str>,
+    ) -> Result<Bill, Error> {
+        let (feed, tariff) = (&entry.feed, &entry.tariff);
+        let (top_up, offers) = match sale {
+            Sale::Session => (None, tariff.offers.iter().collect::<Vec<_>>()),
+            Sale::TopUp(jti, session) => (Some(jti), offers_for(tariff, session)?),
+        };
+        let quote = self.keys().quote().mint(feed.id(), top_up, tariff.version, self.clock.now(), random()?);
+        Ok(Bill::new(self.config(), feed, &offers, path, &quote, why))
+    }
+
+    /// The extension by which a wallet signs in to a feed, with a fresh challenge.
+    pub(crate) fn sign_in_extension(&self, feed: &FeedId) -> Result<Value, Error> {
+        let networks: Vec<_> = self.settler.chains().iter().map(|chain| chain.info().network).collect();
+        Ok(self.challenge(feed)?.extension(&networks))
+    }
+}
+
+/// The offers that can add to a session.
+fn offers_for<'a>(tariff: &'a Tariff, session: &Session) -> Result<Vec<&'a Offer>, Error> {
+    if tariff.unit != session.unit {
+        return Err(Error::NotForSale("the feed is sold by another unit now; buy a new session"));
+    }
+    let offers: Vec<_> = tariff.offers.iter().filter(|offer| offer.network == session.network).collect();
+    if offers.is_empty() {
+        let why = "the feed is not sold any more on the network the session was paid on; buy a new session";
+        return Err(Error::NotForSale(why));
+    }
+    Ok(offers)
+}
+
 impl Bill {
     /// The bill for a resource of a feed. `why` is for people.
-    pub fn new(
+    fn new(
         config: &GateConfig,
         feed: &Feed,
-        tariff: &Tariff,
+        offers: &[&Offer],
         path: &str,
         quote: &Quote,
         why: Option<&str>,
@@ -42,7 +93,7 @@ impl Bill {
         let legacy = v1::PaymentRequired {
             x402_version: v1::VERSION,
             error: why.unwrap_or("X-PAYMENT header is required").to_owned(),
-            accepts: tariff.offers.iter().filter_map(|offer| legacy(feed, offer, &url)).collect(),
+            accepts: offers.iter().filter_map(|offer| legacy(feed, offer, &url)).collect(),
         };
         let required = v2::PaymentRequired {
             x402_version: v2::VERSION,
@@ -52,10 +103,16 @@ impl Bill {
                 description: Some(description(feed)),
                 mime_type: Some(MIME_TYPE.to_owned()),
             },
-            accepts: tariff.offers.iter().map(|offer| offer.requirements.clone()).collect(),
+            accepts: offers.iter().map(|offer| offer.requirements.clone()).collect(),
             extensions: Some(extension(config, feed, quote)),
         };
         Self { required, legacy }
+    }
+
+    /// The same bill for a wallet that may have paid before: it can sign in instead.
+    pub(crate) fn with_sign_in(mut self, extension: Value) -> Self {
+        self.required.extensions.get_or_insert_default().insert(siwx::EXTENSION.to_owned(), extension);
+        self
     }
 }
 
@@ -68,19 +125,34 @@ fn description(feed: &Feed) -> String {
 }
 
 fn extension(config: &GateConfig, feed: &Feed, quote: &Quote) -> Extra {
+    let mut info = json!({
+        "quote": quote.expose(),
+        "facilitator": config.url(""),
+        "unit": feed.unit(),
+        "price": feed.price.atomic().to_string(),
+    });
+    // What one unit is, as far as it is not the same everywhere.
+    match feed.unit() {
+        Unit::Stream => info["maxStreamSeconds"] = json!(feed.route.max_stream.as_secs()),
+        Unit::Message | Unit::Kib => info["count"] = json!(counted_word(feed.route.counted)),
+        Unit::Second => {}
+    }
+    if feed.dpop != Dpop::Off {
+        info["dpop"] = json!(feed.dpop.as_str());
+    }
     let extension = json!({
-        "info": {
-            "quote": quote.expose(),
-            "facilitator": config.url(""),
-            "maxStreamSeconds": feed.route.max_stream.as_secs(),
-        },
+        "info": info,
         "schema": {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "type": "object",
             "properties": {
                 "quote": {"type": "string"},
                 "facilitator": {"type": "string", "format": "uri"},
+                "unit": {"enum": ["stream", "second", "message", "kib"]},
+                "price": {"type": "string"},
                 "maxStreamSeconds": {"type": "integer"},
+                "count": {"enum": ["down", "up", "both"]},
+                "dpop": {"enum": ["optional", "required"]},
             },
             "required": ["quote", "facilitator"],
         },

@@ -9,13 +9,17 @@ use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 use tollwire_ledger::Timestamp;
 use tollwire_ledger::model::ProofHash;
-use tollwire_x402::FeedId;
+use tollwire_x402::{FeedId, SessionId};
 
 /// The longest quote we read, in characters.
 pub const QUOTE_CHARS_MAX: usize = 256;
 
-/// Format 1, for a new session.
+/// Format 1, for a new session: the head, then the feed.
 const NEW_SESSION: u8 = 1;
+/// Format 2, for units added to a session: the head, its `jti`, then the feed.
+const TOP_UP: u8 = 2;
+/// A `jti`, in characters.
+const JTI: usize = 36;
 /// Format and target, tariff version, issue time, secret.
 const HEAD: usize = 1 + 8 + 8 + 16;
 const MAC: usize = 16;
@@ -29,6 +33,8 @@ pub struct Quote(String);
 pub struct Quoted {
     /// The feed it was made for.
     pub feed: FeedId,
+    /// The session that units are to be added to; `None` for a new one.
+    pub top_up: Option<SessionId>,
     /// The tariff its offer came from.
     pub tariff: u64,
     /// When it was made.
@@ -44,13 +50,21 @@ impl QuoteKey {
         Self(key)
     }
 
-    /// A quote for a new session on a feed. `secret` is 128 fresh random bits.
-    pub fn mint(&self, feed: &FeedId, tariff: u64, now: Timestamp, secret: [u8; 16]) -> Quote {
-        let mut bytes = Vec::with_capacity(HEAD + MAC + feed.as_str().len());
-        bytes.push(NEW_SESSION);
+    /// A quote for a new session on a feed, or for a top-up of one. `secret` is 128 fresh random bits.
+    pub fn mint(
+        &self,
+        feed: &FeedId,
+        top_up: Option<&SessionId>,
+        tariff: u64,
+        now: Timestamp,
+        secret: [u8; 16],
+    ) -> Quote {
+        let mut bytes = Vec::with_capacity(HEAD + JTI + MAC + feed.as_str().len());
+        bytes.push(if top_up.is_some() { TOP_UP } else { NEW_SESSION });
         bytes.extend(tariff.to_be_bytes());
         bytes.extend(now.millis().to_be_bytes());
         bytes.extend(secret);
+        bytes.extend(top_up.map_or("", SessionId::as_str).bytes());
         bytes.extend(feed.as_str().bytes());
         bytes.extend(self.mac(&bytes));
         Quote(URL_SAFE_NO_PAD.encode(bytes))
@@ -63,15 +77,21 @@ impl QuoteKey {
         if !bool::from(subtle::ConstantTimeEq::ct_eq(self.mac(said).as_slice(), mac)) {
             return None;
         }
-        let (head, feed) = said.split_at_checked(HEAD)?;
+        let (head, target) = said.split_at_checked(HEAD)?;
         let (kind, numbers) = head.split_first()?;
         let number = |at: usize| {
             let slice = numbers.get(at..at.checked_add(8)?)?;
             Some(u64::from_be_bytes(slice.try_into().ok()?))
         };
-        let feed = std::str::from_utf8(feed).ok()?.parse().ok()?;
-        (*kind == NEW_SESSION).then_some(Quoted {
-            feed,
+        let target = std::str::from_utf8(target).ok()?;
+        let (jti, feed) = match *kind {
+            NEW_SESSION => ("", target),
+            TOP_UP => target.split_at_checked(JTI)?,
+            _ => return None,
+        };
+        Some(Quoted {
+            feed: feed.parse().ok()?,
+            top_up: if jti.is_empty() { None } else { Some(jti.parse().ok()?) },
             tariff: number(0)?,
             issued: Timestamp::from_millis(number(8)?),
         })
@@ -130,38 +150,55 @@ pub(crate) fn proof_hash(secret: &str) -> ProofHash {
 mod tests {
     use super::*;
 
-    fn feed() -> FeedId {
-        "ticks".parse().unwrap()
+    const JTI_TEXT: &str = "7d444840-9dc0-4acd-b245-5ffdce74fad2";
+
+    fn quotes(key: &QuoteKey) -> [(Option<SessionId>, Quote); 2] {
+        let (feed, issued) = ("ticks".parse().unwrap(), Timestamp::from_millis(1_000));
+        [None, Some(JTI_TEXT.parse().unwrap())].map(|top_up: Option<SessionId>| {
+            let quote = key.mint(&feed, top_up.as_ref(), 42, issued, [9; 16]);
+            (top_up, quote)
+        })
     }
 
     #[test]
     fn a_quote_says_what_it_was_made_for() {
         let key = QuoteKey::new([7; 32]);
-        let quote = key.mint(&feed(), 42, Timestamp::from_millis(1_000), [9; 16]);
-        let said = key.open(&quote).unwrap();
-        assert_eq!(said, Quoted { feed: feed(), tariff: 42, issued: Timestamp::from_millis(1_000) });
+        for (top_up, quote) in quotes(&key) {
+            let (feed, issued) = ("ticks".parse().unwrap(), Timestamp::from_millis(1_000));
+            assert_eq!(key.open(&quote), Some(Quoted { feed, top_up, tariff: 42, issued }));
+            assert!(Quote::presented(quote.expose()).is_some());
+        }
+    }
+
+    #[test]
+    fn the_longest_quote_can_be_presented() {
+        let key = QuoteKey::new([7; 32]);
+        let feed = "f".repeat(64).parse().unwrap();
+        let quote = key.mint(&feed, Some(&JTI_TEXT.parse().unwrap()), 1, Timestamp::default(), [9; 16]);
         assert!(Quote::presented(quote.expose()).is_some());
     }
 
     #[test]
     fn a_quote_cannot_be_bent_or_forged() {
         let key = QuoteKey::new([7; 32]);
-        let quote = key.mint(&feed(), 42, Timestamp::from_millis(1_000), [9; 16]);
-        assert_eq!(QuoteKey::new([8; 32]).open(&quote), None);
-        let bytes = URL_SAFE_NO_PAD.decode(quote.expose()).unwrap();
-        for at in 0..bytes.len() {
-            let mut bent = bytes.clone();
-            bent[at] ^= 1;
-            assert_eq!(key.open(&Quote(URL_SAFE_NO_PAD.encode(bent))), None, "byte {at}");
-        }
-        for cut in 0..bytes.len() {
-            assert_eq!(key.open(&Quote(URL_SAFE_NO_PAD.encode(&bytes[..cut]))), None);
+        for (_, quote) in quotes(&key) {
+            assert_eq!(QuoteKey::new([8; 32]).open(&quote), None);
+            let bytes = URL_SAFE_NO_PAD.decode(quote.expose()).unwrap();
+            for at in 0..bytes.len() {
+                let mut bent = bytes.clone();
+                bent[at] ^= 1;
+                assert_eq!(key.open(&Quote(URL_SAFE_NO_PAD.encode(bent))), None, "byte {at}");
+            }
+            for cut in 0..bytes.len() {
+                assert_eq!(key.open(&Quote(URL_SAFE_NO_PAD.encode(&bytes[..cut]))), None);
+            }
         }
     }
 
     #[test]
     fn its_debug_form_is_empty() {
-        let quote = QuoteKey::new([7; 32]).mint(&feed(), 1, Timestamp::default(), [9; 16]);
-        assert!(!format!("{quote:?}").contains(quote.expose()));
+        for (_, quote) in quotes(&QuoteKey::new([7; 32])) {
+            assert!(!format!("{quote:?}").contains(quote.expose()));
+        }
     }
 }

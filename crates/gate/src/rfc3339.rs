@@ -2,14 +2,14 @@
 
 use tollwire_ledger::Timestamp;
 
-/// `2026-01-02T03:04:05Z`.
-pub(crate) fn seconds(secs: u64) -> String {
+/// `2026-01-02T03:04:05Z`, from seconds since the epoch.
+pub fn seconds(secs: u64) -> String {
     let (date, time) = parts(secs);
     format!("{date}T{time}Z")
 }
 
 /// `2026-01-02T03:04:05.006Z`.
-pub(crate) fn millis(at: Timestamp) -> String {
+pub fn millis(at: Timestamp) -> String {
     let (date, time) = parts(at.secs());
     format!("{date}T{time}.{:03}Z", at.millis() % 1000)
 }

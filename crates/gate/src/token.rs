@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::gate::Gate;
+use crate::pay::check_living;
 use crate::rfc3339;
 use tollwire_ledger::Timestamp;
 use tollwire_ledger::model::Session;
@@ -39,19 +40,11 @@ impl std::fmt::Debug for Token {
 impl Gate {
     /// A token for a session with a living balance.
     ///
-    /// `exp` counts from the session's opening, so that every answer to one payment says the same; once that has
-    /// passed, it counts from now. It never outlives the balance.
-    pub(crate) fn token(&self, jti: &SessionId, session: &Session, now: Timestamp) -> Result<Token, Error> {
-        if session.revoked {
-            return Err(Error::SessionRevoked);
-        }
-        if session.closed {
-            return Err(Error::SessionClosed);
-        }
-        if now >= session.balance_until {
-            return Err(Error::BalanceExpired);
-        }
-        let first = session.opened.after(self.config.token_ttl);
+    /// `exp` counts from `since`; once that has passed, it counts from now. It never outlives the balance.
+    pub(crate) fn token(&self, jti: &SessionId, session: &Session, since: Timestamp) -> Result<Token, Error> {
+        let now = self.clock.now();
+        check_living(session, now)?;
+        let first = since.after(self.config.token_ttl);
         let expires = if first > now { first } else { now.after(self.config.token_ttl) };
         let expires = expires.min(session.balance_until).secs().max(now.secs().saturating_add(1));
         let keys = self.keys();
@@ -70,7 +63,7 @@ impl Gate {
             nbf: now.secs(),
             exp: expires,
             generation: GENERATION,
-            jkt: None,
+            jkt: session.jkt.clone(),
         };
         Ok(Token { text: keys.issuer.issue(&claims)?, expires })
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use tollwire_ledger::Command;
 use tollwire_ledger::model::Session;
 use tollwire_session::Claims;
-use tollwire_x402::{FeedId, SessionId};
+use tollwire_x402::{FeedId, SessionId, Unit};
 
 /// How a session stands now: the online check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -18,6 +18,8 @@ pub struct SessionView {
     pub jti: SessionId,
     /// Its feed.
     pub feed: FeedId,
+    /// What its units are.
+    pub unit: Unit,
     /// Units neither used nor set aside; 0 when it is not active.
     pub units_remaining: u64,
     /// Streams open now.
@@ -29,19 +31,19 @@ pub struct SessionView {
 }
 
 impl Gate {
-    /// Checks a token as an upgrade would: signature, type, issuer, audience, then time.
+    /// Checks a token as an upgrade would: signature, type, issuer, audience, then time. Of a token that is bound to a
+    /// key (`jkt`), that its holder has the key is for the caller to see to.
     pub fn check_token(&self, token: &str) -> Result<Claims, Error> {
         Ok(self.verifier.verify(token, self.clock.now().secs())?)
     }
 
-    /// Checks a token for a feed. Whether units are left is the ledger's to say, when a stream is opened.
+    /// Checks a token for a feed, likewise. Whether units are left is the ledger's to say, when a stream is opened.
     pub fn admit(&self, token: &str, feed: &FeedId) -> Result<Claims, Error> {
         Ok(self.verifier.verify_for(token, feed, self.clock.now().secs())?)
     }
 
-    /// The session of a token.
-    pub async fn session_view(&self, token: &str) -> Result<SessionView, Error> {
-        let claims = self.check_token(token)?;
+    /// The session of a token that was checked.
+    pub async fn session_view(&self, claims: &Claims) -> Result<SessionView, Error> {
         let session = self.ledger.session(&claims.jti).await?.ok_or(Error::SessionUnknown)?;
         let active = !session.revoked && !session.closed && self.clock.now() < session.balance_until;
         Ok(SessionView {
@@ -49,8 +51,9 @@ impl Gate {
             units_remaining: if active { session.remaining() } else { 0 },
             live_streams: live_streams(&session),
             closed: session.closed,
-            jti: claims.jti,
-            feed: claims.feed,
+            jti: claims.jti.clone(),
+            unit: session.unit,
+            feed: session.feed,
             expires_at: rfc3339::seconds(claims.exp),
         })
     }

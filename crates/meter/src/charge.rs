@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
+use tollwire_ledger::model::Session;
 use tollwire_ledger::{Command, Error, Outcome};
 use tollwire_x402::close::CloseCode;
-use tollwire_ledger::model::Session;
 use tollwire_x402::{FeedId, SessionId, StreamId, Unit};
 
 /// Tries to capture before an open is given up.

@@ -154,7 +154,10 @@ async fn no_stream_is_refused_while_units_lie_unused_on_another_node() {
         others.push(keep(opened(&there, n, Unit::Message).await, &other));
         other.send(1).await;
     }
-    assert_eq!(there.open(&order(5, Unit::Message)).await.err(), Some(Refusal::Exhausted { held_elsewhere: false }));
+    assert_eq!(
+        there.open(&order(5, Unit::Message)).await.err(),
+        Some(Refusal::Exhausted { held_elsewhere: false })
+    );
     sleep(Duration::from_secs(2)).await;
     // Nothing is left for anybody: every stream is told.
     assert_eq!(ended.await.unwrap(), CloseCode::Exhausted);

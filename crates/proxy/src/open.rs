@@ -1,13 +1,15 @@
 //! One open, from the agent's request to its answer.
 
 use crate::answer::{Answer, set, switching};
+use crate::gauge::PumpGauge;
 use crate::handshake::Handshake;
 use crate::opening::{Opened, Opening};
 use crate::shared::{Seat, Shared};
-use crate::gauge::PumpGauge;
 use crate::stream::Stream;
 use crate::upstream::{Agreed, UpstreamRequest};
-use crate::{Admission, FeedRoute, InBand, OpenError, UpstreamAuth, WhenExhausted, random, refusal, telemetry};
+use crate::{
+    Admission, FeedRoute, InBand, OpenError, UpstreamAuth, WhenExhausted, random, refusal, telemetry,
+};
 use http::Request;
 use http::header::HeaderName;
 use hyper::upgrade::OnUpgrade;

@@ -1,12 +1,12 @@
 //! Where a feed's streams go, and how.
 
 use crate::RouteError;
-use tollwire_meter::Terms;
-use tollwire_wire::Counted;
 use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, TRANSFER_ENCODING, UPGRADE};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use tollwire_meter::Terms;
+use tollwire_wire::Counted;
 use tollwire_wire::Limits;
 use tollwire_x402::{FeedId, Unit};
 use url::Url;

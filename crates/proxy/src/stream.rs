@@ -4,9 +4,9 @@ use crate::aside::Aside;
 use crate::control::{LowWater, converse};
 use crate::gauge::PumpGauge;
 use crate::shared::{Seat, Shared};
-use crate::{InBand, telemetry};
 use crate::upgrade::take_over;
 use crate::upstream::Dialled;
+use crate::{InBand, telemetry};
 use hyper::upgrade::OnUpgrade;
 use std::convert::Infallible;
 use std::future::pending;
@@ -182,14 +182,17 @@ mod tests {
         const fn live<F: Future>(_: &impl FnOnce(Stream, Pumping, Hears) -> F) -> usize {
             size_of::<F>()
         }
-        const fn paying<'a, F: Future>(_: &impl FnOnce(&'a mut Charge, &'a PumpGauge, Desk<'a>) -> F) -> usize {
+        const fn paying<'a, F: Future>(
+            _: &impl FnOnce(&'a mut Charge, &'a PumpGauge, Desk<'a>) -> F,
+        ) -> usize {
             size_of::<F>()
         }
         const fn pumping<F: Future>(_: &impl FnOnce(Pump, Control) -> F) -> usize {
             size_of::<F>()
         }
-        let size =
-            live(&|stream, pumping, hears| Stream::live(stream, pumping, hears)) + paying(&pay) + pumping(&Pump::run);
+        let size = live(&|stream, pumping, hears| Stream::live(stream, pumping, hears))
+            + paying(&pay)
+            + pumping(&Pump::run);
         assert!(size <= 1792, "{size} bytes");
     }
 }

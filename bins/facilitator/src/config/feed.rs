@@ -3,6 +3,7 @@
 use super::File;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use tollwire_gate::feed::Dpop;
 use tollwire_ops::config::{Loaded, MaybeEnv};
 use tollwire_ops::duration::HumanDuration;
 use tollwire_x402::{FeedId, Network, Unit};
@@ -50,6 +51,9 @@ pub(crate) struct Feed {
     /// How long one `stream` unit lasts.
     #[serde(default = "default_max_stream")]
     pub(crate) max_stream: HumanDuration,
+    /// Whether sessions are bound to a key of the agent's.
+    #[serde(default)]
+    pub(crate) dpop: Dpop,
 }
 
 /// `upstream_auth`.

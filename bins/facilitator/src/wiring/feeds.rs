@@ -95,6 +95,7 @@ fn feed(
         deposit_units: written.deposit_units.clone(),
         networks,
         provider_wallet: written.provider_wallet.clone(),
+        dpop: written.dpop,
     })
 }
 

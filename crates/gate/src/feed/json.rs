@@ -1,6 +1,6 @@
 //! A feed as JSON, as the configuration file writes it: dollars as text, durations with a unit.
 
-use super::{Feed, FeedError};
+use super::{Dpop, Feed, FeedError};
 use crate::error::Error;
 use crate::gate::{Gate, random};
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ const MAX_STREAM_MAX: Duration = Duration::from_hours(30 * 24);
 const OBJECT: &str = "write one JSON object with members of a feed, each at most once";
 
 /// What each member is.
-const MEMBERS: [(&str, &str); 15] = [
+const MEMBERS: [(&str, &str); 16] = [
     ("id", "write 1 to 64 of a-z, 0-9, '-', '_' and '.'"),
     ("description", "write text"),
     ("upstream", "write a ws:// or wss:// URL"),
@@ -34,6 +34,7 @@ const MEMBERS: [(&str, &str); 15] = [
     ("provider_wallet", "write an object of CAIP-2 networks and addresses"),
     ("exhausted", "write refuse or close"),
     ("max_stream", "write a duration as text, such as \"24h\""),
+    ("dpop", "write off, optional or required"),
 ];
 
 /// What `POST` takes whole and `PATCH` in part, and what is kept of a registered feed.
@@ -55,6 +56,7 @@ pub(crate) struct FeedJson {
     provider_wallet: Option<BTreeMap<Network, String>>,
     exhausted: Option<String>,
     max_stream: Option<String>,
+    dpop: Option<Dpop>,
 }
 
 impl FeedJson {
@@ -100,6 +102,7 @@ impl FeedJson {
             provider_wallet: Some(feed.provider_wallet.clone()),
             exhausted: Some(exhausted.to_owned()),
             max_stream: Some(format!("{}s", route.max_stream.as_secs())),
+            dpop: Some(feed.dpop),
         }
     }
 
@@ -122,6 +125,7 @@ impl FeedJson {
             deposit_units: vec![100, 10, 1],
             networks: gate.settler.chains().iter().map(|chain| chain.info().network).collect(),
             provider_wallet: BTreeMap::new(),
+            dpop: Dpop::default(),
         };
         let low_water = self.low_water;
         self.apply(gate, &mut feed)?;
@@ -169,6 +173,7 @@ impl FeedJson {
         feed.route.streams_max = self.streams_per_session.unwrap_or(feed.route.streams_max);
         feed.route.low_water = self.low_water.unwrap_or(feed.route.low_water);
         feed.deposit_units = self.deposit_units.unwrap_or_else(|| std::mem::take(&mut feed.deposit_units));
+        feed.dpop = self.dpop.unwrap_or(feed.dpop);
         feed.networks = self.networks.unwrap_or_else(|| std::mem::take(&mut feed.networks));
         feed.provider_wallet =
             self.provider_wallet.unwrap_or_else(|| std::mem::take(&mut feed.provider_wallet));
@@ -187,7 +192,7 @@ fn counted(word: &str) -> Option<Counted> {
 }
 
 /// The word for whose frames count.
-pub(super) const fn counted_word(counted: Counted) -> &'static str {
+pub(crate) const fn counted_word(counted: Counted) -> &'static str {
     match counted {
         Counted::Down => "down",
         Counted::Up => "up",

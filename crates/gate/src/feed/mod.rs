@@ -5,12 +5,13 @@ mod registry;
 mod store;
 mod tariff;
 
-pub(crate) use json::FeedJson;
 pub use json::default_low_water;
+pub(crate) use json::{FeedJson, counted_word};
 pub use registry::{EARLIER_TARIFFS_MAX, Entry, FEEDS_MAX, FeedRegistry, Origin};
 pub use store::{FeedStore, RestoreError};
 pub use tariff::{Offer, SCHEME, Tariff};
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use tollwire_proxy::FeedRoute;
 use tollwire_x402::{FeedId, Network, Unit, Usdc};
@@ -36,6 +37,32 @@ pub struct Feed {
     pub networks: Vec<Network>,
     /// Who is paid out, per network. May be left out on the dev chain.
     pub provider_wallet: BTreeMap<Network, String>,
+    /// Whether its sessions can be, or must be, bound to a key of the agent's.
+    pub dpop: Dpop,
+}
+
+/// Whether the sessions of a feed are bound to a key of the agent's, so that a stolen token opens nothing (RFC 9449).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dpop {
+    /// Never: a proof with a payment binds nothing.
+    Off,
+    /// Those whose payment comes with a proof.
+    #[default]
+    Optional,
+    /// All: a payment without a proof is refused before it is settled.
+    Required,
+}
+
+impl Dpop {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Optional => "optional",
+            Self::Required => "required",
+        }
+    }
 }
 
 impl Feed {

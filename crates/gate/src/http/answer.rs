@@ -58,6 +58,11 @@ impl Problem {
         self.kind
     }
 
+    /// What went wrong, for people.
+    pub(crate) fn detail(&self) -> &str {
+        self.members.get("detail").and_then(Value::as_str).unwrap_or_default()
+    }
+
     /// Adds an extension member.
     pub(crate) fn with(mut self, name: &str, value: Value) -> Self {
         self.members.insert(name.to_owned(), value);

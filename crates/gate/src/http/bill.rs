@@ -4,8 +4,8 @@ use super::answer::{Answer, Problem, insert, json};
 use super::problem::problem;
 use crate::error::{Error, Unpaid};
 use crate::feed::Entry;
-use crate::gate::{Gate, random};
-use crate::offers::Bill;
+use crate::gate::Gate;
+use crate::offers::{Bill, Sale};
 use crate::payment::Dialect;
 use crate::siwx;
 use http::{HeaderName, StatusCode};
@@ -13,13 +13,31 @@ use serde_json::json;
 use tollwire_x402::facilitator::SettleResponse;
 use tollwire_x402::{FeedId, header};
 
-/// The answer for a request that was to be paid and was not. `path` is the resource it asked for.
-pub(crate) fn refusal(gate: &Gate, feed: &FeedId, path: &str, error: &Error) -> Answer {
-    let entry = gate.feeds().get(feed);
+/// What a request asked for that was to be paid.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) feed: &'a FeedId,
+    /// The resource.
+    pub(crate) path: &'a str,
+    pub(crate) sale: Sale<'a>,
+    /// Whether a wallet that paid before can sign in here instead.
+    pub(crate) sign_in: bool,
+}
+
+impl<'a> Asked<'a> {
+    /// A resource of a feed that a new session buys.
+    pub(crate) fn new(feed: &'a FeedId, path: &'a str) -> Self {
+        Self { feed, path, sale: Sale::Session, sign_in: false }
+    }
+}
+
+/// The answer for a request that was to be paid and was not.
+pub(crate) fn refusal(gate: &Gate, asked: Asked<'_>, error: &Error) -> Answer {
+    let entry = gate.feeds().get(asked.feed);
     match (error, entry) {
-        (Error::PaymentRequired, Some(entry)) => bill(gate, &entry, path, None),
-        (Error::Refused(unpaid), Some(entry)) => bill(gate, &entry, path, Some(unpaid)),
-        (Error::ProofRequired | Error::SignIn(_), _) => challenge(gate, feed, error),
+        (Error::PaymentRequired, Some(entry)) => bill(gate, &entry, asked, None),
+        (Error::Refused(unpaid), Some(entry)) => bill(gate, &entry, asked, Some(unpaid)),
+        (Error::ProofRequired | Error::SignIn(_), _) => challenge(gate, asked.feed, error),
         (Error::Undecided(unpaid), _) => {
             let mut answer = problem(error).with("transaction", json!(unpaid.tx)).into_answer();
             settlement(&mut answer, unpaid.dialect, &unpaid.response());
@@ -31,9 +49,9 @@ pub(crate) fn refusal(gate: &Gate, feed: &FeedId, path: &str, error: &Error) -> 
 }
 
 /// A 402 with every offer; after a failed payment also with the reason.
-fn bill(gate: &Gate, entry: &Entry, path: &str, failed: Option<&Unpaid>) -> Answer {
+fn bill(gate: &Gate, entry: &Entry, asked: Asked<'_>, failed: Option<&Unpaid>) -> Answer {
     let why = failed.map(|unpaid| unpaid.message.as_str());
-    let bill = match make(gate, entry, path, why) {
+    let bill = match make(gate, entry, asked, why) {
         Ok(bill) => bill,
         Err(error) => return problem(&error).into_answer(),
     };
@@ -48,25 +66,23 @@ fn bill(gate: &Gate, entry: &Entry, path: &str, failed: Option<&Unpaid>) -> Answ
 /// A problem that a payment can cure: it carries the v2 offers.
 pub(crate) fn payable(gate: &Gate, entry: &Entry, path: &str, problem: Problem) -> Answer {
     let mut answer = problem.into_answer();
-    if let Ok(bill) = make(gate, entry, path, None) {
+    if let Ok(bill) = make(gate, entry, Asked::new(entry.feed.id(), path), None) {
         required(&mut answer, &bill);
     }
     answer
 }
 
-fn make(gate: &Gate, entry: &Entry, path: &str, why: Option<&str>) -> Result<Bill, Error> {
-    let (feed, tariff) = (&entry.feed, &entry.tariff);
-    let quote = gate.keys().quote().mint(feed.id(), tariff.version, gate.clock.now(), random()?);
-    Ok(Bill::new(gate.config(), feed, tariff, path, &quote, why))
+fn make(gate: &Gate, entry: &Entry, asked: Asked<'_>, why: Option<&str>) -> Result<Bill, Error> {
+    let bill = gate.bill(entry, asked.sale, asked.path, why)?;
+    if asked.sign_in { Ok(bill.with_sign_in(gate.sign_in_extension(asked.feed)?)) } else { Ok(bill) }
 }
 
 /// A 401 that the payer's wallet can answer. Says nothing about the session.
 fn challenge(gate: &Gate, feed: &FeedId, error: &Error) -> Answer {
-    let networks: Vec<_> = gate.settler.chains().iter().map(|chain| chain.info().network).collect();
-    match gate.challenge(feed) {
-        Ok(challenge) => problem(error)
-            .with("extensions", json!({ siwx::EXTENSION: challenge.extension(&networks) }))
-            .into_answer(),
+    match gate.sign_in_extension(feed) {
+        Ok(extension) => {
+            problem(error).with("extensions", json!({ siwx::EXTENSION: extension })).into_answer()
+        }
         Err(error) => problem(&error).into_answer(),
     }
 }
@@ -85,7 +101,8 @@ pub(crate) fn settlement(answer: &mut Answer, dialect: Dialect, outcome: &Settle
 }
 
 impl Unpaid {
-    fn response(&self) -> SettleResponse {
+    /// The settlement that did not come about.
+    pub(crate) fn response(&self) -> SettleResponse {
         SettleResponse {
             success: false,
             error_reason: Some(self.reason.to_owned()),

@@ -1,8 +1,8 @@
 //! `DELETE /session`: its payer ends a session, and what is left goes where the operator's rule says.
 
 use super::answer::{Answer, json};
-use super::bill::refusal;
-use super::credentials::bearer;
+use super::bill::{Asked, refusal};
+use super::credentials::required;
 use super::problem::problem;
 use crate::closing::{Closure, Stage};
 use crate::error::Error;
@@ -14,21 +14,27 @@ use serde_json::{Value, json};
 use std::net::IpAddr;
 use tollwire_ledger::model::{Refund, RefundFate};
 
+/// The resource.
+const PATH: &str = "/session";
+
 pub(super) async fn delete(gate: &Gate, parts: &Parts) -> Answer {
-    let token = bearer(&parts.headers).and_then(|token| token.ok_or(Error::TokenMissing));
-    let claims = match token.and_then(|token| gate.check_token(token)) {
+    let held = async { gate.holder(parts, PATH, &required(&parts.headers)?).await };
+    let claims = match held.await {
         Ok(claims) => claims,
         Err(error) => return problem(&error).into_answer(),
     };
     let closed = async {
         let _pass = gate.pass(parts.extensions.get::<IpAddr>().copied())?;
         let session = gate.ledger.session(&claims.jti).await?.ok_or(Error::SessionUnknown)?;
-        gate.check_payer(&claims.jti, &session, &parts.headers).await?;
+        // Who shows the key that the session is bound to is its payer.
+        if claims.jkt.is_none() {
+            gate.check_payer(&claims.jti, &session, &parts.headers).await?;
+        }
         gate.close(&claims.jti).await
     };
     match closed.await {
         Ok(closure) => answer(&closure),
-        Err(error) => refusal(gate, &claims.feed, "/session", &error),
+        Err(error) => refusal(gate, Asked::new(&claims.feed, PATH), &error),
     }
 }
 

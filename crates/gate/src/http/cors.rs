@@ -9,7 +9,7 @@ use http::{HeaderValue, StatusCode};
 
 /// What browsers may send. Official x402 clients send `Access-Control-Expose-Headers` as a request header.
 const ALLOW: &str = "PAYMENT-SIGNATURE, X-PAYMENT, Access-Control-Expose-Headers, Authorization, Content-Type, \
-                     Tollwire-Claim, Tollwire-Stream, SIGN-IN-WITH-X";
+                     Tollwire-Claim, Tollwire-Stream, SIGN-IN-WITH-X, DPoP";
 
 /// What pages may read.
 const EXPOSE: &str = "PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE, Retry-After, WWW-Authenticate";

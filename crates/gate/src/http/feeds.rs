@@ -1,7 +1,7 @@
 //! `GET /feeds`: what is sold.
 
 use super::answer::{Answer, json};
-use crate::feed::Entry;
+use crate::feed::{Entry, counted_word};
 use crate::gate::Gate;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -21,9 +21,12 @@ pub(super) fn public(gate: &Gate, entry: &Entry) -> Value {
         "price": feed.price,
         "price_text": feed.price.to_string(),
         "unit": feed.unit(),
+        "count": counted_word(feed.route.counted),
         "deposit_units": feed.deposit_units,
         "networks": feed.networks,
         "max_stream_seconds": feed.route.max_stream.as_secs(),
+        "streams_per_session": feed.route.streams_max,
+        "dpop": feed.dpop.as_str(),
         "tariff": entry.tariff.version,
         "session_url": gate.config().url(&format!("/feeds/{id}/session")),
         "ws_url": gate.config().ws_url(&format!("/feeds/{id}/ws")),

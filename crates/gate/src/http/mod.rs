@@ -17,12 +17,17 @@ mod jwks;
 mod online;
 mod openapi;
 mod problem;
+mod receipt;
 mod route;
 mod service;
 mod session;
+mod top_up;
 mod ws;
 
 pub use admin::{AdminService, AdminToken, RenderMetrics};
 pub use answer::Answer;
 pub use body::{BODY_BYTES_MAX, BODY_WAIT};
+pub(crate) use credentials::Credential;
+pub(crate) use problem::problem;
+pub(crate) use route::TOP_UP;
 pub use service::GateService;

@@ -23,6 +23,8 @@ fn document(server: &str) -> Value {
             "/feeds": { "get": operation("listFeeds", "What is sold", &json!({ "200": ok("Feeds", "Feeds") })) },
             "/feeds/{feed}/session": { "parameters": [feed_parameter()], "get": buy() },
             "/feeds/{feed}/ws": { "parameters": [feed_parameter()], "get": stream() },
+            "/session/top-up": { "post": top_up() },
+            "/session/receipt": { "get": receipt() },
             "/session": { "get": online(), "delete": close() },
             "/verify": { "post": call("verifyPayment", "Would this payment settle now?", "VerifyResponse") },
             "/settle": { "post": call("settlePayment", "Settle this payment, once", "SettleResponse") },
@@ -77,26 +79,64 @@ fn payment_parameters() -> Vec<Value> {
             "16 to 256 characters of your choice; collects the answer again",
         ),
         header_parameter(header::SIGN_IN_WITH_X, "answer to a sign-in challenge, base64 JSON"),
+        header_parameter(
+            "dpop",
+            "proof of a key (RFC 9449): binds the session to it; at each use of a bound session",
+        ),
     ]
 }
 
 fn buy() -> Value {
     json!({
         "operationId": "buySession",
-        "summary": "The bill; with a payment, the session it buys",
+        "summary": "The bill; with a payment, the session it buys; with a sign-in alone, the newest session there is",
         "parameters": payment_parameters(),
         "responses": {
-            "200": ok("Paid: the session and its token", "Session"),
-            "400": problem("A header is malformed"),
+            "200": ok("Paid, or signed in: the session and its token", "Session"),
+            "400": problem("A header is malformed, or the feed wants a DPoP proof beside the payment"),
             "401": problem("The payment was made before: prove that it is yours; carries a sign-in challenge"),
-            "402": {
-                "description": "The offers: x402 v2 in PAYMENT-REQUIRED, v1 in the body",
-                "headers": { "PAYMENT-REQUIRED": { "schema": { "type": "string" } } },
-            },
+            "402": bill("The offers: x402 v2 in PAYMENT-REQUIRED, v1 in the body; the former can be signed in to as well"),
             "404": problem("No such feed"),
             "409": problem("The payment was made for another purchase"),
             "429": problem("Too many requests in flight"),
             "503": problem("Settlement pending, or the ledger cannot answer: send the same payment again"),
+        },
+    })
+}
+
+fn bill(description: &str) -> Value {
+    json!({ "description": description, "headers": { "PAYMENT-REQUIRED": { "schema": { "type": "string" } } } })
+}
+
+fn top_up() -> Value {
+    json!({
+        "operationId": "topUpSession",
+        "summary": "The bill for more units; with a payment, the same session with more units and a fresh token",
+        "security": [{ "session": [] }],
+        "parameters": payment_parameters(),
+        "responses": {
+            "200": ok("Paid: the session, its token and a receipt", "Session"),
+            "400": problem("A header is malformed"),
+            "401": problem("No token, one that is not ours, or a session that is over; or the payment was made before"),
+            "402": bill("The offers, on the network that the session was paid on"),
+            "403": problem("The token or the balance has expired"),
+            "404": problem("The feed is gone"),
+            "409": problem("The payment was made for another purchase, or the feed is sold otherwise now"),
+            "429": problem("Too many requests in flight"),
+            "503": problem("Settlement pending, or the ledger cannot answer: send the same payment again"),
+        },
+    })
+}
+
+fn receipt() -> Value {
+    json!({
+        "operationId": "getReceipt",
+        "summary": "What a session bought and used so far, as a JWS that our public keys verify",
+        "security": [{ "session": [] }],
+        "responses": {
+            "200": ok("The receipt", "Receipt"),
+            "401": problem("No token, one that is not ours, or an unknown session"),
+            "403": problem("The token has expired"),
         },
     })
 }
@@ -106,7 +146,10 @@ fn stream() -> Value {
     parameters
         .push(query_parameter("token", "session token, where Authorization cannot be set; not beside it"));
     parameters.push(query_parameter("stream", "as tollwire-stream"));
-    parameters.push(query_parameter("control", "v1: exhaustion is always a close frame, 4008"));
+    parameters.push(query_parameter(
+        "control",
+        "v1: exhaustion is always a close frame, 4008; the balance is topped up in band",
+    ));
     parameters
         .push(header_parameter(header::TOLLWIRE_STREAM, "16 to 64 characters: makes the open idempotent"));
     json!({
@@ -187,9 +230,11 @@ fn schemas() -> Value {
             "session": { "type": "object", "properties": {
                 "jti": text, "feed": text, "unit": text, "units_remaining": count, "deposited": text, "chain": text,
             } },
+            "receipt": text,
         } },
+        "Receipt": { "type": "object", "required": ["receipt"], "properties": { "receipt": text } },
         "SessionView": { "type": "object", "properties": {
-            "active": { "type": "boolean" }, "jti": text, "feed": text, "units_remaining": count,
+            "active": { "type": "boolean" }, "jti": text, "feed": text, "unit": text, "units_remaining": count,
             "live_streams": count, "closed": { "type": "boolean" },
             "expires_at": { "type": "string", "format": "date-time" },
         } },

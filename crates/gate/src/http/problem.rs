@@ -18,6 +18,8 @@ pub(crate) fn problem(error: &Error) -> Problem {
     let problem = Problem::new(status, kind, public_detail(error)).retry_after(error.retry_after());
     match error {
         Error::TokenMissing => problem.header(WWW_AUTHENTICATE, "Bearer"),
+        Error::TokenBound => problem.header(WWW_AUTHENTICATE, &by_key("invalid_token")),
+        Error::Proof(_) | Error::ProofUsed => problem.header(WWW_AUTHENTICATE, &by_key("invalid_dpop_proof")),
         Error::ProofRequired | Error::SignIn(_) => problem.header(WWW_AUTHENTICATE, "SIGN-IN-WITH-X"),
         Error::Open(open) if status != StatusCode::UNAUTHORIZED => problem.headers(open.headers()),
         _ if status == StatusCode::UNAUTHORIZED => {
@@ -39,6 +41,12 @@ fn status(error: &Error) -> (StatusCode, &'static str) {
         Error::Undecided(_) => (StatusCode::SERVICE_UNAVAILABLE, "settlement-pending"),
         Error::Token(error) => token(error),
         Error::TokenMissing => (StatusCode::UNAUTHORIZED, "token-missing"),
+        Error::TokenBound => (StatusCode::UNAUTHORIZED, "token-bound"),
+        Error::TokenNotBound => (StatusCode::UNAUTHORIZED, "token-not-bound"),
+        Error::Proof(_) => (StatusCode::UNAUTHORIZED, "dpop-proof-invalid"),
+        Error::ProofUsed => (StatusCode::UNAUTHORIZED, "dpop-proof-used"),
+        Error::KeyRequired => (StatusCode::BAD_REQUEST, "dpop-proof-required"),
+        Error::NotForSale(_) => (StatusCode::CONFLICT, "not-for-sale"),
         Error::SessionUnknown => (StatusCode::UNAUTHORIZED, "session-unknown"),
         Error::SessionRevoked => (StatusCode::UNAUTHORIZED, "session-revoked"),
         Error::SessionClosed => (StatusCode::UNAUTHORIZED, "session-closed"),
@@ -53,6 +61,11 @@ fn status(error: &Error) -> (StatusCode, &'static str) {
         Error::FeedStore(_) => (StatusCode::SERVICE_UNAVAILABLE, "feed-store"),
         Error::Feed(_) => (StatusCode::UNPROCESSABLE_ENTITY, "feed-invalid"),
     }
+}
+
+/// The challenge of RFC 9449 section 7.1.
+fn by_key(error: &str) -> String {
+    format!("DPoP algs=\"{}\", error=\"{error}\"", tollwire_session::dpop::ALGORITHMS)
 }
 
 fn token(error: &TokenError) -> (StatusCode, &'static str) {

@@ -3,6 +3,12 @@
 use http::Method;
 use tollwire_x402::FeedId;
 
+/// Where units are added to a session.
+pub(crate) const TOP_UP: &str = "/session/top-up";
+
+/// Where a session's receipt is.
+pub(super) const RECEIPT: &str = "/session/receipt";
+
 /// A public route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Route {
@@ -10,6 +16,8 @@ pub(super) enum Route {
     Stream(FeedId),
     Feeds,
     OnlineCheck,
+    TopUp,
+    Receipt,
     Verify,
     Settle,
     Supported,
@@ -33,6 +41,8 @@ impl Route {
         Some(match path {
             "/feeds" => Self::Feeds,
             "/session" => Self::OnlineCheck,
+            TOP_UP => Self::TopUp,
+            RECEIPT => Self::Receipt,
             "/verify" => Self::Verify,
             "/settle" => Self::Settle,
             "/supported" => Self::Supported,
@@ -52,7 +62,7 @@ impl Route {
 
     fn methods(&self) -> &'static str {
         match self {
-            Self::Verify | Self::Settle => "POST, OPTIONS",
+            Self::Verify | Self::Settle | Self::TopUp => "POST, OPTIONS",
             Self::OnlineCheck => "GET, HEAD, DELETE, OPTIONS",
             // A stream and a purchase are never asked for with HEAD: their effect is the point.
             Self::Session(_) | Self::Stream(_) => "GET, OPTIONS",

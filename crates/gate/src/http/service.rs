@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, Problem};
 use super::route::{Route, Unrouted};
-use super::{close, cors, facilitator, feeds, jwks, online, openapi, session, ws};
+use super::{close, cors, facilitator, feeds, jwks, online, openapi, receipt, session, top_up, ws};
 use crate::gate::Gate;
 use http::header::ALLOW;
 use http::{Method, Request, StatusCode};
@@ -45,7 +45,7 @@ where
     }
 }
 
-async fn serve<B>(gate: &Gate, request: Request<B>) -> Answer
+async fn serve<B>(gate: &Arc<Gate>, request: Request<B>) -> Answer
 where
     B: Body + Send + 'static,
     B::Data: Send,
@@ -71,6 +71,14 @@ where
             } else {
                 online::get(gate, &parts).await
             }
+        }
+        Route::TopUp => {
+            let (parts, _body) = request.into_parts();
+            top_up::post(gate, &parts).await
+        }
+        Route::Receipt => {
+            let (parts, _body) = request.into_parts();
+            receipt::get(gate, &parts).await
         }
         Route::Verify => facilitator::post(gate, facilitator::Call::Verify, request).await,
         Route::Settle => facilitator::post(gate, facilitator::Call::Settle, request).await,

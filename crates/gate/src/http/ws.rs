@@ -1,12 +1,13 @@
 //! `GET /feeds/{feed}/ws`: a stream, for a token or for a payment on the spot.
 
 use super::answer::Answer;
-use super::bill::{payable, refusal, settlement};
-use super::credentials::{parameter, upgrade_token};
+use super::bill::{Asked, payable, refusal, settlement};
+use super::credentials::{parameter, upgrade_credential};
 use super::problem::problem;
 use crate::error::Error;
 use crate::feed::Entry;
 use crate::gate::Gate;
+use crate::in_band::Conversation;
 use crate::offers::EXTENSION;
 use crate::pay::Paid;
 use crate::payment::{Presented, single};
@@ -16,13 +17,11 @@ use http_body::Body;
 use serde_json::json;
 use std::net::IpAddr;
 use std::sync::Arc;
-use tollwire_ledger::BoxFuture;
-use tollwire_ledger::model::Session;
 use tollwire_proxy::{Admission, InBand, OpenError};
 use tollwire_x402::v2::Extra;
 use tollwire_x402::{FeedId, StreamId, header};
 
-pub(super) async fn get<B>(gate: &Gate, feed: &FeedId, request: Request<B>) -> Answer
+pub(super) async fn get<B>(gate: &Arc<Gate>, feed: &FeedId, request: Request<B>) -> Answer
 where
     B: Body + Send + 'static,
 {
@@ -50,54 +49,42 @@ where
 }
 
 /// Who may open a stream: the holder of a token, or who pays now.
-async fn admit(gate: &Gate, parts: &Parts, feed: &FeedId) -> Result<(Admission, Option<Paid>), Error> {
+async fn admit(gate: &Arc<Gate>, parts: &Parts, feed: &FeedId) -> Result<(Admission, Option<Paid>), Error> {
     let stream = stream_id(parts)?;
-    let control: Option<Arc<dyn InBand>> = match parameter(parts, "control")?.as_deref() {
-        None => None,
-        Some("v1") => Some(Arc::new(Silence)),
+    let control = match parameter(parts, "control")?.as_deref() {
+        None => false,
+        Some("v1") => true,
         Some(_) => return Err(Error::malformed("control", "write v1, or leave it out")),
     };
-    let token = upgrade_token(parts)?;
+    let address = parts.extensions.get::<IpAddr>().copied();
+    let path = format!("/feeds/{feed}/ws");
+    let token = upgrade_credential(parts)?;
     let payment = Presented::read(&parts.headers)?;
-    let (session, payer, paid) = match (token, payment) {
+    let (session, payer, key, paid) = match (token, payment) {
         (Some(_), Some(_)) => {
             return Err(Error::malformed("token", "send a token or a payment, not both"));
         }
         (Some(token), None) => {
-            let claims = gate.admit(&token, feed)?;
-            (claims.jti, claims.sub, None)
+            let claims = gate.holder_for(parts, &path, &token, feed).await?;
+            (claims.jti, claims.sub, claims.jkt, None)
         }
-        (None, Some(presented)) => {
+        (None, Some(mut presented)) => {
             // Nobody pays for an upgrade that cannot happen.
             tollwire_proxy::check_handshake(parts).map_err(OpenError::from)?;
-            let _pass = gate.pass(parts.extensions.get::<IpAddr>().copied())?;
+            let _pass = gate.pass(address)?;
+            presented.proofs.key = gate.proven_key(parts, &path).await?;
             let paid = gate.pay(feed, &presented).await?;
-            (paid.jti.clone(), paid.session.payer.clone(), Some(paid))
+            let session = &paid.session;
+            if session.jkt.is_some() && session.jkt != presented.proofs.key {
+                return Err(Error::TokenBound);
+            }
+            (paid.jti.clone(), session.payer.clone(), session.jkt.clone(), Some(paid))
         }
         (None, None) => return Err(Error::PaymentRequired),
     };
+    let control: Option<Arc<dyn InBand>> =
+        if control { Some(Arc::new(Conversation::new(gate, &session, key, address))) } else { None };
     Ok((Admission { session, payer, stream, control }, paid))
-}
-
-/// A conversation in which nothing is said yet.
-struct Silence;
-
-impl InBand for Silence {
-    fn heard(&self, _: String) -> BoxFuture<'_, Vec<String>> {
-        Box::pin(std::future::ready(Vec::new()))
-    }
-
-    fn malformed(&self, _: &'static str) -> BoxFuture<'_, Vec<String>> {
-        Box::pin(std::future::ready(Vec::new()))
-    }
-
-    fn low<'a>(&'a self, _: &'a Session) -> BoxFuture<'a, Option<String>> {
-        Box::pin(std::future::ready(None))
-    }
-
-    fn parting<'a>(&'a self, _: &'a Session) -> BoxFuture<'a, Option<String>> {
-        Box::pin(std::future::ready(None))
-    }
 }
 
 /// The client's idempotency key for this open, in the header or, for browsers, in the query; not in both.
@@ -125,6 +112,6 @@ fn refused(gate: &Gate, entry: Option<&Entry>, feed: &FeedId, error: &Error) -> 
             Error::Open(OpenError::Exhausted { .. } | OpenError::Expired) | Error::BalanceExpired,
             Some(entry),
         ) => payable(gate, entry, &path, problem),
-        _ => refusal(gate, feed, &path, error),
+        _ => refusal(gate, Asked::new(feed, &path), error),
     }
 }

@@ -4,17 +4,18 @@ use super::Paid;
 use super::collect::landed_by_others;
 use super::identify::{Attempted, same_account};
 use crate::error::Error;
-use crate::feed::{Offer, Tariff};
+use crate::feed::{Dpop, Offer, Tariff};
 use crate::gate::{Gate, random};
 use crate::payment::Claim;
 use crate::quote::Quote;
 use std::sync::Arc;
+use tollwire_ledger::core::UNITS_MAX;
 use tollwire_ledger::model::Intent;
 use tollwire_settlement::{Refusal, Settled};
 use tollwire_x402::{Network, SessionId, reason};
 
 impl Gate {
-    /// Settles a new payment and opens its session.
+    /// Settles a new payment and opens its session, or adds to one.
     ///
     /// Whoever comes here found the payment unrecorded, so before any broadcast of ours: if another request for it
     /// is faster, both get the same answer, without further proof. Unless somebody else had submitted it by then, and it
@@ -22,14 +23,17 @@ impl Gate {
     pub(super) async fn buy(&self, attempted: &Attempted<'_>) -> Result<Paid, Error> {
         let presented = attempted.presented;
         let (tariff, offer) = self.match_offer(attempted)?;
-        let intent = self.intent(attempted, &tariff, &offer)?;
+        let intent = match attempted.target.top_up {
+            None => self.opening(attempted, &tariff, &offer)?,
+            Some(_) => self.addition(attempted, &tariff, &offer)?,
+        };
         let id = attempted.identified.id.clone();
         let wait = self.config.settle_wait;
         let settled = self.settler.settle(&offer.requirements, intent.clone(), id.clone(), wait).await;
         if matches!(settled, Ok(Settled::Unclaimed)) {
             // Everything about it is public but the payer's key.
             let sign_in = presented.proofs.sign_in.as_ref().ok_or(Error::ProofRequired)?;
-            self.check_sign_in(attempted.feed, sign_in, &attempted.identified.payer).await?;
+            self.check_sign_in(attempted.target.feed, sign_in, &attempted.identified.payer).await?;
             let claimed = self.settler.claim(&offer.requirements, intent, id, wait).await;
             return self.conclude(presented, claimed);
         }
@@ -45,9 +49,10 @@ impl Gate {
     /// names. Without a quote, of all tariffs still payable the one that gives most for the amount.
     fn match_offer(&self, attempted: &Attempted<'_>) -> Result<(Arc<Tariff>, Offer), Error> {
         let presented = attempted.presented;
-        let entry = self.feeds().get(attempted.feed).ok_or(Error::UnknownFeed)?;
+        let target = attempted.target;
+        let entry = self.feeds().get(target.feed).ok_or(Error::UnknownFeed)?;
         let quoted = presented.proofs.quote.as_ref().and_then(|quote| self.keys().open_quote(quote));
-        if quoted.as_ref().is_some_and(|quoted| quoted.feed != *attempted.feed) {
+        if quoted.as_ref().is_some_and(|quoted| !target.is_of(quoted)) {
             return Err(Error::Foreign);
         }
         let amount = attempted.identified.amount;
@@ -66,9 +71,11 @@ impl Gate {
             Some(quoted) => tariff.version == quoted.tariff,
             None => true,
         };
+        let of_unit = |tariff: &&Arc<Tariff>| target.top_up.is_none_or(|(_, row)| row.unit == tariff.unit);
         let found = entry
             .payable(now)
             .filter(of_quote)
+            .filter(of_unit)
             .filter_map(|tariff| Some((tariff, tariff.find(network, amount)?)))
             .max_by_key(|(_, offer)| offer.units);
         match found {
@@ -85,12 +92,51 @@ impl Gate {
         }
     }
 
-    fn intent(&self, attempted: &Attempted<'_>, tariff: &Tariff, offer: &Offer) -> Result<Intent, Error> {
+    /// What opens a session. Its tokens are bound to the key that proved itself beside the payment, if the feed has that.
+    fn opening(&self, attempted: &Attempted<'_>, tariff: &Tariff, offer: &Offer) -> Result<Intent, Error> {
+        let dpop = self.feeds().get(attempted.target.feed).map_or(Dpop::Optional, |entry| entry.feed.dpop);
+        let key = attempted.presented.proofs.key.clone();
+        if dpop == Dpop::Required && key.is_none() {
+            return Err(Error::KeyRequired);
+        }
+        let intent = self.intent(attempted, tariff, offer, new_session_id()?);
+        Ok(Intent { jkt: key.filter(|_| dpop != Dpop::Off), ..intent })
+    }
+
+    /// What adds to a session: paid by the wallet that opened it, on the same network, so that whatever is left goes back
+    /// to one payer in one place.
+    fn addition(&self, attempted: &Attempted<'_>, tariff: &Tariff, offer: &Offer) -> Result<Intent, Error> {
+        let Some((jti, session)) = attempted.target.top_up else { return Err(Error::SessionUnknown) };
+        let (presented, payer) = (attempted.presented, &attempted.identified.payer);
+        let refuse =
+            |reason, message: &str| Err(presented.refused(Refusal::new(reason, message).by(payer.clone())));
+        if offer.network != session.network {
+            return refuse(reason::INVALID_NETWORK, "a session is topped up on the network it was paid on");
+        }
+        if !same_account(session.network, payer, &session.payer) {
+            let message = "a session is topped up by the wallet that paid for it";
+            return refuse(reason::INVALID_PAYMENT_REQUIREMENTS, message);
+        }
+        let bought = session.bought.checked_add(offer.units).filter(|bought| *bought <= UNITS_MAX);
+        if bought.is_none() || session.deposited.checked_add(offer.requirements.amount).is_none() {
+            return refuse(reason::INVALID_PAYMENT_REQUIREMENTS, "the session cannot hold as many units");
+        }
+        let intent = self.intent(attempted, tariff, offer, jti.clone());
+        Ok(Intent { top_up: true, jkt: session.jkt.clone(), ..intent })
+    }
+
+    fn intent(
+        &self,
+        attempted: &Attempted<'_>,
+        tariff: &Tariff,
+        offer: &Offer,
+        session: SessionId,
+    ) -> Intent {
         let (presented, identified) = (attempted.presented, &attempted.identified);
         let balance_ttl_ms = u64::try_from(self.config.balance_ttl.as_millis()).unwrap_or(u64::MAX);
-        Ok(Intent {
-            session: new_session_id()?,
-            feed: attempted.feed.clone(),
+        Intent {
+            session,
+            feed: attempted.target.feed.clone(),
             unit: tariff.unit,
             units: offer.units,
             amount: identified.amount,
@@ -108,7 +154,7 @@ impl Gate {
             plain: false,
             top_up: false,
             jkt: None,
-        })
+        }
     }
 }
 

@@ -1,19 +1,18 @@
 //! A payment recorded before: the same session again, for the payer alone.
 //!
 //! A settled payment is public: its calldata holds all that a payment header does. So whoever presents one again
-//! must show something the chain does not: the quote, the `Tollwire-Claim`, or the payer's signature under a
-//! challenge of ours. The one exception is a request that comes before our own broadcast; nobody but the payer can
+//! must show something the chain does not: the quote, the `Tollwire-Claim`, the key that the session is bound to, or the
+//! payer's signature under a challenge of ours. The one exception is a request that comes before our own broadcast; nobody but the payer can
 //! have the payment then.
 
 use super::Paid;
 use super::identify::{Attempted, same_account};
 use crate::error::Error;
 use crate::gate::Gate;
-use crate::siwx::{CHALLENGE_TTL, Challenge, SignIn};
 use serde_json::Value;
 use tollwire_ledger::model::{Fate, Intent, Payment};
 use tollwire_settlement::{Refusal, Settled};
-use tollwire_x402::{FeedId, reason};
+use tollwire_x402::reason;
 
 /// Whether a payment landed before any transaction of ours: it was public while it was unknown here, so that not even
 /// an early request is proof.
@@ -50,9 +49,8 @@ impl Gate {
         let (presented, intent) = (attempted.presented, &recorded.intent);
         let quoted = presented.proofs.quote.as_ref().and_then(|quote| self.keys().open_quote(quote));
         let accepted = presented.accepted.as_ref();
-        let same = !intent.plain
-            && intent.feed == *attempted.feed
-            && quoted.is_none_or(|quoted| quoted.feed == *attempted.feed)
+        let same = attempted.target.was_of(intent)
+            && quoted.is_none_or(|quoted| attempted.target.is_of(&quoted))
             && intent.amount == attempted.identified.amount
             && accepted.is_none_or(|accepted| accepted.amount == intent.amount)
             && presented.network == Some(intent.network)
@@ -82,44 +80,8 @@ impl Gate {
             return Ok(());
         }
         match &proofs.sign_in {
-            Some(sign_in) => self.check_sign_in(attempted.feed, sign_in, &intent.payer).await,
+            Some(sign_in) => self.check_sign_in(attempted.target.feed, sign_in, &intent.payer).await,
             None => Err(Error::ProofRequired),
         }
-    }
-
-    /// Whether the payer signed one of our challenges, a short time ago and for the first time.
-    pub(crate) async fn check_sign_in(
-        &self,
-        feed: &FeedId,
-        sign_in: &SignIn,
-        payer: &str,
-    ) -> Result<(), Error> {
-        let now = self.clock.now();
-        let issued = self.keys().open_challenge(feed, sign_in.nonce(), now);
-        let issued = issued.ok_or(Error::SignIn("the challenge is not ours, or its time is over"))?;
-        let challenge = self.challenge_for(feed, sign_in.nonce().to_owned(), issued);
-        let signer = sign_in.signer(&challenge);
-        if signer.is_none_or(|signer| !signer.eq_ignore_ascii_case(payer)) {
-            return Err(Error::SignIn("the signature is not the payer's, or not over this challenge"));
-        }
-        let key = format!("sign-in:{}", sign_in.nonce());
-        if self.ledger.once(&key, CHALLENGE_TTL.saturating_mul(2)).await? {
-            Ok(())
-        } else {
-            Err(Error::SignIn("the challenge was answered before"))
-        }
-    }
-
-    /// A fresh challenge for a feed.
-    pub(crate) fn challenge(&self, feed: &FeedId) -> Result<Challenge, Error> {
-        let now = self.clock.now();
-        let nonce = self.keys().challenge().mint(feed, now, crate::gate::random()?);
-        let issued = tollwire_ledger::Timestamp::from_millis(now.secs().saturating_mul(1000));
-        Ok(self.challenge_for(feed, nonce, issued))
-    }
-
-    fn challenge_for(&self, feed: &FeedId, nonce: String, issued: tollwire_ledger::Timestamp) -> Challenge {
-        let uri = self.config.url(&format!("/feeds/{feed}/session"));
-        Challenge { domain: self.config.domain(), uri, nonce, issued }
     }
 }

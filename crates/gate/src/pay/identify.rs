@@ -4,15 +4,38 @@ use crate::error::Error;
 use crate::feed::SCHEME;
 use crate::gate::Gate;
 use crate::payment::Presented;
+use crate::quote::Quoted;
 use serde_json::Value;
 use std::sync::Arc;
+use tollwire_ledger::model::{Intent, Session};
 use tollwire_settlement::{Chain, Identified, Refusal};
 use tollwire_x402::v2::PaymentRequirements;
-use tollwire_x402::{FeedId, Network, Usdc, reason};
+use tollwire_x402::{FeedId, Network, SessionId, Usdc, reason};
+
+/// What a payment is presented for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Target<'a> {
+    pub(super) feed: &'a FeedId,
+    /// The session that units are added to, as it stood when the payment came; `None` opens a new one.
+    pub(super) top_up: Option<(&'a SessionId, &'a Session)>,
+}
+
+impl Target<'_> {
+    /// Whether a quote was made for this.
+    pub(super) fn is_of(&self, quoted: &Quoted) -> bool {
+        quoted.feed == *self.feed && quoted.top_up.as_ref() == self.top_up.map(|(jti, _)| jti)
+    }
+
+    /// Whether a payment was recorded for this.
+    pub(super) fn was_of(&self, intent: &Intent) -> bool {
+        let recorded = intent.top_up.then_some(&intent.session);
+        !intent.plain && intent.feed == *self.feed && recorded == self.top_up.map(|(jti, _)| jti)
+    }
+}
 
 /// A payment under way: what was presented, and what is known of it.
 pub(super) struct Attempted<'a> {
-    pub(super) feed: &'a FeedId,
+    pub(super) target: Target<'a>,
     pub(super) presented: &'a Presented,
     /// What was signed, in the form of an offer.
     pub(super) terms: PaymentRequirements,
@@ -26,7 +49,7 @@ impl Gate {
     /// payment on record must be recognised under prices and wallets that have changed since.
     pub(super) fn identify<'a>(
         &self,
-        feed: &'a FeedId,
+        target: Target<'a>,
         presented: &'a Presented,
     ) -> Result<Attempted<'a>, Error> {
         let refused = |reason, message: &str| Err(presented.refused(Refusal::new(reason, message)));
@@ -57,7 +80,7 @@ impl Gate {
         }
         let identified = chain.identify(&terms, &presented.payload);
         let identified = identified.map_err(|refusal| presented.refused(refusal))?;
-        Ok(Attempted { feed, presented, terms, identified })
+        Ok(Attempted { target, presented, terms, identified })
     }
 
     fn chain_of(&self, presented: &Presented) -> Option<&Arc<dyn Chain>> {

@@ -1,4 +1,4 @@
-//! Paying: a payment as presented becomes a session, once.
+//! Paying: a payment as presented becomes a session, or more of one, once.
 //!
 //! ```text
 //! identify (form, terms, signature; no I/O) ─┬─ unknown ─▶ buy:     match the size, settle, issue
@@ -8,11 +8,15 @@
 mod buy;
 mod collect;
 mod identify;
+mod top_up;
+
+pub(crate) use top_up::check_living;
 
 use crate::error::{Error, Unpaid};
 use crate::gate::Gate;
 use crate::payment::{Dialect, Presented};
 use crate::token::Token;
+use identify::Target;
 use tollwire_ledger::model::{Fate, Payment, Session};
 use tollwire_settlement::{Refusal, SettleError, Settled};
 use tollwire_x402::facilitator::SettleResponse;
@@ -31,6 +35,8 @@ pub struct Paid {
     pub token: Token,
     /// The settlement, in the payment's dialect.
     pub settlement: SettleResponse,
+    /// For a top-up: what the session has used so far, signed.
+    pub receipt: Option<String>,
 }
 
 impl Gate {
@@ -39,8 +45,13 @@ impl Gate {
     /// Holds the caller for at most [`GateConfig::settle_wait`](crate::GateConfig::settle_wait). However often,
     /// concurrently and through whichever node one payment is presented, it is settled once and buys one session.
     pub async fn pay(&self, feed: &FeedId, presented: &Presented) -> Result<Paid, Error> {
-        let paid = self.pay_unmetered(feed, presented).await;
-        let outcome = match &paid {
+        let paid = self.take(Target { feed, top_up: None }, presented).await;
+        self.count(feed, "session", &paid);
+        paid
+    }
+
+    fn count(&self, feed: &FeedId, purchase: &'static str, paid: &Result<Paid, Error>) {
+        let outcome = match paid {
             Ok(_) => "paid",
             Err(Error::Refused(_)) => "refused",
             Err(Error::Foreign) => "foreign",
@@ -50,12 +61,14 @@ impl Gate {
         };
         // Labels come from the registry alone: a stranger's path must not grow the metrics.
         let label = self.feeds().get(feed).map_or("", |_| feed.as_str()).to_owned();
-        metrics::counter!("tollwire_payments_total", "feed" => label, "outcome" => outcome).increment(1);
-        paid
+        metrics::counter!(
+            "tollwire_payments_total", "feed" => label, "purchase" => purchase, "outcome" => outcome
+        )
+        .increment(1);
     }
 
-    async fn pay_unmetered(&self, feed: &FeedId, presented: &Presented) -> Result<Paid, Error> {
-        let attempted = self.identify(feed, presented)?;
+    async fn take(&self, target: Target<'_>, presented: &Presented) -> Result<Paid, Error> {
+        let attempted = self.identify(target, presented)?;
         match self.ledger.payment(&attempted.identified.id).await? {
             Some(recorded) => self.collect(&attempted, recorded).await,
             None => self.buy(&attempted).await,
@@ -101,8 +114,12 @@ impl Gate {
             amount: (presented.dialect == Dialect::V2).then(|| intent.amount.atomic().to_string()),
             extensions: None,
         };
-        let token = self.token(&intent.session, &session, self.clock.now())?;
-        Ok(Paid { dialect: presented.dialect, jti: intent.session.clone(), session, token, settlement })
+        // Counted from the payment's own time, so that every answer to it says the same.
+        let since = if intent.top_up { payment.recorded } else { session.opened };
+        let token = self.token(&intent.session, &session, since)?;
+        let receipt = intent.top_up.then(|| self.receipt(&intent.session, &session)).transpose()?;
+        let (dialect, jti) = (presented.dialect, intent.session.clone());
+        Ok(Paid { dialect, jti, session, token, settlement, receipt })
     }
 }
 

@@ -54,8 +54,12 @@ impl Presented {
     }
 
     fn v2(value: &[u8]) -> Result<Self, Error> {
-        let payment: v2::PaymentPayload = header::decode(header::PAYMENT_SIGNATURE, value)?;
-        expect_version(header::PAYMENT_SIGNATURE, payment.x402_version, v2::VERSION)?;
+        Self::from_v2(header::PAYMENT_SIGNATURE, header::decode(header::PAYMENT_SIGNATURE, value)?)
+    }
+
+    /// A v2 payment, whatever it arrived in; `carrier` names that in errors.
+    pub(crate) fn from_v2(carrier: &'static str, payment: v2::PaymentPayload) -> Result<Self, Error> {
+        expect_version(carrier, payment.x402_version, v2::VERSION)?;
         let quote = payment.extensions.as_ref().and_then(echoed_quote);
         Ok(Self {
             dialect: Dialect::V2,
@@ -103,11 +107,11 @@ pub(crate) fn single<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<O
     Ok(first.map(http::HeaderValue::as_bytes))
 }
 
-fn expect_version(header: &'static str, version: u8, expected: u8) -> Result<(), Error> {
+fn expect_version(carrier: &'static str, version: u8, expected: u8) -> Result<(), Error> {
     if version == expected {
         return Ok(());
     }
-    Err(Error::malformed(header, format!("this header carries x402Version {expected}")))
+    Err(Error::malformed(carrier, format!("this carries x402Version {expected}")))
 }
 
 fn echoed_quote(extensions: &Extra) -> Option<Quote> {

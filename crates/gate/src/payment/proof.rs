@@ -50,14 +50,16 @@ pub struct Proofs {
     pub claim: Option<Claim>,
     /// `SIGN-IN-WITH-X`, not yet checked.
     pub sign_in: Option<SignIn>,
+    /// The RFC 7638 thumbprint of the key whose DPoP proof came with the request; the proof was checked.
+    pub key: Option<String>,
 }
 
 impl Proofs {
-    /// Whether quote or claim is the one that the payment was recorded with. Compared in constant time.
+    /// Whether quote, claim or key is the one that the payment was recorded with. Secrets are compared in constant time.
     pub fn match_record(&self, intent: &Intent) -> bool {
         let quote = same(self.quote.as_ref().map(Quote::hash), intent.quote);
         let claim = same(self.claim.as_ref().map(Claim::hash), intent.claim);
-        quote || claim
+        quote || claim || (self.key.is_some() && self.key == intent.jkt)
     }
 }
 

@@ -15,6 +15,8 @@ async fn the_v2_header_is_exact() {
     let mut required = serde_json::to_value(reply.required()).unwrap();
     let quote = required["extensions"]["tollwire-session"]["info"]["quote"].take();
     assert!(quote.as_str().unwrap().len() >= 40, "{quote}");
+    let sign_in = required["extensions"].as_object_mut().unwrap().remove("sign-in-with-x").unwrap();
+    assert_eq!(sign_in["info"]["uri"], "http://pay.example:4020/feeds/ticks/session");
     let offer = |amount: &str| {
         json!({
             "scheme": "exact", "network": "eip155:84532", "amount": amount,
@@ -41,7 +43,10 @@ async fn the_v2_header_is_exact() {
                 "info": {
                     "quote": null,
                     "facilitator": "http://pay.example:4020",
+                    "unit": "stream",
+                    "price": "10000",
                     "maxStreamSeconds": 86400,
+                    "dpop": "optional",
                 },
                 "schema": {
                     "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -49,7 +54,11 @@ async fn the_v2_header_is_exact() {
                     "properties": {
                         "quote": {"type": "string"},
                         "facilitator": {"type": "string", "format": "uri"},
+                        "unit": {"enum": ["stream", "second", "message", "kib"]},
+                        "price": {"type": "string"},
                         "maxStreamSeconds": {"type": "integer"},
+                        "count": {"enum": ["down", "up", "both"]},
+                        "dpop": {"enum": ["optional", "required"]},
                     },
                     "required": ["quote", "facilitator"],
                 },

@@ -34,8 +34,8 @@ async fn the_online_check_shows_how_a_session_stands() {
     assert_eq!(
         view.json(),
         json!({
-            "active": true, "jti": paid.jti(), "feed": "ticks", "units_remaining": 10, "live_streams": 0,
-            "expires_at": paid.json()["expires_at"],
+            "active": true, "jti": paid.jti(), "feed": "ticks", "unit": "stream", "units_remaining": 10,
+            "live_streams": 0, "closed": false, "expires_at": paid.json()["expires_at"],
         })
     );
     for (authorization, status) in
@@ -91,7 +91,7 @@ async fn every_described_operation_answers() {
             operations += 1;
         }
     }
-    assert_eq!(operations, 10);
+    assert_eq!(operations, 12);
     for reference in document.to_string().split("#/components/schemas/").skip(1) {
         let name = reference.split('"').next().unwrap();
         assert!(document["components"]["schemas"].get(name).is_some(), "{name}");

@@ -38,7 +38,10 @@ impl Served {
     }
 
     pub(crate) async fn with(mode: Mode, adjust: impl FnOnce(&mut Feed)) -> Self {
-        let world = World::new();
+        Self::of(World::new(), mode, adjust).await
+    }
+
+    pub(crate) async fn of(world: World, mode: Mode, adjust: impl FnOnce(&mut Feed)) -> Self {
         let upstream = SampleFeed::start(mode).await.unwrap();
         let id = "ticks".parse().unwrap();
         world.gate.feeds().remove(&id).unwrap();
@@ -89,7 +92,8 @@ impl Served {
     }
 
     pub(crate) async fn remaining(&self, token: &str) -> u64 {
-        self.world.gate.session_view(token).await.unwrap().units_remaining
+        let gate = &self.world.gate;
+        gate.session_view(&gate.check_token(token).unwrap()).await.unwrap().units_remaining
     }
 }
 

@@ -19,7 +19,7 @@ use tollwire_settlement::dev::{DevChain, NETWORK};
 use tollwire_settlement::{Allowlist, Chain, LocalFacilitator, Settler, SettlerConfig};
 use tollwire_x402::facilitator::SettleResponse;
 use tollwire_x402::v2::{PaymentRequired, PaymentRequirements};
-use tollwire_x402::{Unit, Usdc, header, v1};
+use tollwire_x402::{Usdc, header, v1};
 use tower_service::Service;
 
 pub(crate) const PUBLIC_URL: &str = "http://pay.example:4020";
@@ -122,6 +122,35 @@ impl World {
         self.call(request).await
     }
 
+    /// A request with headers.
+    pub(crate) async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Reply {
+        let mut request = request(method, path);
+        for (name, value) in headers {
+            request.headers_mut().append(http::HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
+        }
+        self.call(request).await
+    }
+
+    /// A session of `ticks` that wallet 7 bought with this many atomic USDC.
+    pub(crate) async fn bought(&self, atomic: u64) -> Reply {
+        let required = self.bill("ticks").await;
+        let offer = offer_of(&required, atomic);
+        let payment = v2(&required, &offer, &self.wallet(7).sign(&offer, self.nonce()));
+        let reply = self.pay("ticks", &payment, &[]).await;
+        assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+        reply
+    }
+
+    /// A nonce that no transfer has used.
+    pub(crate) fn nonce(&self) -> u8 {
+        u8::try_from(self.chain.transfers().len()).unwrap() + 1
+    }
+
+    /// The public keys, as agents get them.
+    pub(crate) async fn keys(&self) -> KeySet {
+        KeySet::from_jwks(&self.get("/.well-known/jwks.json").await.text).unwrap()
+    }
+
     pub(crate) fn wallet(&self, seed: u8) -> Wallet {
         Wallet { key: PrivateKey::from_bytes(&[seed; 32]).unwrap(), now: self.clock.now().secs() }
     }
@@ -171,6 +200,7 @@ pub(crate) fn feed_to(id: &str, upstream: &str) -> Feed {
         deposit_units: vec![100, 10, 1],
         networks: vec![NETWORK],
         provider_wallet: std::collections::BTreeMap::new(),
+        dpop: tollwire_gate::feed::Dpop::default(),
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::stream::Desk;
 use super::{UNITS_MAX, deadline};
+use crate::Outcome;
 use crate::command::EntryKind;
 use crate::model::{Hold, Stream};
-use crate::Outcome;
 use std::time::Duration;
 
 /// How long after a stream was short of units the others hold fewer ahead.

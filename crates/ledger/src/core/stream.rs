@@ -42,13 +42,7 @@ pub(super) fn run(
 }
 
 impl Desk<'_> {
-    pub(super) fn hold(
-        &mut self,
-        fence: Option<u64>,
-        to: u64,
-        lease: Duration,
-        streams_max: u32,
-    ) -> Outcome {
+    pub(super) fn hold(&mut self, fence: Option<u64>, to: u64, lease: Duration, streams_max: u32) -> Outcome {
         if self.session.revoked {
             return Outcome::Revoked;
         }

@@ -7,8 +7,8 @@ use crate::signal::Signal;
 use crate::telemetry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tollwire_x402::close::CloseCode;
 use tollwire_ledger::Timestamp;
+use tollwire_x402::close::CloseCode;
 use tollwire_x402::{FeedId, SessionId, StreamId};
 
 #[derive(Default)]
@@ -74,10 +74,11 @@ impl Resident {
         telemetry::streams_open(&feed, *count);
         // The first stream of a session decides from where its revisions are compared: a later stream's newer
         // revision says nothing about the streams that were here before.
-        let entry = books
-            .sessions
-            .entry(session.clone())
-            .or_insert_with(|| Entry { revision, recalled: None, streams: Vec::with_capacity(1) });
+        let entry = books.sessions.entry(session.clone()).or_insert_with(|| Entry {
+            revision,
+            recalled: None,
+            streams: Vec::with_capacity(1),
+        });
         let newest = entry.fences(&stream).fold(fence, u64::max);
         entry.streams.push(Live { key, stream: stream.clone(), fence, signal });
         entry.replace_older(&stream, newest);
@@ -88,7 +89,10 @@ impl Resident {
 
 impl std::fmt::Debug for Resident {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Resident").field("feed", &self.feed).field("session", &self.session).finish_non_exhaustive()
+        f.debug_struct("Resident")
+            .field("feed", &self.feed)
+            .field("session", &self.session)
+            .finish_non_exhaustive()
     }
 }
 

@@ -11,7 +11,10 @@ fn end_used(stream: &str, used: u64) -> Command {
 #[test]
 fn what_was_used_is_captured_and_half_of_the_rest_is_the_most_that_is_held() {
     let mut books = Books::with_units(100);
-    books.play(&[(0, hold("a", None, 1), "held 1 posted 0"), (0, extend("a", 1, (0, 0, 500)), "held 1 posted 0")]);
+    books.play(&[
+        (0, hold("a", None, 1), "held 1 posted 0"),
+        (0, extend("a", 1, (0, 0, 500)), "held 1 posted 0"),
+    ]);
     assert_eq!(books.sums(), (0, 50, 50));
     books.play(&[(SECOND, extend("a", 1, (40, 40, 540)), "held 1 posted 40")]);
     assert_eq!(books.sums(), (40, 30, 30));
@@ -25,7 +28,10 @@ fn what_was_used_is_captured_and_half_of_the_rest_is_the_most_that_is_held() {
 #[test]
 fn a_need_is_met_beyond_the_share_or_not_at_all() {
     let mut books = Books::with_units(10);
-    books.play(&[(0, hold("a", None, 1), "held 1 posted 0"), (0, extend("a", 1, (0, 10, 10)), "held 1 posted 0")]);
+    books.play(&[
+        (0, hold("a", None, 1), "held 1 posted 0"),
+        (0, extend("a", 1, (0, 10, 10)), "held 1 posted 0"),
+    ]);
     assert_eq!(books.sums(), (0, 10, 0));
     books.play(&[(0, extend("a", 1, (4, 11, 11)), "exhausted")]);
     assert_eq!(books.sums(), (4, 0, 6), "what was used is captured, the rest is free again");
@@ -93,7 +99,10 @@ fn whoever_is_short_recalls_what_the_others_do_not_need() {
     books.play(&[(500, hold("b", None, 1), "exhausted, held elsewhere")]);
     assert_eq!(books.session.as_ref().unwrap().recalled, recalled);
     // The holder gets a smaller share now, and there is room.
-    books.play(&[(0, extend("a", 1, (2, 2, 8)), "held 1 posted 2"), (0, hold("b", None, 1), "held 1 posted 0")]);
+    books.play(&[
+        (0, extend("a", 1, (2, 2, 8)), "held 1 posted 2"),
+        (0, hold("b", None, 1), "held 1 posted 0"),
+    ]);
     assert_eq!(books.sums(), (2, 2, 4));
 }
 
@@ -184,7 +193,11 @@ fn there_must_be_a_session_to_top_up() {
     Books::default().play(&[(0, record(top_up.clone()), "conflict")]);
     let mut books = Books::with_units(5);
     books.payment = None;
-    books.play(&[(0, record(top_up.clone()), "done"), (0, credit(), "done"), (0, record(top_up), "replayed")]);
+    books.play(&[
+        (0, record(top_up.clone()), "done"),
+        (0, credit(), "done"),
+        (0, record(top_up), "replayed"),
+    ]);
     assert_eq!(books.sums(), (0, 0, 10));
     // The same payment cannot open a session of its own.
     books.play(&[(0, record(intent(5)), "foreign")]);
