@@ -87,7 +87,7 @@ impl Claims {
         if self.nbf >= self.exp {
             return Err(Error::Claims("nbf"));
         }
-        self.jkt.as_deref().map_or(Ok(()), check_thumbprint)
+        self.jkt.as_deref().map_or(Ok(()), |jkt| check_hash("cnf", jkt))
     }
 
     /// The claims as JSON, in the order of the documentation.
@@ -168,14 +168,14 @@ fn check_deposited(text: &str) -> Result<(), Error> {
     }
 }
 
-fn check_chain(chain: &str) -> Result<(), Error> {
+pub(crate) fn check_chain(chain: &str) -> Result<(), Error> {
     let valid = (1..=32).contains(&chain.len())
         && chain.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     if valid { Ok(()) } else { Err(Error::Claims("chain")) }
 }
 
 /// A SHA-256 in unpadded base64url is 43 characters.
-pub(crate) fn check_thumbprint(text: &str) -> Result<(), Error> {
+pub(crate) fn check_hash(name: &'static str, text: &str) -> Result<(), Error> {
     let valid = text.len() == 43 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
-    if valid { Ok(()) } else { Err(Error::Claims("cnf")) }
+    if valid { Ok(()) } else { Err(Error::Claims(name)) }
 }

@@ -43,6 +43,9 @@ pub enum Error {
     /// The token admits to another feed.
     #[error("the token is for another feed")]
     WrongFeed,
+    /// The signature of a control message is for another `type`, `id` or `data` than this one.
+    #[error("the signature is for a message with another {0}")]
+    Content(&'static str),
     /// A key or key set cannot be read or used; the text says what is expected.
     #[error("the key cannot be used: {0}")]
     Key(&'static str),
@@ -63,7 +66,8 @@ impl Error {
             | Self::Type
             | Self::Issuer
             | Self::Audience
-            | Self::Claims(_) => 401,
+            | Self::Claims(_)
+            | Self::Content(_) => 401,
             Self::NotYetValid | Self::Expired | Self::WrongFeed => 403,
             Self::Key(_) => 500,
         }
@@ -84,6 +88,7 @@ impl Error {
             Self::NotYetValid => "not_yet_valid",
             Self::Expired => "expired",
             Self::WrongFeed => "wrong_feed",
+            Self::Content(_) => "content",
             Self::Key(_) => "key",
         }
     }

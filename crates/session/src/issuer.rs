@@ -1,6 +1,10 @@
 //! The side that signs.
 
-use crate::{Claims, Error, SESSION_TYPE, STREAM_TYPE, SigningKey, StreamClaims, jws};
+use crate::{
+    CONTROL_TYPE, Claims, ControlClaims, ControlMessage, Error, RECEIPT_TYPE, ReceiptClaims, SESSION_TYPE,
+    STREAM_TYPE, SigningKey, StreamClaims, jws,
+};
+use tollwire_x402::SessionId;
 
 /// Signs tokens in one issuer's name with one key.
 #[derive(Debug, Clone)]
@@ -53,5 +57,26 @@ impl Issuer {
         }
         claims.check()?;
         jws::sign(&self.key, STREAM_TYPE, &claims.to_json()?)
+    }
+
+    /// Signs a usage receipt.
+    pub fn issue_receipt(&self, claims: &ReceiptClaims) -> Result<String, Error> {
+        if claims.iss != self.name {
+            return Err(Error::Issuer);
+        }
+        claims.check()?;
+        jws::sign(&self.key, RECEIPT_TYPE, &claims.to_json()?)
+    }
+
+    /// Signs a control message for a stream of this session, at `now_secs` (Unix seconds): the value of its `jws`.
+    pub fn issue_control(
+        &self,
+        session: &SessionId,
+        message: &ControlMessage<'_>,
+        now_secs: u64,
+    ) -> Result<String, Error> {
+        let claims = ControlClaims::new(self.name.clone(), session.clone(), now_secs, message);
+        claims.check()?;
+        jws::sign(&self.key, CONTROL_TYPE, &claims.to_json()?)
     }
 }

@@ -1,5 +1,6 @@
 //! The public keys that are good at present: a JWK Set (RFC 7517 section 5).
 
+use crate::jws::Compact;
 use crate::key::PublicKey;
 use crate::{Algorithm, Error, SigningKey, json};
 use base64::Engine as _;
@@ -83,6 +84,18 @@ impl KeySet {
         self.keys.iter().find(|key| key.kid() == kid)
     }
 
+    /// The payload of a token of this type from this issuer, signed with one of these keys.
+    pub(crate) fn open(&self, token: &str, typ: &str, issuer: &str) -> Result<Map<String, Value>, Error> {
+        let token = Compact::parse(token)?;
+        let key = self.get(token.kid()).ok_or(Error::UnknownKey)?;
+        let payload = token.verify(key, typ)?;
+        if payload.get("iss").and_then(Value::as_str) == Some(issuer) {
+            Ok(payload)
+        } else {
+            Err(Error::Issuer)
+        }
+    }
+
     fn add(&mut self, key: PublicKey) -> Result<(), Error> {
         if self.get(key.kid()).is_some() {
             return Err(Error::Key("each key of a JWK Set has its own kid"));
@@ -141,11 +154,8 @@ struct Jwks<'a> {
 
 #[derive(Serialize)]
 struct PublicJwk<'a> {
-    kty: &'static str,
-    crv: &'static str,
-    x: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    y: Option<&'a str>,
+    #[serde(flatten)]
+    key: KeyJwk<'a>,
     kid: &'a str,
     r#use: &'static str,
     alg: &'static str,
@@ -153,11 +163,27 @@ struct PublicJwk<'a> {
 
 impl<'a> PublicJwk<'a> {
     fn of(key: &'a PublicKey) -> Self {
+        Self { key: KeyJwk::of(key), kid: key.kid(), r#use: "sig", alg: key.algorithm().as_str() }
+    }
+}
+
+/// A public key as a JWK and nothing else: the members that its thumbprint is made of.
+#[derive(Serialize)]
+pub(crate) struct KeyJwk<'a> {
+    kty: &'static str,
+    crv: &'static str,
+    x: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    y: Option<&'a str>,
+}
+
+impl<'a> KeyJwk<'a> {
+    pub(crate) fn of(key: &'a PublicKey) -> Self {
         let (kty, crv) = match key.algorithm() {
             Algorithm::EdDsa => ("OKP", "Ed25519"),
             Algorithm::Es256 => ("EC", "P-256"),
         };
         let (x, y) = key.coordinates();
-        Self { kty, crv, x, y, kid: key.kid(), r#use: "sig", alg: key.algorithm().as_str() }
+        Self { kty, crv, x, y }
     }
 }

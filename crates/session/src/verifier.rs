@@ -1,7 +1,6 @@
 //! The side that checks: who issued a token, for whom, for what, and until when.
 
 use crate::cache::{Cache, fingerprint};
-use crate::jws::Compact;
 use crate::{Claims, Error, KeySet, SESSION_TYPE, STREAM_TYPE, StreamClaims, TOKEN_BYTES_MAX};
 use serde_json::{Map, Value};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -62,6 +61,9 @@ impl Verifier {
     }
 
     /// Verifies a session token at `now_secs` (Unix seconds). Expiry is checked on every call.
+    ///
+    /// A token whose claims have a `jkt` admits nobody by itself: [`dpop::verify_bound`](crate::dpop::verify_bound) says
+    /// whether its holder showed it.
     pub fn verify(&self, token: &str, now_secs: u64) -> Result<Claims, Error> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(Error::Malformed);
@@ -105,12 +107,7 @@ impl Verifier {
         typ: &str,
         audience: &str,
     ) -> Result<Map<String, Value>, Error> {
-        let token = Compact::parse(token)?;
-        let key = keys.get(token.kid()).ok_or(Error::UnknownKey)?;
-        let payload = token.verify(key, typ)?;
-        if payload.get("iss").and_then(Value::as_str) != Some(&self.issuer) {
-            return Err(Error::Issuer);
-        }
+        let payload = keys.open(token, typ, &self.issuer)?;
         if payload.get("aud").and_then(Value::as_str) != Some(audience) {
             return Err(Error::Audience);
         }

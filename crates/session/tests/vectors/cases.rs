@@ -1,14 +1,17 @@
 //! What is forged, and what must become of it.
 
 mod claims;
+mod controls;
 mod form;
 mod keys;
+mod proofs;
+mod receipts;
 mod streams;
 mod valid;
 
 use crate::forge::{Draft, NOW, URL};
 use crate::keys::{Key, Keys};
-use crate::{File, Kind, Vector};
+use crate::{Control, File, Kind, Proof, Receipt, Vector};
 use serde_json::Value;
 use tollwire_session::KeySet;
 
@@ -20,15 +23,28 @@ pub(crate) struct Cases<'a> {
     keys: Keys,
     stored: Option<&'a File>,
     vectors: Vec<Vector>,
+    proofs: Vec<Proof>,
+    receipts: Vec<Receipt>,
+    controls: Vec<Control>,
 }
 
 pub(crate) fn file(stored: Option<&File>) -> File {
-    let mut cases = Cases { keys: Keys::new(), stored, vectors: Vec::new() };
+    let mut cases = Cases {
+        keys: Keys::new(),
+        stored,
+        vectors: Vec::new(),
+        proofs: Vec::new(),
+        receipts: Vec::new(),
+        controls: Vec::new(),
+    };
     valid::add(&mut cases);
     keys::add(&mut cases);
     form::add(&mut cases);
     claims::add(&mut cases);
     streams::add(&mut cases);
+    proofs::add(&mut cases);
+    receipts::add(&mut cases);
+    controls::add(&mut cases);
     let keys = &cases.keys;
     let set = KeySet::default()
         .with(&keys.current.signing())
@@ -42,6 +58,9 @@ pub(crate) fn file(stored: Option<&File>) -> File {
         private_keys: keys.all().map(Key::published).into(),
         jwks: serde_json::from_str(&set.jwks_json().unwrap()).unwrap(),
         vectors: cases.vectors,
+        proofs: cases.proofs,
+        receipts: cases.receipts,
+        controls: cases.controls,
     }
 }
 
@@ -89,10 +108,10 @@ impl Cases<'_> {
     fn sign_once(&self, name: &str, draft: &Draft, key: &Key) -> String {
         if !key.is_deterministic() {
             let prefix = draft.signed() + ".";
-            let stored = self.stored.into_iter().flat_map(|file| &file.vectors);
-            let mut same = stored.filter(|vector| vector.name == name && vector.token.starts_with(&prefix));
-            if let Some(vector) = same.next() {
-                return vector.token.clone();
+            let mut stored = self.stored.into_iter().flat_map(File::signed);
+            if let Some((_, text)) = stored.find(|(known, text)| *known == name && text.starts_with(&prefix))
+            {
+                return text.to_owned();
             }
         }
         draft.sign(key)

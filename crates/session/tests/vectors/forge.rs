@@ -5,10 +5,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac as _};
 use serde_json::{Map, Value, json};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 
 pub(crate) const NOW: u64 = 1_800_000_000;
 pub(crate) const URL: &str = "https://pay.example";
+pub(crate) const SESSION: &str = "7d444840-9dc0-4acd-b245-5ffdce74fad2";
 
 /// A token in the making: header and payload as texts, so that they can be wrong in any way.
 #[derive(Clone)]
@@ -23,7 +24,7 @@ impl Draft {
             "iss": URL,
             "aud": URL,
             "sub": "0x857b06519e91e3a54538791bdbb0e22373e36b66",
-            "jti": "7d444840-9dc0-4acd-b245-5ffdce74fad2",
+            "jti": SESSION,
             "feed": "ticks",
             "deposited": "$10.00",
             "streams_remaining": 10,
@@ -43,7 +44,7 @@ impl Draft {
             "iss": URL,
             "aud": "ticks",
             "sub": "0x857b06519e91e3a54538791bdbb0e22373e36b66",
-            "jti": "7d444840-9dc0-4acd-b245-5ffdce74fad2",
+            "jti": SESSION,
             "stream": "f47ac10b58cc4372a5670e02b2c3d479",
             "fence": 1,
             "feed": "ticks",
@@ -51,6 +52,57 @@ impl Draft {
             "exp": NOW + 60,
         });
         Self { header: header(key, "tollwire-stream+jwt"), payload: payload.to_string() }
+    }
+
+    /// A proof of `key` for a request with this token.
+    pub(crate) fn proof(key: &Key, token: Option<&str>) -> Self {
+        let mut payload = json!({
+            "jti": "5f1d2c8e7a6b4d3c9e0f1a2b3c4d5e6f",
+            "htm": "GET",
+            "htu": "https://pay.example/ws/ticks",
+            "iat": NOW,
+        });
+        if let Some(token) = token {
+            payload["ath"] = encode(Sha256::digest(token)).into();
+        }
+        let header = json!({ "typ": "dpop+jwt", "alg": key.alg(), "jwk": key.jwk() });
+        Self { header: header.to_string(), payload: payload.to_string() }
+    }
+
+    pub(crate) fn receipt(key: &Key) -> Self {
+        let payload = json!({
+            "iss": URL,
+            "sub": "0x857b06519e91e3a54538791bdbb0e22373e36b66",
+            "jti": SESSION,
+            "feed": "ticks",
+            "unit": "stream",
+            "network": "eip155:8453",
+            "chain": "base",
+            "bought": 10,
+            "used": 4,
+            "refunded": 5,
+            "remaining": 1,
+            "amount": "10000000",
+            "used_amount": "4000000",
+            "from": NOW - 3600,
+            "to": NOW,
+            "iat": NOW,
+            "final": false,
+        });
+        Self { header: header(key, "tollwire-receipt+jwt"), payload: payload.to_string() }
+    }
+
+    /// The signature of a control message with this `data`.
+    pub(crate) fn control(key: &Key, data: &str) -> Self {
+        let payload = json!({
+            "iss": URL,
+            "aud": SESSION,
+            "iat": NOW,
+            "type": "x402/payment-required",
+            "id": "q1",
+            "sha256": encode(Sha256::digest(data)),
+        });
+        Self { header: header(key, "tollwire-control+jwt"), payload: payload.to_string() }
     }
 
     /// Sets a header member; `Null` removes it.

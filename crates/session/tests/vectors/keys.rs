@@ -8,7 +8,7 @@ use josekit::jwk::alg::ed::EdKeyPair;
 use josekit::jwk::{Jwk, KeyPair};
 use josekit::jws::{ES256, EdDSA, JwsSigner};
 use serde_json::{Value, json};
-use tollwire_session::SigningKey;
+use tollwire_session::{KeySet, SigningKey};
 
 /// A key that tokens, real and forged, are signed with.
 pub(crate) struct Key {
@@ -41,17 +41,29 @@ impl Key {
         self.signer.algorithm().name()
     }
 
+    /// The public half, as a proof's header carries it.
+    pub(crate) fn jwk(&self) -> Value {
+        let set = KeySet::default().with(&self.signing()).jwks_json().unwrap();
+        let mut jwk = serde_json::from_str::<Value>(&set).unwrap()["keys"][0].take();
+        let members = jwk.as_object_mut().unwrap();
+        members.retain(|name, _| ["kty", "crv", "x", "y"].contains(&name.as_str()));
+        jwk
+    }
+
     pub(crate) fn published(&self) -> PrivateKey {
         PrivateKey { name: self.name.into(), source: self.source.into(), pem: self.pem.clone() }
     }
 }
 
-/// The keys by role. `current`, `next` and `es256` are in the key set; `foreign` is not.
+/// The keys by role. `current`, `next` and `es256` are in the key set; `foreign` is not. `holder` and `holder_es256` are
+/// agents' own, and make DPoP proofs.
 pub(crate) struct Keys {
     pub(crate) current: Key,
     pub(crate) next: Key,
     pub(crate) es256: Key,
     pub(crate) foreign: Key,
+    pub(crate) holder: Key,
+    pub(crate) holder_es256: Key,
 }
 
 impl Keys {
@@ -83,11 +95,27 @@ impl Keys {
                 "RFC 8032 section 7.1 TEST 2",
                 "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb",
             ),
+            holder: ed(
+                "holder",
+                "RFC 8032 section 7.1 TEST 1024",
+                "f5e5767cf153319517630f226876b86c8160cc583bc013744c6bf255f5cc0ee5",
+            ),
+            holder_es256: ec(
+                "holder_es256",
+                "RFC 7517 appendix A.2",
+                &json!({
+                    "kty": "EC",
+                    "crv": "P-256",
+                    "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+                    "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+                    "d": "870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE",
+                }),
+            ),
         }
     }
 
-    pub(crate) fn all(&self) -> [&Key; 4] {
-        [&self.current, &self.next, &self.es256, &self.foreign]
+    pub(crate) fn all(&self) -> [&Key; 6] {
+        [&self.current, &self.next, &self.es256, &self.foreign, &self.holder, &self.holder_es256]
     }
 }
 

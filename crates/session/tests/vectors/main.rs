@@ -10,7 +10,7 @@ mod keys;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
-use tollwire_session::{Error, KeySet, Verifier};
+use tollwire_session::{ControlClaims, ControlMessage, Error, KeySet, ReceiptClaims, Verifier, dpop};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors/tokens.json");
 
@@ -24,6 +24,23 @@ struct File {
     private_keys: Vec<PrivateKey>,
     jwks: Value,
     vectors: Vec<Vector>,
+    #[serde(default)]
+    proofs: Vec<Proof>,
+    #[serde(default)]
+    receipts: Vec<Receipt>,
+    #[serde(default)]
+    controls: Vec<Control>,
+}
+
+impl File {
+    /// Everything signed, by name.
+    fn signed(&self) -> impl Iterator<Item = (&str, &str)> {
+        let tokens = self.vectors.iter().map(|vector| (vector.name.as_str(), vector.token.as_str()));
+        let proofs = self.proofs.iter().map(|vector| (vector.name.as_str(), vector.proof.as_str()));
+        let receipts = self.receipts.iter().map(|vector| (vector.name.as_str(), vector.receipt.as_str()));
+        let controls = self.controls.iter().map(|vector| (vector.name.as_str(), vector.jws.as_str()));
+        tokens.chain(proofs).chain(receipts).chain(controls)
+    }
 }
 
 /// A published test key of an RFC, so that other implementations can make the same tokens.
@@ -46,6 +63,48 @@ struct Vector {
     token: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     claims: Option<Value>,
+}
+
+/// A DPoP proof, the request it comes with, and what must become of it.
+#[derive(Serialize, Deserialize)]
+struct Proof {
+    name: String,
+    now: u64,
+    method: String,
+    url: String,
+    /// The token presented, and the thumbprint it is bound to.
+    token: Option<String>,
+    jkt: Option<String>,
+    expect: String,
+    proof: String,
+    /// For `ok`: who made it, and its id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jti: Option<String>,
+}
+
+/// A usage receipt, and what must become of it at any time.
+#[derive(Serialize, Deserialize)]
+struct Receipt {
+    name: String,
+    expect: String,
+    receipt: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claims: Option<Value>,
+}
+
+/// A control message as received on a session's stream, and what must become of it.
+#[derive(Serialize, Deserialize)]
+struct Control {
+    name: String,
+    now: u64,
+    session: String,
+    r#type: String,
+    id: Option<String>,
+    data: String,
+    expect: String,
+    jws: String,
 }
 
 /// Which verifier the token is shown to.
@@ -108,6 +167,60 @@ fn every_vector_gives_its_result_whatever_came_before() {
     file.vectors.iter().for_each(|vector| check(&verifier, vector));
     file.vectors.iter().rev().for_each(|vector| check(&verifier, vector));
     file.vectors.iter().for_each(|vector| check(&verifier, vector));
+}
+
+#[test]
+fn every_proof_gives_its_result() {
+    let file = stored().unwrap();
+    assert!(file.proofs.len() >= 80);
+    for vector in &file.proofs {
+        let mut request = dpop::Request::new(&vector.method, &vector.url);
+        if let Some(token) = &vector.token {
+            request = request.with_token(token);
+        }
+        let verified = match &vector.jkt {
+            Some(jkt) => dpop::verify_bound(&vector.proof, &request, jkt, vector.now),
+            None => dpop::verify(&vector.proof, &request, vector.now),
+        };
+        let (name, result) = (&vector.name, verified.as_ref().map_or_else(dpop::Error::name, |_| "ok"));
+        assert_eq!(result, vector.expect, "{name}");
+        let proof = verified.ok();
+        assert_eq!(proof.as_ref().map(|proof| &proof.jkt), vector.by.as_ref(), "{name}");
+        assert_eq!(proof.as_ref().map(|proof| &proof.jti), vector.jti.as_ref(), "{name}");
+    }
+}
+
+#[test]
+fn every_receipt_gives_its_result() {
+    let file = stored().unwrap();
+    let keys = KeySet::from_jwks(&file.jwks.to_string()).unwrap();
+    assert!(file.receipts.len() >= 40);
+    for vector in &file.receipts {
+        let verified = ReceiptClaims::verify(&vector.receipt, &keys, &file.issuer);
+        let name = &vector.name;
+        assert_eq!(verified.as_ref().map_or_else(Error::name, |_| "ok"), vector.expect, "{name}");
+        assert_eq!(verified.is_ok(), vector.claims.is_some(), "{name}");
+        if let (Ok(read), Some(claims)) = (verified, &vector.claims) {
+            assert_eq!(read.used, claims["used"].as_u64().unwrap(), "{name}");
+            assert_eq!(read.amount.atomic().to_string(), claims["amount"].as_str().unwrap(), "{name}");
+            assert_eq!(read.is_final, claims["final"].as_bool().unwrap(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn every_control_message_gives_its_result() {
+    let file = stored().unwrap();
+    let keys = KeySet::from_jwks(&file.jwks.to_string()).unwrap();
+    assert!(file.controls.len() >= 25);
+    for vector in &file.controls {
+        let (session, id) = (vector.session.parse().unwrap(), vector.id.as_deref());
+        let message = ControlMessage { kind: &vector.r#type, id, data: &vector.data };
+        let verified =
+            ControlClaims::verify(&vector.jws, &keys, &file.issuer, &session, &message, vector.now);
+        let result = verified.as_ref().map_or_else(Error::name, |_| "ok");
+        assert_eq!(result, vector.expect, "{}", vector.name);
+    }
 }
 
 #[test]

@@ -108,6 +108,8 @@ fn types(cases: &mut Cases<'_>) {
         "dpop+jwt",
         "logout+jwt",
         "tollwire-stream+jwt",
+        "tollwire-receipt+jwt",
+        "tollwire-control+jwt",
         "Tollwire-Session+JWT",
         "application/tollwire-session+jwt",
         "tollwire-session+jwt ",

@@ -11,7 +11,7 @@ pub(super) fn add(cases: &mut Cases<'_>) {
     accept(cases, "session, ES256", &es256, token);
 
     let good = cases.good();
-    let jkt = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k";
+    let jkt = cases.keys.holder.kid();
     for (name, draft) in [
         ("session, EdDSA", good.clone()),
         ("session bound to a DPoP key", good.clone().claim("cnf", json!({ "jkt": jkt }))),
