@@ -49,17 +49,26 @@ fn a_provider_compiles_no_store_no_chain_and_no_proxy() {
     for package in ["tollwire-middleware", "tollwire-middleware-axum", "tollwire-middleware-hyper"] {
         assert_free_of(
             package,
-            &["redis", "deadpool-redis", "redb", "alloy-", "k256", "tollwire-proxy", "tollwire-ledger"],
+            &[
+                "redis",
+                "deadpool-redis",
+                "redb",
+                "alloy-",
+                "k256",
+                "ed25519-dalek",
+                "tollwire-proxy",
+                "tollwire-ledger",
+            ],
         );
     }
 }
 
 #[test]
-fn only_the_chain_crates_know_evm_types() {
+fn only_the_chain_crates_know_wallets() {
     for package in
         ["tollwire-session", "tollwire-ledger", "tollwire-wire", "tollwire-proxy", "tollwire-ledger-redis"]
     {
-        assert_free_of(package, &["alloy-", "k256"]);
+        assert_free_of(package, &["alloy-", "k256", "ed25519-dalek"]);
     }
     assert_free_of("tollwire-gate", &["alloy-"]);
 }

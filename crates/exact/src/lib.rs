@@ -4,6 +4,7 @@
 //! construction. There is no I/O, no clock and no randomness here: times and nonces are arguments.
 //!
 //! [`evm`] is EIP-3009 `transferWithAuthorization` under EIP-712
-//! (`specs/schemes/exact/scheme_exact_evm.md` of x402).
+//! (`specs/schemes/exact/scheme_exact_evm.md` of x402). [`solana`] is the wallets of Solana and the texts they sign.
 
 pub mod evm;
+pub mod solana;

@@ -98,8 +98,7 @@ impl Gate {
         let issued = self.keys().open_challenge(feed, sign_in.nonce(), now);
         let issued = issued.ok_or(Error::SignIn("the challenge is not ours, or its time is over"))?;
         let challenge = self.challenge_for(feed, sign_in.nonce().to_owned(), issued);
-        let signer = sign_in.signer(&challenge);
-        if signer.is_none_or(|signer| !signer.eq_ignore_ascii_case(payer)) {
+        if !sign_in.is_by(&challenge, payer) {
             return Err(Error::SignIn("the signature is not the payer's, or not over this challenge"));
         }
         let key = format!("sign-in:{}", sign_in.nonce());

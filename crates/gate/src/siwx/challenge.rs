@@ -86,8 +86,13 @@ impl Challenge {
     pub fn extension(&self, networks: &[Network]) -> Value {
         let chains: Vec<Value> = networks
             .iter()
-            .filter(|network| network.chain_id().is_some())
-            .map(|network| json!({"chainId": network.to_string(), "type": "eip191"}))
+            .map(|network| {
+                let kind = match network {
+                    Network::Eip155(_) => "eip191",
+                    Network::Solana(_) => "ed25519",
+                };
+                json!({"chainId": network.to_string(), "type": kind})
+            })
             .collect();
         json!({
             "info": {

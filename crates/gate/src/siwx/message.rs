@@ -1,18 +1,19 @@
-//! The text a wallet signs: EIP-4361, "Sign-In with Ethereum".
+//! The text a wallet signs: CAIP-122, which on EVM is EIP-4361, "Sign-In with Ethereum".
 
 use super::{Challenge, STATEMENT};
 
-/// The message for an address on an EVM chain. `address` stands as the client wrote it.
-pub(super) fn eip4361(challenge: &Challenge, address: &str, chain_id: u64) -> String {
+/// The message for an address of one of the `account` chains (`Ethereum`, `Solana`), on the chain with this CAIP-2
+/// reference. `address` stands as the client wrote it.
+pub(super) fn caip122(challenge: &Challenge, account: &str, address: &str, reference: &str) -> String {
     format!(
-        "{domain} wants you to sign in with your Ethereum account:\n\
+        "{domain} wants you to sign in with your {account} account:\n\
          {address}\n\
          \n\
          {STATEMENT}\n\
          \n\
          URI: {uri}\n\
          Version: 1\n\
-         Chain ID: {chain_id}\n\
+         Chain ID: {reference}\n\
          Nonce: {nonce}\n\
          Issued At: {issued}\n\
          Expiration Time: {expires}\n\
