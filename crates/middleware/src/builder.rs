@@ -9,7 +9,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tollwire_session::{JWKS_BYTES_MAX, KeySet, LEEWAY_MAX, STREAM_SECS_MAX, Verifier as Tokens};
+use tollwire_session::{JWKS_BYTES_MAX, KeySet, LEEWAY_MAX, STREAM_SECS_MAX, Verifier as Tokens, dpop};
 
 /// How far clocks may differ unless told otherwise.
 const LEEWAY: Duration = Duration::from_secs(30);
@@ -71,8 +71,8 @@ impl VerifierBuilder {
         self
     }
 
-    /// How many stream openings are remembered in each of two turns of about two minutes; beyond that, openings are
-    /// refused with 503. 262,144 by default.
+    /// How many stream openings are remembered in each of two turns of about two minutes, and how many DPoP proofs in
+    /// turns of about one; beyond that, openings are refused with 503. 262,144 by default.
     pub fn openings_max(mut self, openings: usize) -> Self {
         self.openings_max = openings;
         self
@@ -137,7 +137,8 @@ impl VerifierBuilder {
             refresh: source.map(|source| Refresh::spawn(source, tokens.clone())),
             tokens,
             accept: self.accept,
-            replays: Replays::new(life, self.openings_max),
+            openings: Replays::new(life, self.openings_max),
+            proofs: Replays::new(dpop::REPLAY_SECS, self.openings_max),
             now: self.now,
             public_url: self.public_url.trim_end_matches('/').to_owned(),
         })

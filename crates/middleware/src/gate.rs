@@ -1,6 +1,6 @@
 //! A verifier and a feed: all that is needed to admit requests.
 
-use crate::token::{extract_token, strip_token};
+use crate::token::{extract_proof, extract_token, strip_token};
 use crate::{SessionContext, Verifier, VerifyError};
 use http::request;
 use tollwire_x402::FeedId;
@@ -10,12 +10,22 @@ use tollwire_x402::FeedId;
 pub struct FeedGate {
     verifier: Verifier,
     feed: FeedId,
+    url: Option<String>,
 }
 
 impl FeedGate {
     /// A gate for this feed.
     pub fn new(verifier: Verifier, feed: FeedId) -> Self {
-        Self { verifier, feed }
+        Self { verifier, feed, url: None }
+    }
+
+    /// The same gate, which also takes session tokens that are bound to a key, with their DPoP proofs.
+    ///
+    /// `url` is the one that agents open, as it is published (`https` or `wss`): proofs are made for it. Without it, such
+    /// a token is refused with [`VerifyError::ProofRequired`].
+    #[must_use]
+    pub fn at(self, url: &str) -> Self {
+        Self { url: Some(url.to_owned()), ..self }
     }
 
     /// The feed.
@@ -34,7 +44,13 @@ impl FeedGate {
             return Ok(context.clone());
         }
         let token = extract_token(head)?.ok_or_else(|| self.verifier.missing(&self.feed))?;
-        let context = self.verifier.verify_session_token(token, &self.feed)?;
+        let context = match (extract_proof(head)?, &self.url) {
+            (Some(proof), Some(url)) => {
+                self.verifier.verify_bound(token, &self.feed, proof, head.method.as_str(), url)?
+            }
+            (Some(_), None) => return Err(VerifyError::ProofRequired),
+            (None, _) => self.verifier.verify_session_token(token, &self.feed)?,
+        };
         strip_token(head);
         head.extensions.insert(context.clone());
         Ok(context)

@@ -24,5 +24,5 @@ pub use install::{install, verify_session_token};
 pub use online::{OnlineCheck, SessionStatus};
 pub use pre_auth::PreAuthLayer;
 pub use refusal::VerifyError;
-pub use token::{extract_token, strip_token};
+pub use token::{extract_proof, extract_token, strip_token};
 pub use verifier::{Accept, Verifier};

@@ -5,6 +5,10 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LINK, RETRY_AFTER, 
 use http::{Response, StatusCode};
 use serde::Serialize;
 
+/// RFC 9449 section 7.1: a bound token as if it were a bearer's, and a proof that does not hold.
+const BOUND: &str = r#"DPoP error="invalid_token", algs="EdDSA ES256""#;
+const UNPROVEN: &str = r#"DPoP error="invalid_dpop_proof", algs="EdDSA ES256""#;
+
 /// Why a request is not admitted. Every reason has one HTTP status; no text carries a byte of a token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -25,9 +29,20 @@ pub enum VerifyError {
     /// 401 or 403, as [`tollwire_session::Error::http_status`] says: the token does not admit.
     #[error(transparent)]
     Token(#[from] tollwire_session::Error),
-    /// 401: the token is bound to a DPoP key, and this verifier checks no proofs.
-    #[error("the token is bound to a key, and no proof of possession can be checked here")]
+    /// 401: the token is bound to a DPoP key, and came without a proof that could be checked: alone it is of no use.
+    #[error(
+        "the token is bound to a key: send it as Authorization: DPoP, with a DPoP proof, where proofs are checked"
+    )]
     ProofRequired,
+    /// 401: the DPoP proof that came with the token does not hold.
+    #[error(transparent)]
+    Proof(#[from] tollwire_session::dpop::Error),
+    /// 401: this DPoP proof has been accepted before.
+    #[error("the DPoP proof has been used; make one for each request")]
+    ProofReplayed,
+    /// 401: a DPoP proof came with a token that is bound to no key.
+    #[error("the token is bound to no key: send it as Authorization: Bearer")]
+    NotBound,
     /// 401: this stream token has been accepted before.
     #[error("the stream token has been used")]
     Replayed,
@@ -44,7 +59,12 @@ impl VerifyError {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Ambiguous => StatusCode::BAD_REQUEST,
-            Self::Missing | Self::ProofRequired | Self::Replayed => StatusCode::UNAUTHORIZED,
+            Self::Missing
+            | Self::ProofRequired
+            | Self::Proof(_)
+            | Self::ProofReplayed
+            | Self::NotBound
+            | Self::Replayed => StatusCode::UNAUTHORIZED,
             Self::PaymentRequired { .. } => StatusCode::PAYMENT_REQUIRED,
             Self::Token(error) => {
                 StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::UNAUTHORIZED)
@@ -62,6 +82,9 @@ impl VerifyError {
             Self::PaymentRequired { .. } => "payment_required",
             Self::Token(error) => error.name(),
             Self::ProofRequired => "proof_required",
+            Self::Proof(error) => error.name(),
+            Self::ProofReplayed => "proof_replayed",
+            Self::NotBound => "not_bound",
             Self::Replayed => "replayed",
             Self::Busy => "busy",
             Self::NotInstalled => "not_installed",
@@ -85,6 +108,12 @@ impl VerifyError {
             }
             Self::Missing => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Self::ProofRequired => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(BOUND));
+            }
+            Self::Proof(_) | Self::ProofReplayed => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(UNPROVEN));
             }
             _ if status == StatusCode::UNAUTHORIZED => {
                 let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");

@@ -1,55 +1,54 @@
-//! Which stream tokens have been used: each admits once.
+//! What has been used: stream tokens and DPoP proofs admit once.
 
 use crate::VerifyError;
 use std::collections::HashSet;
+use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
-use tollwire_session::StreamClaims;
 use tollwire_x402::{SessionId, StreamId};
 
 /// One opening of one stream. Agents choose stream ids, so they mean something only within a session.
-type Opening = (SessionId, StreamId, u64);
+pub(crate) type Opening = (SessionId, StreamId, u64);
 
-/// Remembers openings for at least as long as their tokens are good.
+/// Remembers what was used for at least as long as it would be good.
 ///
-/// Two generations that change places every `period`; each holds at most `max` openings. When one is full, openings
-/// are refused rather than forgotten.
+/// Two generations that change places every `period`; each holds at most `max`. When one is full, uses are refused
+/// rather than forgotten.
 #[derive(Debug)]
-pub(crate) struct Replays {
+pub(crate) struct Replays<T> {
     period_secs: u64,
     max: usize,
-    generations: Mutex<Generations>,
+    generations: Mutex<Generations<T>>,
 }
 
-#[derive(Debug, Default)]
-struct Generations {
+#[derive(Debug)]
+struct Generations<T> {
     began: u64,
-    young: HashSet<Opening>,
-    old: HashSet<Opening>,
+    young: HashSet<T>,
+    old: HashSet<T>,
 }
 
-impl Replays {
-    /// `period_secs` is the longest time from a token's first acceptance to its end.
+impl<T: Eq + Hash> Replays<T> {
+    /// `period_secs` is the longest time from a first acceptance to its end.
     pub(crate) fn new(period_secs: u64, max: usize) -> Self {
-        Self { period_secs, max, generations: Mutex::default() }
+        let generations = Generations { began: 0, young: HashSet::new(), old: HashSet::new() };
+        Self { period_secs, max, generations: Mutex::new(generations) }
     }
 
-    /// Admits an opening if it is the first.
-    pub(crate) fn admit(&self, claims: &StreamClaims, now: u64) -> Result<(), VerifyError> {
-        let opening = (claims.jti.clone(), claims.stream.clone(), claims.fence);
+    /// True for the first use, false for every other.
+    pub(crate) fn first(&self, used: T, now: u64) -> Result<bool, VerifyError> {
         let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
         generations.turn(now, self.period_secs);
-        if generations.young.contains(&opening) || generations.old.contains(&opening) {
-            return Err(VerifyError::Replayed);
+        if generations.young.contains(&used) || generations.old.contains(&used) {
+            return Ok(false);
         }
         if generations.young.len() >= self.max {
             return Err(VerifyError::Busy);
         }
-        generations.young.insert(opening);
-        Ok(())
+        Ok(generations.young.insert(used))
     }
 }
 
-impl Generations {
+impl<T> Generations<T> {
     fn turn(&mut self, now: u64, period_secs: u64) {
         let age = now.saturating_sub(self.began);
         if age < period_secs {
@@ -65,40 +64,25 @@ impl Generations {
 mod tests {
     use super::*;
 
-    fn claims(fence: u64) -> StreamClaims {
-        StreamClaims {
-            iss: String::new(),
-            aud: String::new(),
-            sub: String::new(),
-            jti: "7d444840-9dc0-4acd-b245-5ffdce74fad2".parse().unwrap(),
-            stream: "0123456789abcdef".parse().unwrap(),
-            fence,
-            feed: "ticks".parse().unwrap(),
-            iat: 0,
-            exp: 60,
-        }
-    }
-
     #[test]
-    fn an_opening_is_admitted_once_for_as_long_as_its_token_lives() {
+    fn a_use_is_the_first_once_for_as_long_as_it_would_be_good() {
         let replays = Replays::new(120, 10);
         for now in [1000, 1001, 1119, 1120, 1239] {
-            let expected = if now == 1000 { Ok(()) } else { Err(VerifyError::Replayed) };
-            assert_eq!(replays.admit(&claims(1), now), expected, "{now}");
+            assert_eq!(replays.first(1, now), Ok(now == 1000), "{now}");
         }
-        assert_eq!(replays.admit(&claims(2), 1239), Ok(()), "another opening of the stream");
-        assert_eq!(replays.admit(&claims(1), 1240), Ok(()), "long after its token's end");
-        assert_eq!(replays.admit(&claims(2), 10_000), Ok(()), "after a long pause");
+        assert_eq!(replays.first(2, 1239), Ok(true), "another one");
+        assert_eq!(replays.first(1, 1240), Ok(true), "long after its end");
+        assert_eq!(replays.first(2, 10_000), Ok(true), "after a long pause");
     }
 
     #[test]
     fn memory_is_bounded_and_fails_closed() {
         let replays = Replays::new(120, 3);
-        for fence in 0..3 {
-            assert_eq!(replays.admit(&claims(fence), 1000), Ok(()));
+        for used in 0..3 {
+            assert_eq!(replays.first(used, 1000), Ok(true));
         }
-        assert_eq!(replays.admit(&claims(3), 1001), Err(VerifyError::Busy));
-        assert_eq!(replays.admit(&claims(0), 1001), Err(VerifyError::Replayed));
-        assert_eq!(replays.admit(&claims(3), 1120), Ok(()));
+        assert_eq!(replays.first(3, 1001), Err(VerifyError::Busy));
+        assert_eq!(replays.first(0, 1001), Ok(false));
+        assert_eq!(replays.first(3, 1120), Ok(true));
     }
 }

@@ -1,12 +1,16 @@
-//! Where a request carries its token: `?token=` or `Authorization: Bearer`, never both.
+//! Where a request carries its token: `?token=`, `Authorization: Bearer` or `Authorization: DPoP`, never two of them.
 
 use crate::VerifyError;
 use http::header::AUTHORIZATION;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Uri, request};
-use tollwire_session::Error::Malformed;
+use tollwire_session::{Error::Malformed, dpop};
 
-/// The request's token, if it has one. Two tokens anywhere are refused: which of them counts must not depend on who
+/// The header that carries a DPoP proof (RFC 9449 section 4.1).
+const DPOP: &str = "dpop";
+
+/// The request's token, if it has one. A token that came as `Authorization: DPoP` is for
+/// [`Verifier::verify_bound`](crate::Verifier::verify_bound), with [`extract_proof`]. Two tokens anywhere are refused: which of them counts must not depend on who
 /// reads the request.
 pub fn extract_token(head: &request::Parts) -> Result<Option<&str>, VerifyError> {
     match (from_query(&head.uri)?, from_header(&head.headers)?) {
@@ -15,8 +19,24 @@ pub fn extract_token(head: &request::Parts) -> Result<Option<&str>, VerifyError>
     }
 }
 
-/// Removes the token from a request, so that nothing behind logs or forwards it.
+/// The request's DPoP proof, if its token came as `Authorization: DPoP`. One that comes with a token of another kind
+/// proves nothing, and is none; two are refused.
+pub fn extract_proof(head: &request::Parts) -> Result<Option<&str>, VerifyError> {
+    let mut authorization = head.headers.get_all(AUTHORIZATION).iter();
+    if !authorization.any(|value| value.to_str().is_ok_and(|value| of_scheme(value, "dpop").is_some())) {
+        return Ok(None);
+    }
+    let mut proofs = head.headers.get_all(DPOP).iter();
+    match (proofs.next(), proofs.next()) {
+        (Some(proof), None) => Ok(Some(proof.to_str().map_err(|_| dpop::Error::Malformed)?)),
+        (None, _) => Err(VerifyError::ProofRequired),
+        (Some(_), Some(_)) => Err(dpop::Error::Malformed.into()),
+    }
+}
+
+/// Removes the token and its proof from a request, so that nothing behind logs or forwards them.
 pub fn strip_token(head: &mut request::Parts) {
+    head.headers.remove(DPOP);
     // `None` may be another scheme: the provider's own.
     if !matches!(from_header(&head.headers), Ok(None)) {
         head.headers.remove(AUTHORIZATION);
@@ -51,11 +71,13 @@ fn from_header(headers: &HeaderMap) -> Result<Option<&str>, VerifyError> {
         return Err(VerifyError::Ambiguous);
     }
     let value = value.to_str().map_err(|_| VerifyError::Token(Malformed))?;
-    match value.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim_matches(' '))),
-        _ if value.eq_ignore_ascii_case("bearer") => Ok(Some("")),
-        _ => Ok(None),
-    }
+    Ok(of_scheme(value, "bearer").or_else(|| of_scheme(value, "dpop")))
+}
+
+/// The credentials, if they are of this scheme.
+fn of_scheme<'a>(value: &'a str, scheme: &str) -> Option<&'a str> {
+    let (name, credentials) = value.split_once(' ').unwrap_or((value, ""));
+    name.eq_ignore_ascii_case(scheme).then(|| credentials.trim_matches(' '))
 }
 
 #[cfg(test)]
@@ -86,6 +108,10 @@ mod tests {
             ("/ws", &["bEARER  x "], Ok(Some("x"))),
             ("/ws", &["Bearer"], Ok(Some(""))),
             ("/ws", &["Basic dTpw"], Ok(None)),
+            ("/ws", &["DPoP x.y.z"], Ok(Some("x.y.z"))),
+            ("/ws", &["DPoPx y"], Ok(None)),
+            ("/ws?token=x", &["DPoP x"], ambiguous.clone()),
+            ("/ws", &["DPoP x", "Bearer x"], ambiguous.clone()),
             ("/ws?token=x", &["Basic dTpw"], Ok(Some("x"))),
             ("/ws?token=x&token=y", &[], ambiguous.clone()),
             ("/ws?token=x&token=x", &[], ambiguous.clone()),
@@ -115,5 +141,29 @@ mod tests {
         let mut head = head("/ws", &["Basic dTpw"]);
         strip_token(&mut head);
         assert!(head.headers.contains_key(AUTHORIZATION), "the provider's own");
+    }
+
+    #[test]
+    fn a_proof_counts_beside_a_token_of_its_scheme() {
+        let with = |authorization: &[&str], proofs: &[&'static str]| {
+            let mut head = head("/ws", authorization);
+            for proof in proofs {
+                head.headers.append("DPoP", http::HeaderValue::from_static(proof));
+            }
+            head
+        };
+        for (authorization, proofs, expected) in [
+            (&["DPoP x"][..], &["p"][..], Ok(Some("p"))),
+            (&["dpop x"], &["p"], Ok(Some("p"))),
+            (&["DPoP x"], &[], Err(VerifyError::ProofRequired)),
+            (&["DPoP x"], &["p", "p"], Err(VerifyError::Proof(dpop::Error::Malformed))),
+            (&["Bearer x"], &["p"], Ok(None)),
+            (&[], &["p"], Ok(None)),
+        ] {
+            let mut head = with(authorization, proofs);
+            assert_eq!(extract_proof(&head), expected, "{authorization:?} {proofs:?}");
+            strip_token(&mut head);
+            assert!(head.headers.is_empty(), "{head:?}");
+        }
     }
 }
