@@ -119,7 +119,8 @@ async fn one_top_up_fifty_times_over_two_nodes_adds_once() {
     let feeds = || vec![Feed::ticks("ws://127.0.0.1:9/")];
     let store = || Store::Redis(redis.url());
     let first = Facilitator::start(Settings { store: store(), ..Settings::dev(feeds()) }).await;
-    let second = Facilitator::start_beside(&first, Settings { store: store(), ..Settings::dev(feeds()) }).await;
+    let second =
+        Facilitator::start_beside(&first, Settings { store: store(), ..Settings::dev(feeds()) }).await;
     let agent = Agent::new();
     let bought = agent.buy(&first.url("/feeds/ticks/session"), 100_000).await;
     let token = bought.json()["token"].as_str().unwrap().to_owned();
@@ -150,7 +151,10 @@ async fn x402_fetch_tops_up() {
         .await;
     assert_eq!((&told["status"], &told["receipt"]["success"]), (&json!(200), &json!(true)), "{told}");
     assert_eq!(told["added"]["jti"], told["bought"]["jti"]);
-    assert_eq!((&told["bought"]["units_remaining"], &told["added"]["units_remaining"]), (&json!(100), &json!(200)));
+    assert_eq!(
+        (&told["bought"]["units_remaining"], &told["added"]["units_remaining"]),
+        (&json!(100), &json!(200))
+    );
 }
 
 /// A receipt is verified by the command line, with keys fetched from its issuer, from a file, or not at all.

@@ -73,9 +73,8 @@ impl Gate {
         for session in closing {
             self.closing().remove(&session);
             match self.wind_up(&session, self.config.unspent, Duration::ZERO).await {
-                Ok(_) => {}
-                // For the next sweep: asking every second would change nothing.
-                Err(Error::Refund(SettleError::Chain(ChainError::CannotPay(_)))) => {}
+                // What cannot be paid is for the next sweep: asking every second would change nothing.
+                Ok(_) | Err(Error::Refund(SettleError::Chain(ChainError::CannotPay(_)))) => {}
                 Err(error) => {
                     tracing::debug!(%session, %error, "a closed session is left for later");
                     self.closing().insert(session);

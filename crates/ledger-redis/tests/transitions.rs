@@ -38,7 +38,8 @@ async fn as_many_are_admitted_as_there_are_seats_on_two_nodes() {
                     admitted += 1;
                     // Most streams are short; some of them stay.
                     if n % 8 != 0 {
-                        let ended = Command::End { session: session(1), stream: stream(id), fence: 1, used: 0 };
+                        let ended =
+                            Command::End { session: session(1), stream: stream(id), fence: 1, used: 0 };
                         assert!(matches!(node.apply(ended).await, Ok(Outcome::Done(_))));
                     }
                 }
@@ -150,7 +151,8 @@ async fn redis_time_lapses_holds_by_default() {
     let ledger = connect(&server).await;
     buy(&ledger, 1, 1).await;
     let (session, stream, lease) = (session(1), stream(1), Duration::from_millis(300));
-    let short = Command::Hold { session, stream, fence: None, to: 1, lease, streams_max: common::STREAMS_MAX };
+    let short =
+        Command::Hold { session, stream, fence: None, to: 1, lease, streams_max: common::STREAMS_MAX };
     assert!(matches!(ledger.apply(short).await, Ok(Outcome::Held { .. })));
     assert_eq!(ledger.apply(hold(1, 2)).await, Ok(Outcome::Exhausted { held_elsewhere: true }));
     let again = loop {

@@ -19,12 +19,11 @@ const FILE_BYTES_MAX: u64 = 64 * 1024;
 pub(crate) async fn verify(file: &Path, jwks: Option<&str>) -> Result<(), Failure> {
     let receipt = read(file)?;
     let issuer = issuer(&receipt).ok_or_else(|| Failure::Receipt("not a signed receipt".into()))?;
-    let (keys, origin) = match jwks {
-        Some(place) => (keys::read(place).await?, place.to_owned()),
-        None => {
-            let url = format!("{}/.well-known/jwks.json", issuer.trim_end_matches('/'));
-            (keys::fetch(&url).await?, url)
-        }
+    let (keys, origin) = if let Some(place) = jwks {
+        (keys::read(place).await?, place.to_owned())
+    } else {
+        let url = format!("{}/.well-known/jwks.json", issuer.trim_end_matches('/'));
+        (keys::fetch(&url).await?, url)
     };
     let claims = ReceiptClaims::verify(&receipt, &keys, &issuer)
         .map_err(|error| Failure::Receipt(format!("the receipt does not verify: {error}")))?;

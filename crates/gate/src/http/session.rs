@@ -3,7 +3,7 @@
 
 use super::answer::{Answer, json};
 use super::bill::{Asked, refusal, settlement};
-use super::credentials::credential;
+use super::credentials::{Credential, credential};
 use crate::error::Error;
 use crate::gate::Gate;
 use crate::pay::Paid;
@@ -50,7 +50,7 @@ async fn serve(gate: &Gate, feed: &FeedId, path: &str, parts: &Parts) -> Result<
         return Ok(Granted::Resumed(Box::new(gate.resume_by_wallet(feed, &sign_in).await?)));
     }
     // A token bound to no key is no reason to hand out another.
-    let by_key = credential(&parts.headers)?.filter(|credential| credential.is_by_key());
+    let by_key = credential(&parts.headers)?.filter(Credential::is_by_key);
     let credential = by_key.ok_or(Error::PaymentRequired)?;
     let _pass = gate.pass(address)?;
     let claims = gate.past_holder(parts, path, &credential).await?;

@@ -50,9 +50,10 @@ impl Conversation {
             let jws = self.gate.keys().issuer.issue_control(&self.session, &message, now).ok()?;
             message::write(&message, &jws)
         });
-        match said {
-            Some(_) => metrics::counter!("tollwire_control_messages_total", "type" => kind).increment(1),
-            None => tracing::error!(kind, "a control message could not be signed"),
+        if said.is_some() {
+            metrics::counter!("tollwire_control_messages_total", "type" => kind).increment(1);
+        } else {
+            tracing::error!(kind, "a control message could not be signed");
         }
         said
     }

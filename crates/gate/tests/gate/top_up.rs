@@ -117,6 +117,10 @@ async fn fifty_at_once_through_two_nodes_add_once() {
     assert!(world.gate.report().await.unwrap().balanced);
 }
 
+fn as_v2(payment: &str) -> [(&str, &str); 1] {
+    [(header::PAYMENT_SIGNATURE, payment)]
+}
+
 /// What was bought once is not bought again elsewhere, whatever it is presented for, and nothing of it shows.
 #[tokio::test(start_paused = true)]
 async fn one_payment_has_one_target() {
@@ -130,9 +134,6 @@ async fn one_payment_has_one_target() {
         assert_eq!(reply.status, StatusCode::CONFLICT, "{case}: {reply:?}");
         assert!(!reply.leaks_session() && !reply.headers.contains_key(header::PAYMENT_RESPONSE), "{case}");
     };
-    fn as_v2(payment: &str) -> [(&str, &str); 1] {
-        [(header::PAYMENT_SIGNATURE, payment)]
-    }
     // New payments, with a quote made for something else.
     conflict(world.pay("ticks", &adding, &[]).await, "a top-up's quote for a new session");
     conflict(top_up(&world, &other.token(), &as_v2(&adding)).await, "for another session");

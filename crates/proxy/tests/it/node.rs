@@ -215,7 +215,7 @@ async fn serve(
         session: parameter("token").unwrap().parse().unwrap(),
         payer: "0xbb".into(),
         stream: parameter("stream").map(|id| id.parse().unwrap()),
-        control: parameter("control").map(|_| Arc::new(Silent) as Arc<dyn InBand>),
+        control: parameter("control").map(|_| -> Arc<dyn InBand> { Arc::new(Silent) }),
     };
     let answer = proxy.open(request, admission, &route).await;
     Ok(answer.unwrap_or_else(|error| refusal(&error)))

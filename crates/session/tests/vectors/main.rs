@@ -67,6 +67,7 @@ struct Vector {
 
 /// A DPoP proof, the request it comes with, and what must become of it.
 #[derive(Serialize, Deserialize)]
+#[allow(clippy::struct_field_names, reason = "the names of the members of the file")]
 struct Proof {
     name: String,
     now: u64,
@@ -86,6 +87,7 @@ struct Proof {
 
 /// A usage receipt, and what must become of it at any time.
 #[derive(Serialize, Deserialize)]
+#[allow(clippy::struct_field_names, reason = "the names of the members of the file")]
 struct Receipt {
     name: String,
     expect: String,

@@ -31,7 +31,7 @@ pub(super) async fn list(gate: &Gate, parts: &Parts) -> Result<Answer, Error> {
     let next = (page.len() == limit).then(|| page.last().map(|(id, _)| id.clone())).flatten();
     let mut sessions = Vec::with_capacity(page.len());
     for (id, session) in &page {
-        sessions.push(shown(id, session, refunds(gate, id, session).await?));
+        sessions.push(shown(id, session, &refunds(gate, id, session).await?));
     }
     Ok(json(StatusCode::OK, &json!({ "sessions": sessions, "next": next })))
 }
@@ -70,7 +70,7 @@ async fn refunds(gate: &Gate, session: &SessionId, row: &Session) -> Result<Vec<
     Ok(refunds)
 }
 
-fn shown(jti: &SessionId, session: &Session, refunds: Vec<Value>) -> Value {
+fn shown(jti: &SessionId, session: &Session, refunds: &[Value]) -> Value {
     json!({
         "jti": jti,
         "feed": session.feed,

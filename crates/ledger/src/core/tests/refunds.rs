@@ -1,4 +1,8 @@
-#![allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "a failed expectation ends the test")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "a failed expectation ends the test"
+)]
 
 use super::*;
 use crate::model::{RefundFate, RefundOrder};
