@@ -133,6 +133,11 @@ impl Charge {
         self.fence
     }
 
+    /// What it is sold by.
+    pub fn terms(&self) -> Terms {
+        self.terms
+    }
+
     /// Units used by earlier openings of this stream: this one's gauge counts on from there.
     pub fn before(&self) -> u64 {
         self.before
