@@ -74,12 +74,12 @@ impl Calls<'_> {
         intent: &Intent,
         session: &SessionId,
     ) -> Result<Cmd, Error> {
-        let ours = intent.session == *session;
+        let (ours, terms) = (intent.session == *session, intent.terms());
         let intent = Intent { session: session.clone(), ..intent.clone() };
         let keys = [self.keys.session(session), self.keys.payment(session, payment)];
         Ok(call(&script::RECORD, &keys, self.now)
             .arg(u8::from(ours))
-            .arg(intent.terms())
+            .arg(terms)
             .arg(goods_of(&intent))
             .arg(u8::from(intent.plain))
             .arg(countable(intent.units))

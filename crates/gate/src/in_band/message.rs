@@ -107,7 +107,7 @@ mod tests {
             let Err(unread) = read(&text) else { panic!("{text}") };
             assert_eq!(unread.id.as_deref(), id, "{text}");
             let told = unread.error.to_string();
-            assert!(told.starts_with(field) && !told.contains("s3cret"), "{text}: {told}");
+            assert!(told.contains(field) && !told.contains("s3cret"), "{text}: {told}");
         }
     }
 

@@ -9,7 +9,11 @@ end
 if ARGV[11] == '1' and s and s.closed then return answer('closed', s) end
 local units = tonumber(ARGV[6])
 if units < 1 or units > MAX then return answer('conflict') end
-if ARGV[5] == '0' and not s and ARGV[11] == '1' then return answer('conflict') end
+if ARGV[11] == '1' then
+  -- Another purchase pointed this payment elsewhere, and has not recorded it yet: it is theirs.
+  if ARGV[2] == '0' then return answer('foreign') end
+  if ARGV[5] == '0' and not s then return answer('conflict') end
+end
 if ARGV[5] == '0' and s then
   if s.goods ~= ARGV[4] then return answer('conflict') end
   -- Another purchase pointed this payment at a session that exists, and has not recorded it yet: it is theirs.

@@ -34,10 +34,11 @@ impl Charge {
         match self.terms.unit {
             Unit::Stream => whole::keep(self, notices).await,
             Unit::Second => {
-                let seconds = Seconds::new(self, gauge);
-                by_use::keep(self, &seconds, notices).await
+                // Boxed, so that a stream sold whole does not carry the room for it.
+                let seconds = Box::new(Seconds::new(self, gauge));
+                Box::pin(by_use::keep(self, &*seconds, notices)).await
             }
-            Unit::Message | Unit::Kib => by_use::keep(self, gauge, notices).await,
+            Unit::Message | Unit::Kib => Box::pin(by_use::keep(self, gauge, notices)).await,
         }
     }
 }

@@ -232,7 +232,9 @@ pub(crate) async fn takes_session_tokens(server: &Served, facilitator: &Facilita
     let jkt = Some(facilitator.issuer.key().kid().to_owned());
     let bound = Claims { jkt, ..Facilitator::session_claims("ticks") };
     let bound = format!("Bearer {}", facilitator.issuer.issue(&bound).unwrap());
-    assert_eq!(open(server.address, "/ws", &[&bound]).await, refused(401, "proof_required"));
+    let challenge = Some("DPoP error=\"invalid_token\", algs=\"EdDSA ES256\"".to_owned());
+    let unproven = Opened::Refused(401, "proof_required".into(), challenge);
+    assert_eq!(open(server.address, "/ws", &[&bound]).await, unproven);
     let stream = format!("Bearer {}", facilitator.stream_token("ticks", 1));
     assert_eq!(open(server.address, "/ws", &[&stream]).await, refused(401, "type"));
     let link = format!("<{URL}/feeds/ticks/session>; rel=\"payment\"");
