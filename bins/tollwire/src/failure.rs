@@ -55,7 +55,9 @@ impl Failure {
             1000 | 1005 => Ok(()),
             // Only with --pay-on never.
             4008 => Err(Self::Refused(closed.reason.clone())),
-            4001 | 4003 | 4004 => Err(Self::Refused(format!("closed with {} {}", closed.code, closed.reason))),
+            4001 | 4003 | 4004 => {
+                Err(Self::Refused(format!("closed with {} {}", closed.code, closed.reason)))
+            }
             _ => Err(Self::Closed(closed.clone())),
         }
     }

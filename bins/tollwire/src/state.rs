@@ -48,7 +48,8 @@ impl State {
 
     /// What the file holds.
     pub(crate) fn kept(&self) -> Kept {
-        let kept = self.0.as_ref().map(|inner| inner.kept.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        let kept =
+            self.0.as_ref().map(|inner| inner.kept.lock().unwrap_or_else(PoisonError::into_inner).clone());
         kept.unwrap_or_default()
     }
 
@@ -85,8 +86,7 @@ fn write(path: &Path, text: &[u8]) -> Result<(), Error> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
     let beside = PathBuf::from(beside);
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
     file.write_all(text)?;
     file.sync_all()?;
     std::fs::rename(&beside, path)?;

@@ -36,9 +36,15 @@ pub(crate) fn event(form: Events, event: &Event, budget: &Budget) {
 pub(crate) fn end(form: Events, spent: Usdc, budget: &Budget, units: u64) {
     match form {
         Events::None => {}
-        Events::Text => line(format!("spent {spent} now, {} of {} in all; {units} units left", budget.spent(), budget.total())),
+        Events::Text => line(format!(
+            "spent {spent} now, {} of {} in all; {units} units left",
+            budget.spent(),
+            budget.total()
+        )),
         Events::Json => {
-            line(json!({"event": "end", "paid": spent, "spent": budget.spent(), "max": budget.total(), "units": units}));
+            line(
+                json!({"event": "end", "paid": spent, "spent": budget.spent(), "max": budget.total(), "units": units}),
+            );
         }
     }
 }
@@ -61,7 +67,10 @@ fn text(event: &Event, budget: &Budget) -> Option<String> {
         Event::Renewed { paid } => format!("open again: another session, paid {paid}; {}", spent()),
         Event::Receipt(receipt) => {
             let claims = receipt.claims();
-            format!("receipt: {} of {} {}s used, {} of {}", claims.used, claims.bought, claims.unit, claims.used_amount, claims.amount)
+            format!(
+                "receipt: {} of {} {}s used, {} of {}",
+                claims.used, claims.bought, claims.unit, claims.used_amount, claims.amount
+            )
         }
         Event::Reconnecting { why } => format!("connection lost, opening another: {why}"),
         Event::Closed(closed) => format!("closed: {} {}", closed.code, closed.reason),
@@ -79,7 +88,9 @@ fn json(event: &Event) -> Option<Value> {
         Event::Unpaid { why } => json!({"event": "unpaid", "why": why.to_string()}),
         Event::Exhausted { reason } => json!({"event": "exhausted", "reason": reason}),
         Event::Renewed { paid } => json!({"event": "renewed", "paid": paid}),
-        Event::Receipt(receipt) => json!({"event": "receipt", "receipt": receipt.as_str(), "claims": claims(receipt)}),
+        Event::Receipt(receipt) => {
+            json!({"event": "receipt", "receipt": receipt.as_str(), "claims": claims(receipt)})
+        }
         Event::Reconnecting { why } => json!({"event": "reconnecting", "why": why}),
         Event::Closed(closed) => json!({"event": "closed", "code": closed.code, "reason": closed.reason}),
         _ => return None,
@@ -88,7 +99,8 @@ fn json(event: &Event) -> Option<Value> {
 
 /// What a receipt says; amounts in atomic units of USDC.
 pub(crate) fn claims(receipt: &Receipt) -> Value {
-    let ReceiptClaims { iss, sub, jti, feed, unit, network, chain, bought, used, refunded, .. } = receipt.claims();
+    let ReceiptClaims { iss, sub, jti, feed, unit, network, chain, bought, used, refunded, .. } =
+        receipt.claims();
     let ReceiptClaims { remaining, amount, used_amount, from, to, iat, is_final, .. } = receipt.claims();
     json!({
         "iss": iss, "sub": sub, "jti": jti, "feed": feed, "unit": unit, "network": network, "chain": chain,

@@ -42,7 +42,8 @@ pub(crate) async fn wire(
     config.allow_plain = arguments.allow_plain;
     if let Some(path) = &arguments.roots {
         let roots = std::fs::read_to_string(path);
-        config.roots_pem = Some(roots.map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?);
+        config.roots_pem =
+            Some(roots.map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?);
     }
     if let Some(path) = &arguments.dpop {
         let keeps = state.kept().session.is_some() || path.as_os_str().is_empty();
@@ -135,7 +136,9 @@ pub(crate) async fn top_up(arguments: TopUpArguments) -> Result<(), Failure> {
         (None, None) => None,
     };
     let Some(mut session) = found else {
-        return Err(Failure::Usage("no session to top up: give --resume FILE, or the URL of a feed that was paid".into()));
+        return Err(Failure::Usage(
+            "no session to top up: give --resume FILE, or the URL of a feed that was paid".into(),
+        ));
     };
     let done = wired.payer.top_up(&mut session).await?;
     wired.state.session(&session, true)?;

@@ -65,8 +65,7 @@ impl<'a> Envelope<'a> {
         session: &SessionId,
         now: u64,
     ) -> Result<ControlClaims, tollwire_session::Error> {
-        let message =
-            ControlMessage { kind: &self.kind, id: self.id.as_deref(), data: self.data.get() };
+        let message = ControlMessage { kind: &self.kind, id: self.id.as_deref(), data: self.data.get() };
         ControlClaims::verify(&self.jws, keys, issuer, session, &message, now)
     }
 
@@ -124,7 +123,8 @@ pub(crate) fn payment(id: &str, payment: &PaymentPayload) -> Result<String, Erro
         data: &'a PaymentPayload,
     }
     let message = Message { r#type: "x402/payment", id, data: payment };
-    let text = serde_json::to_string(&message).map_err(|_| Error::Protocol("an unwritable payment".into()))?;
+    let text =
+        serde_json::to_string(&message).map_err(|_| Error::Protocol("an unwritable payment".into()))?;
     if text.len() > BYTES_MAX { Err(Error::Protocol("a payment above 16 KiB".into())) } else { Ok(text) }
 }
 
@@ -147,8 +147,7 @@ mod tests {
     }
 
     fn check(text: &str, keys: &KeySet, now: u64) -> bool {
-        Envelope::read(text)
-            .is_some_and(|envelope| envelope.verify(keys, "us", &session(), now).is_ok())
+        Envelope::read(text).is_some_and(|envelope| envelope.verify(keys, "us", &session(), now).is_ok())
     }
 
     #[test]

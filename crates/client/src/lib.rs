@@ -62,8 +62,8 @@ mod wallet;
 
 pub use budget::Budget;
 pub use config::{Config, PayOn, Signed};
-pub use error::Error;
 pub use endpoint::session_url;
+pub use error::Error;
 pub use facilitator::HttpFacilitator;
 pub use keys::published_keys;
 pub use payer::{Balance, Payer, ToppedUp};

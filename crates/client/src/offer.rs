@@ -247,8 +247,7 @@ mod tests {
     #[test]
     fn a_later_bill_cannot_name_another_payee() {
         let first = bill(&[offer(&json!({}))], None);
-        let later =
-            bill(&[offer(&json!({"payTo": "0x036CbD53842c5426634e7929541eC2318f3dCF7e"}))], None);
+        let later = bill(&[offer(&json!({"payTo": "0x036CbD53842c5426634e7929541eC2318f3dCF7e"}))], None);
         let mut pinned = pinned(&first);
         pinned.pin(&later);
         let (terms, price) = pinned.to_saved();

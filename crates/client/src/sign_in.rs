@@ -116,8 +116,7 @@ impl Challenge {
     /// The message of EIP-4361.
     fn text(&self, address: &str, chain: u64) -> Result<String, Error> {
         let Info { domain, uri, version, nonce, issued_at, .. } = &self.info;
-        let mut text =
-            format!("{domain} wants you to sign in with your Ethereum account:\n{address}\n\n");
+        let mut text = format!("{domain} wants you to sign in with your Ethereum account:\n{address}\n\n");
         let mut write = || {
             if let Some(statement) = &self.info.statement {
                 writeln!(text, "{statement}")?;

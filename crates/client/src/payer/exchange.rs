@@ -81,7 +81,8 @@ impl Payer {
         headers.insert(AUTHORIZATION, session.authorization()?);
         if session.is_bound() {
             let proof = self.prove(method, endpoint, Some(session.token()))?;
-            let proof = proof.ok_or(Error::Protocol("the session is bound to a key, and there is none".into()))?;
+            let proof =
+                proof.ok_or(Error::Protocol("the session is bound to a key, and there is none".into()))?;
             headers.insert(DPOP, proof);
         }
         Ok(())
@@ -102,7 +103,12 @@ impl Payer {
     }
 
     /// Sends a payment until there is an answer that decides. A top-up goes with the token of its `session`.
-    pub(super) async fn send(&self, payment: &Payment, session: Option<&Session>, pinned: &Pinned) -> Verdict {
+    pub(super) async fn send(
+        &self,
+        payment: &Payment,
+        session: Option<&Session>,
+        pinned: &Pinned,
+    ) -> Verdict {
         let Inner { wallet, config, .. } = &*self.0;
         let mut answer = self.exchange(payment, session, None).await;
         // The proof that went with the payment did not do, but the wallet itself can vouch for it.

@@ -60,6 +60,10 @@ impl Payer {
         let endpoint = session.route(route);
         let make = || self.request(Method::GET, &endpoint, Some(session));
         let answer = self.0.http.send_until(make, |answer| !answer.is_temporary()).await?;
-        if answer.status == StatusCode::OK { Ok(json::read(message, &answer.body)?) } else { Err(answer.refusal()) }
+        if answer.status == StatusCode::OK {
+            Ok(json::read(message, &answer.body)?)
+        } else {
+            Err(answer.refusal())
+        }
     }
 }

@@ -1,14 +1,14 @@
 //! Coming back: a session that was kept, a payment that was under way, a sign-in without either.
 
-use super::exchange::read_bill;
 use super::Payer;
+use super::exchange::read_bill;
+use crate::Error;
 use crate::endpoint::Endpoint;
 use crate::http_client::Answer;
 use crate::payment::{Payment, SavedPayment};
 use crate::saved::SavedSession;
 use crate::session::Session;
 use crate::sign_in::Challenge;
-use crate::Error;
 use http::{Method, StatusCode};
 use serde_json::Value;
 use tollwire_x402::header;
@@ -27,13 +27,14 @@ impl Payer {
     /// What it pays is not taken out of this budget: see [`Budget::with_spent`](crate::Budget::with_spent).
     pub async fn adopt(&self, pending: &SavedPayment, session: Option<&Session>) -> Result<(), Error> {
         let payment = Payment::restore(pending, self.0.config.allow_plain)?;
-        match (payment.tops_up(), session) {
-            (None, _) => self.feed(&payment.endpoint)?.lock().await.undecided = Some(payment),
-            (Some(jti), Some(session)) if *jti == session.jti => {
-                session.account.top_up.lock().await.undecided = Some(payment);
-            }
-            (Some(_), _) => return Err(Error::Saved("the pending payment is for another session")),
-        }
+        let Some(jti) = payment.tops_up() else {
+            let feed = self.feed(&payment.endpoint)?;
+            feed.lock().await.undecided = Some(payment);
+            return Ok(());
+        };
+        let session = session.filter(|session| session.jti == *jti);
+        let session = session.ok_or(Error::Saved("the pending payment is for another session"))?;
+        session.account.top_up.lock().await.undecided = Some(payment);
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! More units for a session: over HTTP, or as the answer to a notice within its stream.
 
-use super::exchange::Verdict;
 use super::Payer;
+use super::exchange::Verdict;
 use crate::endpoint::Endpoint;
 use crate::payment::{Payment, Purpose};
 use crate::session::{Session, TopUpState};

@@ -107,8 +107,10 @@ impl StreamClient {
         };
         let more = client.connect().await?;
         let paid = paid.checked_add(more).unwrap_or(Usdc::MAX);
-        let (session, units) = (client.session.jti.clone(), client.session.units_remaining);
-        client.events.push_front(Event::Opened { session, units, paid });
+        if client.socket.is_some() {
+            let (session, units) = (client.session.jti.clone(), client.session.units_remaining);
+            client.events.push_front(Event::Opened { session, units, paid });
+        }
         Ok(client)
     }
 
@@ -144,7 +146,9 @@ impl StreamClient {
             return Err(Error::Protocol("the message is longer than message_bytes_max".into()));
         }
         if message.is_control() {
-            return Err(Error::Protocol("messages that begin like control messages are not for feeds".into()));
+            return Err(Error::Protocol(
+                "messages that begin like control messages are not for feeds".into(),
+            ));
         }
         let Some(socket) = &mut self.socket else { return Err(Error::Closed) };
         let sent = socket.send(message.into_frame()).await;

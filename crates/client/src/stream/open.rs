@@ -1,9 +1,9 @@
 //! Opening a stream: attempts, pauses, a fresh token, more units, another session.
 
+use super::StreamClient;
 use super::connect::{Failure, Refusal, Socket, connect};
 use super::message::Closed;
 use super::turn::SAME_ID_FOR;
-use super::StreamClient;
 use crate::config::PayOn;
 use crate::wallet::random;
 use crate::{Config, Error};
@@ -44,7 +44,9 @@ impl StreamClient {
         let mut paid = Usdc::ZERO;
         loop {
             // A top-up that is under way decides whether anything else is needed.
-            if self.exhausted && let Some(errand) = &mut self.errand {
+            if self.exhausted
+                && let Some(errand) = &mut self.errand
+            {
                 let outcome = errand.await;
                 self.errand_done(outcome);
             }
@@ -153,7 +155,9 @@ fn step(refusal: &Refusal, tried: &mut Tried, tries_left: u32, pause: Duration) 
         {
             Step::Refresh
         }
-        StatusCode::CONFLICT if !std::mem::replace(&mut tried.renamed, true) && tries_left > 0 => Step::OtherId,
+        StatusCode::CONFLICT if !std::mem::replace(&mut tried.renamed, true) && tries_left > 0 => {
+            Step::OtherId
+        }
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT
             if tries_left > 0 =>
         {

@@ -3,8 +3,8 @@
 use super::in_band::Outcome;
 use super::message::{Closed, Message};
 use super::{CLOSE_WAIT, Event, StreamClient};
-use crate::config::PayOn;
 use crate::Error;
+use crate::config::PayOn;
 use futures_util::{SinkExt as _, StreamExt as _};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
