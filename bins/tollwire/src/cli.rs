@@ -55,8 +55,8 @@ pub(crate) struct PayArguments {
     #[arg(long, value_name = "env:NAME|file:PATH|random", default_value = "env:TOLLWIRE_KEY")]
     pub(crate) key: String,
     /// Bind sessions to a DPoP key: the one in PATH (PEM), which is made if it is not there; without PATH one that is
-    /// forgotten at the end.
-    #[arg(long, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    /// forgotten at the end, which does not go with --resume.
+    #[arg(long, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
     pub(crate) dpop: Option<PathBuf>,
     /// Keep the session and what was spent in FILE (mode 0600), and go on from it without paying. It holds a token, no
     /// key.

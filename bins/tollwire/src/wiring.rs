@@ -14,6 +14,9 @@ use tollwire_session::dpop::DpopKey;
 use tollwire_session::{Algorithm, SigningKey};
 use tollwire_x402::Network;
 
+/// `--dpop` without a path.
+const NO_FILE: &str = "-";
+
 /// Who pays, and where it is written down.
 pub(crate) struct Wired {
     pub(crate) payer: Payer,
@@ -27,6 +30,7 @@ pub(crate) async fn wire(
     arguments: PayArguments,
     adjust: impl FnOnce(&mut Config),
 ) -> Result<Wired, Failure> {
+    let resumes = arguments.resume.is_some();
     let state = State::open(arguments.resume)?;
     let kept = state.kept();
     let mut budget = Budget::new(arguments.per_payment.unwrap_or(arguments.max), arguments.max);
@@ -46,8 +50,10 @@ pub(crate) async fn wire(
             Some(roots.map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?);
     }
     if let Some(path) = &arguments.dpop {
-        let keeps = state.kept().session.is_some() || path.as_os_str().is_empty();
-        config = config.dpop(dpop_key(path, keeps)?);
+        if resumes && path == Path::new(NO_FILE) {
+            return Err(Failure::Usage("--dpop: with --resume the key must last: --dpop=PATH".into()));
+        }
+        config = config.dpop(dpop_key(path)?);
     }
     adjust(&mut config);
     let (journal, account) = (state.clone(), budget.clone());
@@ -72,29 +78,24 @@ fn wallet(key: &str) -> Result<Wallet, Failure> {
     Ok(Wallet::evm(place.read(Path::new("."))?.expose())?)
 }
 
-/// The key in a file, or a new one; `may_be_new` says whether one that is not kept will do.
-fn dpop_key(path: &Path, forgotten: bool) -> Result<DpopKey, Failure> {
-    let usage = |reason: String| Failure::Usage(format!("--dpop: {reason}"));
-    if path.as_os_str().is_empty() {
-        return DpopKey::generate(Algorithm::EdDsa).map_err(|error| usage(error.to_string()));
+/// The DPoP key in a file; a new one if there is no file yet, or none is to be.
+fn dpop_key(path: &Path) -> Result<DpopKey, Failure> {
+    let usage = |error: tollwire_session::Error| Failure::Usage(format!("--dpop: {error}"));
+    let io = |error| Failure::Io(path.display().to_string(), error);
+    if path == Path::new(NO_FILE) {
+        return DpopKey::generate(Algorithm::EdDsa).map_err(usage);
     }
     match std::fs::read_to_string(path) {
-        Ok(pem) => {
-            let key = SigningKey::from_pem(&pem).map_err(|error| usage(error.to_string()))?;
+        Ok(pem) => SigningKey::from_pem(&pem).map(DpopKey::new).map_err(usage),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let key = SigningKey::generate(Algorithm::EdDsa).map_err(usage)?;
+            let pem = key.to_pem().map_err(usage)?;
+            let mut file =
+                OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(io)?;
+            file.write_all(pem.as_str().as_bytes()).and_then(|()| file.sync_all()).map_err(io)?;
             Ok(DpopKey::new(key))
         }
-        Err(error) if error.kind() == ErrorKind::NotFound && !forgotten => {
-            let key = SigningKey::generate(Algorithm::EdDsa).map_err(|error| usage(error.to_string()))?;
-            let pem = key.to_pem().map_err(|error| usage(error.to_string()))?;
-            let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-            let written = file.and_then(|mut file| {
-                file.write_all(pem.as_str().as_bytes())?;
-                file.sync_all()
-            });
-            written.map_err(|error| Failure::Io(path.display().to_string(), error))?;
-            Ok(DpopKey::new(key))
-        }
-        Err(error) => Err(usage(format!("{}: {error}", path.display()))),
+        Err(error) => Err(io(error)),
     }
 }
 
