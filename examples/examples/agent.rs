@@ -38,7 +38,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 println!("{} bytes", bytes.len());
             }
             Some(Event::Exhausted { reason }) => println!("4008: {reason}"),
-            Some(Event::Renewed { paid }) => println!("paid {paid} and went on"),
+            Some(Event::ToppedUp { paid, units }) => println!("paid {paid}, {units} units left"),
+            Some(Event::Renewed { paid }) => println!("open again, paid {paid}"),
+            Some(Event::Closed(closed)) => println!("closed: {} {}", closed.code, closed.reason),
             Some(_) => {}
             None => break,
         }

@@ -17,5 +17,6 @@ pub mod http;
 pub mod raw;
 pub mod script;
 pub mod settings;
+pub mod tollwire;
 pub mod world;
 pub mod ws;

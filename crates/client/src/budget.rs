@@ -16,6 +16,7 @@ pub struct Budget(Arc<Inner>);
 struct Inner {
     per_payment: Usdc,
     total: Usdc,
+    price_max: Option<Usdc>,
     /// Atomic units signed so far; at most `total`.
     spent: AtomicU64,
 }
@@ -23,7 +24,28 @@ struct Inner {
 impl Budget {
     /// A budget of which nothing is spent.
     pub fn new(per_payment: Usdc, total: Usdc) -> Self {
-        Self(Arc::new(Inner { per_payment, total, spent: AtomicU64::new(0) }))
+        Self(Arc::new(Inner { per_payment, total, price_max: None, spent: AtomicU64::new(0) }))
+    }
+
+    /// A budget for a job that has begun: `spent` of the total is gone already. A fresh account; clones made before
+    /// are not touched.
+    #[must_use]
+    pub fn with_spent(self, spent: Usdc) -> Self {
+        let spent = AtomicU64::new(spent.min(self.total()).atomic());
+        Self(Arc::new(Inner { spent, ..self.terms() }))
+    }
+
+    /// The same limits, and a price of up to `most` per unit is paid even where it is higher than the feed's first
+    /// bill said. Without this a feed that becomes dearer is not paid any more. A fresh account.
+    #[must_use]
+    pub fn with_price_max(self, most: Usdc) -> Self {
+        let spent = AtomicU64::new(self.spent().atomic());
+        Self(Arc::new(Inner { price_max: Some(most), spent, ..self.terms() }))
+    }
+
+    fn terms(&self) -> Inner {
+        let Inner { per_payment, total, price_max, .. } = *self.0;
+        Inner { per_payment, total, price_max, spent: AtomicU64::new(0) }
     }
 
     /// The most one payment may be.
@@ -34,6 +56,11 @@ impl Budget {
     /// The most all payments together may be.
     pub fn total(&self) -> Usdc {
         self.0.total
+    }
+
+    /// The highest price per unit that is paid beyond the first bill's, if one was set.
+    pub fn price_max(&self) -> Option<Usdc> {
+        self.0.price_max
     }
 
     /// What was signed so far.
@@ -80,6 +107,14 @@ mod tests {
         assert!(budget.clone().spend(usdc(5)).is_ok(), "clones share one account");
         assert_eq!((budget.spent(), budget.left()), (usdc(25), Usdc::ZERO));
         assert!(budget.spend(usdc(1)).is_err());
+    }
+
+    #[test]
+    fn a_job_that_goes_on_keeps_its_account() {
+        let budget = Budget::new(usdc(10), usdc(25)).with_spent(usdc(20)).with_price_max(usdc(3));
+        assert_eq!((budget.left(), budget.price_max()), (usdc(5), Some(usdc(3))));
+        assert!(budget.spend(usdc(6)).is_err() && budget.spend(usdc(5)).is_ok());
+        assert_eq!(Budget::new(usdc(1), usdc(2)).with_spent(usdc(9)).left(), Usdc::ZERO);
     }
 
     #[test]

@@ -3,6 +3,28 @@
 use crate::Error;
 use url::{Host, Url};
 
+/// Where a feed's sessions are bought, from any address of the feed: `https://pay.example/feeds/ticks`, the same with
+/// `/session` or `/ws`, or the WebSocket address. Another address is left as it is: providers may sell at any.
+pub fn session_url(address: &str) -> Result<String, Error> {
+    let mut url = Url::parse(address).map_err(|_| Error::Url("it is not an absolute URL"))?;
+    let scheme = match url.scheme() {
+        "ws" | "http" => "http",
+        "wss" | "https" => "https",
+        _ => return Err(Error::Url("it has another scheme than expected")),
+    };
+    // All four are special schemes, between which the change is always allowed.
+    let _ = url.set_scheme(scheme);
+    let path = url.path().trim_end_matches('/');
+    if let Some((before, feed)) = path.rsplit_once("/feeds/") {
+        let feed = feed.strip_suffix("/ws").or(feed.strip_suffix("/session")).unwrap_or(feed);
+        if !feed.is_empty() && !feed.contains('/') {
+            let path = format!("{before}/feeds/{feed}/session");
+            url.set_path(&path);
+        }
+    }
+    Ok(url.into())
+}
+
 /// An address that secrets may be sent to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Endpoint(Url);
@@ -81,6 +103,26 @@ impl Endpoint {
     pub(crate) fn as_str(&self) -> &str {
         self.0.as_str()
     }
+
+    /// The HTTP address of another route of the service whose route `own` this is: the same host, and the same path
+    /// before it. Without `own` at its end, the route stands at the root.
+    pub(crate) fn sibling(&self, own: &str, route: &str) -> Self {
+        let mut url = self.0.clone();
+        let scheme = if self.is_secure() { "https" } else { "http" };
+        // Both are special schemes, between which the change is always allowed.
+        let _ = url.set_scheme(scheme);
+        let before = self.0.path().strip_suffix(own).unwrap_or_default();
+        url.set_path(&format!("{before}{route}"));
+        url.set_query(None);
+        Self(url)
+    }
+
+    /// The same address with one more parameter.
+    pub(crate) fn with_parameter(&self, name: &str, value: &str) -> Self {
+        let mut url = self.0.clone();
+        url.query_pairs_mut().append_pair(name, value);
+        Self(url)
+    }
 }
 
 #[cfg(test)]
@@ -110,5 +152,28 @@ mod tests {
         let endpoint = Endpoint::ws("ws://localhost:4020/x?a=b%20c", false).unwrap();
         assert_eq!(endpoint.authority(), "localhost:4020");
         assert_eq!(endpoint.path_and_query(), "/x?a=b%20c");
+        assert_eq!(endpoint.with_parameter("control", "v1").path_and_query(), "/x?a=b%20c&control=v1");
+    }
+
+    #[test]
+    fn routes_of_one_service_stand_side_by_side() {
+        for (ws, route) in [
+            ("wss://pay.example/feeds/x/ws", "https://pay.example/session/top-up"),
+            ("ws://127.0.0.1:4020/shop/feeds/x/ws?a=b", "http://127.0.0.1:4020/shop/session/top-up"),
+            ("wss://pay.example/elsewhere", "https://pay.example/session/top-up"),
+        ] {
+            let ws = Endpoint::ws(ws, false).unwrap();
+            assert_eq!(ws.sibling("/feeds/x/ws", "/session/top-up").as_str(), route);
+        }
+        for (address, session) in [
+            ("http://127.0.0.1:4020/feeds/x", "http://127.0.0.1:4020/feeds/x/session"),
+            ("http://127.0.0.1:4020/feeds/x/", "http://127.0.0.1:4020/feeds/x/session"),
+            ("wss://pay.example/shop/feeds/x/ws", "https://pay.example/shop/feeds/x/session"),
+            ("https://pay.example/feeds/x/session", "https://pay.example/feeds/x/session"),
+            ("https://pay.example/buy?a=b", "https://pay.example/buy?a=b"),
+        ] {
+            assert_eq!(session_url(address).as_deref(), Ok(session));
+        }
+        assert!(session_url("ftp://pay.example/feeds/x").is_err());
     }
 }

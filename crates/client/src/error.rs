@@ -12,6 +12,18 @@ pub enum Error {
     /// The wallet's key is not one.
     #[error(transparent)]
     Key(#[from] tollwire_exact::evm::Error),
+    /// The DPoP key cannot make a proof.
+    #[error(transparent)]
+    Proof(#[from] tollwire_session::dpop::Error),
+    /// Something that was to be signed by the facilitator is not: a receipt, or its key set.
+    #[error(transparent)]
+    Signed(#[from] tollwire_session::Error),
+    /// A payment was signed and could not be written down ([`Config::on_signed`](crate::Config)): it was not sent.
+    #[error("the payment could not be written down, and was not sent: {0}")]
+    NotKept(String),
+    /// What was kept of a session cannot be read.
+    #[error("not a saved session: {0}")]
+    Saved(&'static str),
     /// An amount or a message is malformed.
     #[error(transparent)]
     X402(#[from] tollwire_x402::Error),
@@ -62,8 +74,16 @@ pub enum Error {
         /// The settlement's transaction, where known.
         transaction: Option<String>,
     },
-    /// Session after session was paid for and none brought a message; no more is paid.
-    #[error("{0} sessions were bought in a row without a message received")]
+    /// The feed has become dearer than it was, and the budget does not allow that. Nothing was signed.
+    #[error("dearer than before: {asked} per unit, at most {most}")]
+    Dearer {
+        /// The price per unit that is asked now.
+        asked: Usdc,
+        /// The highest that is paid.
+        most: Usdc,
+    },
+    /// Payment after payment brought no message; no more is paid.
+    #[error("paid {0} times in a row without a message received")]
     Unserved(u32),
     /// This payer has bought from too many addresses.
     #[error("one payer buys from at most {0} addresses")]

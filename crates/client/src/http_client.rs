@@ -78,17 +78,17 @@ impl HttpClient {
         }
     }
 
-    /// Sends a request again and again, until its answer is one to stop at or the tries are used up. The last
-    /// outcome is returned, whatever it is.
+    /// Sends a request again and again, made anew each time, until its answer is one to stop at or the tries are used
+    /// up. The last outcome is returned, whatever it is.
     pub(crate) async fn send_until(
         &self,
-        request: &Request<Full<Bytes>>,
+        request: impl Fn() -> Result<Request<Full<Bytes>>, Error>,
         stop: impl Fn(&Answer) -> bool,
     ) -> Result<Answer, Error> {
         let mut pause = PAUSE_FIRST;
         let mut tried = 0;
         loop {
-            let outcome = self.send(request.clone()).await;
+            let outcome = self.send(request()?).await;
             tried += 1;
             if tried >= self.tries || outcome.as_ref().is_ok_and(&stop) {
                 return outcome;

@@ -1,13 +1,24 @@
-//! The agent's side of Tollwire: pay for a feed within a budget, open its stream, pay on when it runs dry.
+//! The agent's side of Tollwire: pay for a feed within a budget, open its stream, pay on before it runs dry.
 //!
-//! - [`Payer`] answers a 402 with a signed payment and collects the session it buys. A payment whose answer was
-//!   lost is sent again, never made again.
-//! - [`StreamClient`] opens the WebSocket, and when the session is exhausted (close 4008, or a refused upgrade that
-//!   can be paid for) buys another session on the terms of the first.
+//! - [`Payer`] answers a 402 with a signed payment and collects the session it buys; it tops sessions up, and comes
+//!   back to them after a restart: with what was kept ([`Payer::restore`]), or with nothing but its wallet
+//!   ([`Payer::sign_in`]). A payment whose answer was lost is sent again, never made again.
+//! - [`StreamClient`] opens the WebSocket and pays on: within the stream, when the facilitator's signed notice of a low
+//!   balance comes; else over HTTP, when the session is exhausted (close 4008, or a refused upgrade that can be paid
+//!   for); else by another session. All on the terms of the session's first bill. [`Event`] says what happens.
 //! - [`Budget`] bounds what a payer may sign. There is no payer without one.
+//! - [`Receipt`] is a usage receipt whose signature was verified.
 //! - [`HttpFacilitator`] speaks to any x402 facilitator.
 //!
 //! It is **not** a wallet: keys come from the caller, and balances are not looked at.
+//!
+//! # Who is believed
+//!
+//! A control message within a stream (`{"type":"x402/...`) counts only if the facilitator signed it: for this session, this
+//! very text, within the last five minutes, with a key that the facilitator's host publishes. Anything else is the
+//! feed's own message, which may say what it likes and is never paid. Offers are taken only if network, asset and payee
+//! stood in the session's first bill, and if the price per unit has not risen, unless
+//! [`Budget::with_price_max`] allows it. A wallet signs in only at the very host it talks to.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), tollwire_client::Error> {
@@ -21,35 +32,44 @@
 //! while let Some(event) = stream.next().await? {
 //!     match event {
 //!         Event::Message(message) => println!("{message:?}"),
-//!         Event::Renewed { paid } => println!("paid {paid} and went on"),
+//!         Event::ToppedUp { paid, units } => println!("paid {paid}, {units} units left"),
 //!         _ => {}
 //!     }
 //! }
+//! println!("spent {}", stream.spent());
 //! # Ok(())
 //! # }
 //! ```
 
 mod budget;
 mod config;
+mod control;
 mod endpoint;
 mod error;
 mod facilitator;
 mod http_client;
+mod keys;
 mod offer;
 mod payer;
 mod payment;
+mod receipt;
+mod saved;
 mod session;
+mod sign_in;
 mod stream;
 mod tls;
-
 mod wallet;
 
 pub use budget::Budget;
-pub use config::Config;
+pub use config::{Config, PayOn, Signed};
+pub use endpoint::session_url;
 pub use error::Error;
 pub use facilitator::HttpFacilitator;
-pub use payer::Payer;
-pub use payment::Payment;
+pub use keys::published_keys;
+pub use payer::{Balance, Payer, ToppedUp};
+pub use payment::{Payment, SavedPayment};
+pub use receipt::Receipt;
+pub use saved::SavedSession;
 pub use session::Session;
 pub use stream::{Closed, Event, Message, StreamClient};
 pub use wallet::Wallet;

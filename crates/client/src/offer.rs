@@ -1,10 +1,14 @@
 //! Which offer of a bill is taken.
 
+use crate::saved::SavedTerms;
 use crate::{Budget, Error};
 use std::collections::BTreeSet;
 use tollwire_exact::evm::{Address, Domain};
-use tollwire_x402::v2::PaymentRequirements;
+use tollwire_x402::v2::{PaymentRequired, PaymentRequirements};
 use tollwire_x402::{Network, Usdc};
+
+/// The extension of our facilitator's bills.
+pub(crate) const EXTENSION: &str = "tollwire-session";
 
 /// An offer that would keep our signature valid for longer than this many seconds is not taken.
 const TIMEOUT_SECS_MAX: u64 = 3_600;
@@ -15,6 +19,72 @@ pub(crate) struct Terms {
     pub(crate) network: Network,
     pub(crate) asset: Address,
     pub(crate) pay_to: Address,
+}
+
+/// What a seller's first bill said, and later ones are held to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Pinned {
+    /// Empty until there was a bill.
+    terms: BTreeSet<Terms>,
+    /// The price of a unit, where the bill states it.
+    price: Option<Usdc>,
+}
+
+impl Pinned {
+    /// Pins what a bill says, if nothing is pinned yet.
+    pub(crate) fn pin(&mut self, bill: &PaymentRequired) {
+        if self.terms.is_empty() {
+            *self = Self { terms: bill.accepts.iter().filter_map(read).collect(), price: price(bill) };
+        }
+    }
+
+    /// Pins what was pinned before, if nothing is pinned yet.
+    pub(crate) fn adopt(&mut self, before: &Self) {
+        if self.terms.is_empty() {
+            self.clone_from(before);
+        }
+    }
+
+    /// The form to keep it in.
+    pub(crate) fn to_saved(&self) -> (Vec<SavedTerms>, Option<Usdc>) {
+        let saved = |terms: &Terms| SavedTerms {
+            network: terms.network,
+            asset: terms.asset.to_string(),
+            pay_to: terms.pay_to.to_string(),
+        };
+        (self.terms.iter().map(saved).collect(), self.price)
+    }
+
+    /// What was kept.
+    pub(crate) fn restore(terms: &[SavedTerms], price: Option<Usdc>) -> Result<Self, Error> {
+        let read = |saved: &SavedTerms| {
+            let asset = saved.asset.parse().map_err(|_| Error::Saved("an asset is no address"))?;
+            let pay_to = saved.pay_to.parse().map_err(|_| Error::Saved("a payee is no address"))?;
+            Ok(Terms { network: saved.network, asset, pay_to })
+        };
+        Ok(Self { terms: terms.iter().map(read).collect::<Result<_, Error>>()?, price })
+    }
+
+    /// Whether the price per unit is still what it was, or what the budget allows.
+    fn check_price(&self, bill: &PaymentRequired, budget: &Budget) -> Result<(), Error> {
+        let Some(first) = self.price else { return Ok(()) };
+        let asked = price(bill).ok_or(Error::NoOffer("the price per unit is not stated any more"))?;
+        let most = budget.price_max().map_or(first, |allowed| allowed.max(first));
+        if asked > most { Err(Error::Dearer { asked, most }) } else { Ok(()) }
+    }
+}
+
+/// A member of `info` in our extension of a message.
+pub(crate) fn info<'a>(
+    extensions: Option<&'a tollwire_x402::v2::Extra>,
+    name: &str,
+) -> Option<&'a serde_json::Value> {
+    extensions?.get(EXTENSION)?.get("info")?.get(name)
+}
+
+/// The price of a unit that a bill states, in atomic units.
+fn price(bill: &PaymentRequired) -> Option<Usdc> {
+    Usdc::parse_atomic(info(bill.extensions.as_ref(), "price")?.as_str()?).ok()
 }
 
 /// Why an offer is not taken, in the order of the checks: the greatest came closest.
@@ -44,22 +114,18 @@ pub(crate) fn read(offer: &PaymentRequirements) -> Option<Terms> {
     Some(Terms { network, asset, pay_to: offer.pay_to.parse().ok()? })
 }
 
-/// The terms of all offers of a bill that can be read at all.
-pub(crate) fn terms(offers: &[PaymentRequirements]) -> BTreeSet<Terms> {
-    offers.iter().filter_map(read).collect()
-}
-
 /// The first offer that fits: sellers put first what they like best, as official clients assume too.
 ///
-/// `pinned` are the terms of the seller's first bill.
+/// `pinned` is what the seller's first bill said.
 pub(crate) fn choose<'a>(
-    offers: &'a [PaymentRequirements],
+    bill: &'a PaymentRequired,
     networks: &[Network],
-    pinned: &BTreeSet<Terms>,
+    pinned: &Pinned,
     budget: &Budget,
 ) -> Result<&'a PaymentRequirements, Error> {
+    pinned.check_price(bill, budget)?;
     let mut closest = None;
-    for offer in offers {
+    for offer in &bill.accepts {
         match misfit(offer, networks, pinned, budget) {
             None => return Ok(offer),
             misfit => closest = closest.max(misfit),
@@ -81,7 +147,7 @@ pub(crate) fn choose<'a>(
 fn misfit(
     offer: &PaymentRequirements,
     networks: &[Network],
-    pinned: &BTreeSet<Terms>,
+    pinned: &Pinned,
     budget: &Budget,
 ) -> Option<Misfit> {
     if !offer.known_network().is_some_and(|network| networks.contains(&network)) {
@@ -94,7 +160,7 @@ fn misfit(
     if !(1..=TIMEOUT_SECS_MAX).contains(&offer.max_timeout_seconds) {
         return Some(Misfit::Timeout);
     }
-    if !pinned.contains(&terms) {
+    if !pinned.terms.contains(&terms) {
         return Some(Misfit::Terms);
     }
     (offer.amount > budget.per_payment() || offer.amount > budget.left())
@@ -122,9 +188,24 @@ mod tests {
         Budget::new("0.10".parse().unwrap(), "1".parse().unwrap())
     }
 
+    fn bill(offers: &[PaymentRequirements], price: Option<&str>) -> PaymentRequired {
+        serde_json::from_value(json!({
+            "x402Version": 2, "resource": {"url": "https://pay.example"}, "accepts": offers,
+            "extensions": {"tollwire-session": {"info": {"price": price}}},
+        }))
+        .unwrap()
+    }
+
+    fn pinned(bill: &PaymentRequired) -> Pinned {
+        let mut pinned = Pinned::default();
+        pinned.pin(bill);
+        pinned
+    }
+
     fn pick(offers: &[PaymentRequirements]) -> Result<usize, Error> {
-        let chosen = choose(offers, &[Network::BASE], &terms(offers), &budget())?;
-        Ok(offers.iter().position(|offer| std::ptr::eq(offer, chosen)).unwrap())
+        let bill = bill(offers, None);
+        let chosen = choose(&bill, &[Network::BASE], &pinned(&bill), &budget())?;
+        Ok(bill.accepts.iter().position(|offer| std::ptr::eq(offer, chosen)).unwrap())
     }
 
     #[test]
@@ -165,9 +246,35 @@ mod tests {
 
     #[test]
     fn a_later_bill_cannot_name_another_payee() {
-        let first = [offer(&json!({}))];
-        let later = [offer(&json!({"payTo": "0x036CbD53842c5426634e7929541eC2318f3dCF7e"}))];
-        let chosen = choose(&later, &[Network::BASE], &terms(&first), &budget());
+        let first = bill(&[offer(&json!({}))], None);
+        let later = bill(&[offer(&json!({"payTo": "0x036CbD53842c5426634e7929541eC2318f3dCF7e"}))], None);
+        let mut pinned = pinned(&first);
+        pinned.pin(&later);
+        let (terms, price) = pinned.to_saved();
+        let pinned = Pinned::restore(&terms, price).unwrap();
+        let chosen = choose(&later, &[Network::BASE], &pinned, &budget());
         assert!(matches!(chosen, Err(Error::NoOffer(why)) if why.contains("first bill")));
+        assert!(choose(&first, &[Network::BASE], &pinned, &budget()).is_ok());
+    }
+
+    #[test]
+    fn a_later_bill_cannot_be_dearer_unless_the_budget_says_so() {
+        let offers = [offer(&json!({}))];
+        let pinned = pinned(&bill(&offers, Some("1000")));
+        let usdc = |atomic| Usdc::from_atomic(atomic).unwrap();
+        for (price, most, ok) in [
+            (Some("1000"), None, true),
+            (Some("999"), None, true),
+            (Some("1001"), None, false),
+            (None, None, false),
+            (Some("-1"), None, false),
+            (Some("1001"), Some(1_001), true),
+            (Some("1002"), Some(1_001), false),
+            (Some("1000"), Some(1), true),
+        ] {
+            let budget = most.map_or(budget(), |most| budget().with_price_max(usdc(most)));
+            let chosen = choose(&bill(&offers, price), &[Network::BASE], &pinned, &budget).map(|_| ());
+            assert_eq!(chosen.is_ok(), ok, "{price:?} {most:?}: {chosen:?}");
+        }
     }
 }

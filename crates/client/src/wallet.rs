@@ -32,6 +32,11 @@ impl Wallet {
         self.0.address()
     }
 
+    /// Signs a text under EIP-191: `0x` and 130 hexadecimal digits.
+    pub(crate) fn sign_text(&self, text: &str) -> Result<String, Error> {
+        Ok(format!("0x{}", hex::encode(self.0.sign_message(text.as_bytes())?.as_bytes())))
+    }
+
     pub(crate) fn sign(&self, authorization: Authorization, domain: &Domain) -> Result<Payload, Error> {
         let signature = authorization.sign(&self.0, domain)?;
         Ok(Payload::new(authorization, &signature))

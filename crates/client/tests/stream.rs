@@ -3,7 +3,14 @@
 mod support;
 
 use support::{EXHAUSTED, Seller, Upgrade, config, payer, payer_with};
-use tollwire_client::{Error, Event, Message, StreamClient};
+use tollwire_client::{Error, Event, Message, Payer, StreamClient};
+
+/// Opens a stream; the first event says so.
+async fn open(payer: Payer, url: &str) -> StreamClient {
+    let mut stream = StreamClient::open(payer, url).await.unwrap();
+    assert!(matches!(stream.next().await.unwrap(), Some(Event::Opened { .. })));
+    stream
+}
 
 fn text(text: &str) -> Event {
     Event::Message(Message::Text(text.into()))
@@ -14,7 +21,7 @@ async fn a_stream_that_runs_dry_is_paid_for_again() {
     let seller = Seller::start().await;
     seller.state().amounts = vec![10_000];
     let payer = payer();
-    let mut stream = StreamClient::open(payer.clone(), &seller.url()).await.unwrap();
+    let mut stream = open(payer.clone(), &seller.url()).await;
     let first = stream.session().jti.clone();
     for _ in 0..2 {
         assert_eq!(stream.next().await.unwrap(), Some(text("tick 0")));
@@ -38,6 +45,7 @@ async fn an_empty_session_is_paid_for_again_whether_refused_or_closed() {
         seller.state().units.insert(session.jti.to_string(), 0);
         seller.state().close_exhausted = close_exhausted;
         let mut stream = StreamClient::resume(payer, &seller.url(), session).await.unwrap();
+        assert!(matches!(stream.next().await.unwrap(), Some(Event::Opened { .. })));
         if close_exhausted {
             assert!(matches!(stream.next().await.unwrap(), Some(Event::Exhausted { .. })));
             assert!(matches!(stream.next().await.unwrap(), Some(Event::Renewed { .. })));
@@ -51,7 +59,7 @@ async fn an_empty_session_is_paid_for_again_whether_refused_or_closed() {
 async fn a_lost_101_is_opened_again_without_charge() {
     let seller = Seller::start().await;
     seller.state().upgrades.extend([Upgrade::Lose, Upgrade::Lose]);
-    let mut stream = StreamClient::open(payer(), &seller.url()).await.unwrap();
+    let mut stream = open(payer(), &seller.url()).await;
     assert_eq!(stream.next().await.unwrap(), Some(text("tick 0")));
     let (jti, state) = (stream.session().jti.to_string(), seller.state());
     assert_eq!((state.units[&jti], state.streams.len(), state.sold.len()), (9, 1, 1));
@@ -62,7 +70,7 @@ async fn what_passes_by_waiting_or_a_fresh_token_is_not_paid_for() {
     for fault in [Upgrade::HeldElsewhere, Upgrade::Busy, Upgrade::Expired] {
         let seller = Seller::start().await;
         seller.state().upgrades.push_back(fault);
-        let mut stream = StreamClient::open(payer(), &seller.url()).await.unwrap();
+        let mut stream = open(payer(), &seller.url()).await;
         assert_eq!(stream.next().await.unwrap(), Some(text("tick 0")));
         assert_eq!(seller.state().sold.len(), 1, "{fault:?}");
         assert_eq!(seller.state().paid_requests, 1 + usize::from(fault == Upgrade::Expired));
@@ -88,7 +96,7 @@ async fn a_seller_that_serves_nothing_is_not_paid_for_ever() {
     seller.state().messages = 0;
     seller.state().amounts = vec![10_000];
     let payer = payer();
-    let mut stream = StreamClient::open(payer.clone(), &seller.url()).await.unwrap();
+    let mut stream = open(payer.clone(), &seller.url()).await;
     let error = loop {
         match stream.next().await {
             Ok(event) => assert!(event.is_some()),
@@ -104,10 +112,10 @@ async fn other_closes_end_the_stream_until_it_is_reopened() {
     let seller = Seller::start().await;
     seller.state().close = 1001;
     let payer = payer();
-    let mut stream = StreamClient::open(payer.clone(), &seller.url()).await.unwrap();
+    let mut stream = open(payer.clone(), &seller.url()).await;
     stream.next().await.unwrap();
     stream.next().await.unwrap();
-    assert_eq!(stream.next().await.unwrap(), None);
+    assert!(matches!(stream.next().await.unwrap(), Some(Event::Closed(closed)) if closed.code == 1001));
     assert_eq!(stream.closed().map(|closed| (closed.code, closed.reason.as_str())), Some((1001, "bye")));
     assert_eq!(stream.next().await.unwrap(), None);
     assert_eq!(stream.send(Message::Text("x".into())).await, Err(Error::Closed));
@@ -126,7 +134,7 @@ async fn messages_go_both_ways_up_to_their_limit() {
     }
     let mut config = config();
     config.message_bytes_max = 100_000;
-    let mut stream = StreamClient::open(payer_with(config), &seller.url()).await.unwrap();
+    let mut stream = open(payer_with(config), &seller.url()).await;
     for message in
         [Message::Text(String::new()), Message::Text("10 €".into()), Message::Binary(vec![7; 100_000].into())]
     {
@@ -149,7 +157,7 @@ async fn a_quiet_stream_is_pinged_and_kept() {
     let mut config = config();
     config.ping_every = std::time::Duration::from_millis(20);
     config.silence_max = std::time::Duration::from_millis(400);
-    let mut stream = StreamClient::open(payer_with(config), &seller.url()).await.unwrap();
+    let mut stream = open(payer_with(config), &seller.url()).await;
     let waited = tokio::time::timeout(std::time::Duration::from_millis(1_200), stream.next()).await;
     assert!(waited.is_err(), "{waited:?}");
     stream.send(Message::Text("still there".into())).await.unwrap();

@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::say;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
-use tollwire_client::{Budget, Config, Event, Message, Payer, Session, StreamClient, Wallet};
+use tollwire_client::{Budget, Config, Event, Message, PayOn, Payer, Session, StreamClient, Wallet};
 use tollwire_settlement::dev::NETWORK;
 use tollwire_x402::{SessionId, Usdc};
 
@@ -46,7 +46,10 @@ async fn story() -> Result<(), Failure> {
     let url = format!("{}feeds/{FEED}/session", node.url);
     let wallet = Wallet::random().map_err(demo)?;
     let dollar = Usdc::from_atomic(1_000_000).unwrap_or_default();
-    let payer = Payer::new(wallet, Budget::new(dollar, dollar), Config::new([NETWORK])).map_err(demo)?;
+    let mut config = Config::new([NETWORK]);
+    // The story is told by the plain way: the balance runs dry, and another session is bought.
+    (config.control, config.pay_on) = (false, PayOn::NewSession);
+    let payer = Payer::new(wallet, Budget::new(dollar, dollar), config).map_err(demo)?;
     say::line(
         "A feed of live ticks for sale at $0.10 per second of stream, on the dev chain (play money), in one process.\n",
     );
@@ -113,6 +116,7 @@ async fn until_exhausted(
                 }
                 story.tell("frame", text(&message));
             }
+            Some(Event::Opened { .. }) => {}
             Some(Event::Exhausted { reason }) => {
                 story.tell("facilitator", format!("CLOSE 4008 \"{reason}\""));
                 return Ok(());

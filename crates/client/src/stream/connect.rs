@@ -1,7 +1,7 @@
 //! One attempt to open a WebSocket: TCP, TLS, then the handshake.
 
 use super::handshake::handshake;
-use crate::{Config, Error, Session};
+use crate::{Config, Error, Payer, Session};
 use http::StatusCode;
 use rustls::pki_types::ServerName;
 use std::sync::Arc;
@@ -48,15 +48,12 @@ pub(super) struct Refusal {
 }
 
 /// Opens a WebSocket with a session's token. `id` is the same for every attempt to open the same stream.
-pub(super) async fn connect(
-    tls: &Arc<rustls::ClientConfig>,
-    config: &Config,
-    session: &Session,
-    id: &StreamId,
-) -> Result<Socket, Failure> {
+pub(super) async fn connect(payer: &Payer, session: &Session, id: &StreamId) -> Result<Socket, Failure> {
+    let config = payer.config();
     let attempt = async {
-        let connection = dial(tls, session).await.map_err(|error| Failure::Broken(error.to_string()))?;
-        let (connection, ahead) = handshake(connection, session, id).await?;
+        let dialled = dial(payer.tls(), session).await;
+        let connection = dialled.map_err(|error| Failure::Broken(error.to_string()))?;
+        let (connection, ahead) = handshake(connection, payer, session, id).await?;
         let limits = Some(limits(config));
         Ok(WebSocketStream::from_partially_read(connection, ahead, Role::Client, limits).await)
     };

@@ -5,14 +5,14 @@
 
 use super::connect::{Connection, Failure, Refusal};
 use crate::http_client::{problem_kind, retry_after};
-use crate::{Error, Session};
+use crate::{Error, Payer, Session};
 use bytes::Bytes;
 use futures_util::future::{Either, select};
 use http::header::{
-    AUTHORIZATION, CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
+    CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -30,11 +30,12 @@ type Io = TokioIo<Box<dyn Connection>>;
 /// Upgrades a connection. Answers it, and what the server has sent ahead.
 pub(super) async fn handshake(
     connection: Box<dyn Connection>,
+    payer: &Payer,
     session: &Session,
     id: &StreamId,
 ) -> Result<(Box<dyn Connection>, Vec<u8>), Failure> {
     let key = generate_key();
-    let request = request(session, id, &key).map_err(Failure::Fatal)?;
+    let request = request(payer, session, id, &key).map_err(Failure::Fatal)?;
     let (mut sender, driver) = http1::handshake(TokioIo::new(connection)).await?;
     let exchange = async move {
         let answer = sender.send_request(request).await?;
@@ -55,17 +56,27 @@ pub(super) async fn handshake(
     Ok((parts.io.into_inner(), parts.read_buf.to_vec()))
 }
 
-fn request(session: &Session, id: &StreamId, key: &str) -> Result<Request<Empty<Bytes>>, Error> {
-    Request::get(session.ws.path_and_query())
-        .header(HOST, session.ws.authority())
+fn request(
+    payer: &Payer,
+    session: &Session,
+    id: &StreamId,
+    key: &str,
+) -> Result<Request<Empty<Bytes>>, Error> {
+    let mut target = session.ws.clone();
+    if payer.config().control {
+        target = target.with_parameter("control", "v1");
+    }
+    let mut request = Request::get(target.path_and_query())
+        .header(HOST, target.authority())
         .header(CONNECTION, "Upgrade")
         .header(UPGRADE, "websocket")
         .header(SEC_WEBSOCKET_VERSION, "13")
         .header(SEC_WEBSOCKET_KEY, key)
-        .header(AUTHORIZATION, session.authorization()?)
         .header(header::TOLLWIRE_STREAM, id.as_str())
         .body(Empty::new())
-        .map_err(|_| Error::Url("it cannot stand in a request"))
+        .map_err(|_| Error::Url("it cannot stand in a request"))?;
+    payer.authorize(request.headers_mut(), &Method::GET, &session.ws, session)?;
+    Ok(request)
 }
 
 /// What a 101 must say, in the order of RFC 6455; nothing was offered, so nothing may be chosen.

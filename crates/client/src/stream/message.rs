@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use tokio_tungstenite::tungstenite;
-use tollwire_x402::Usdc;
 
 /// A WebSocket message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,30 +26,17 @@ impl Message {
         self.len() == 0
     }
 
+    /// Whether a facilitator would take it for a control message, and so not pass it on.
+    pub(super) fn is_control(&self) -> bool {
+        matches!(self, Self::Text(text) if text.starts_with(crate::control::PREFIX))
+    }
+
     pub(super) fn into_frame(self) -> tungstenite::Message {
         match self {
             Self::Text(text) => tungstenite::Message::text(text),
             Self::Binary(bytes) => tungstenite::Message::Binary(bytes),
         }
     }
-}
-
-/// Something that happened on a stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Event {
-    /// A message from the feed.
-    Message(Message),
-    /// The session's balance is used up (close 4008). The next call pays.
-    Exhausted {
-        /// The close frame's text.
-        reason: String,
-    },
-    /// The stream is open again.
-    Renewed {
-        /// What that cost; zero if the session still had a unit.
-        paid: Usdc,
-    },
 }
 
 /// How a stream ended.

@@ -1,25 +1,35 @@
 //! A paid stream that pays on.
 
 mod connect;
+mod event;
 mod handshake;
+mod in_band;
 mod message;
 mod open;
+mod turn;
 
-pub use message::{Closed, Event, Message};
+pub use event::Event;
+pub use message::{Closed, Message};
 
-use crate::{Error, Payer, Session};
+use crate::control::Seen;
+use crate::{Error, Payer, Receipt, Session};
 use connect::Socket;
 use futures_util::{SinkExt as _, StreamExt as _};
+use in_band::{Errand, Pending};
+use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{self, protocol::CloseFrame};
-use tollwire_x402::Usdc;
-use tollwire_x402::close;
+use tollwire_session::KeySet;
+use tollwire_x402::{StreamId, Usdc};
 
 /// How long the other side may take to finish closing.
 const CLOSE_WAIT: Duration = Duration::from_secs(5);
+
+/// How many receipts a stream keeps; the oldest go first.
+const RECEIPTS_MAX: usize = 1_024;
 
 /// One feed's stream, over as many sessions as the budget allows.
 pub struct StreamClient {
@@ -28,10 +38,32 @@ pub struct StreamClient {
     url: String,
     session: Session,
     socket: Option<Socket>,
+    /// The stream's id, and since when it is not known to be open; a lost connection is replaced under the same id.
+    id: StreamId,
+    lost_at: Option<Instant>,
+    /// Whose control messages count.
+    keys: KeySet,
+    seen: Seen,
+    /// A text that was received and not yet looked at.
+    inbox: Option<tungstenite::Utf8Bytes>,
+    /// Receipts that came and were not yet verified.
+    unverified: VecDeque<String>,
+    /// A control message that waits to be sent.
+    outbox: Option<tungstenite::Message>,
+    /// A payment sent within the stream whose answer is awaited.
+    pending: Option<Pending>,
+    /// A top-up over HTTP while frames keep flowing.
+    errand: Option<Errand>,
+    /// What has happened and was not told yet.
+    events: VecDeque<Event>,
+    receipts: VecDeque<Receipt>,
     /// The session has no unit left, as far as the server has told.
     exhausted: bool,
-    /// Sessions bought since the last message was received.
+    /// Payments made since the last message was received.
     unserved: u32,
+    /// Connections lost since then.
+    lost: u32,
+    spent: Usdc,
     closed: Option<Closed>,
     heard: Instant,
 }
@@ -40,103 +72,109 @@ impl StreamClient {
     /// Buys a session at an address such as `https://pay.example/feeds/ticks/session`, and opens a stream.
     pub async fn open(payer: Payer, url: &str) -> Result<Self, Error> {
         let session = payer.buy(url).await?;
-        Self::resume(payer, url, session).await
+        let paid = session.paid;
+        Self::start(payer, url, session, paid).await
     }
 
     /// Opens a stream of a session that was bought at `url`.
     pub async fn resume(payer: Payer, url: &str, session: Session) -> Result<Self, Error> {
+        Self::start(payer, url, session, Usdc::ZERO).await
+    }
+
+    async fn start(payer: Payer, url: &str, session: Session, paid: Usdc) -> Result<Self, Error> {
         let mut client = Self {
             payer,
             url: url.to_owned(),
             session,
             socket: None,
+            id: open::new_stream_id()?,
+            lost_at: None,
+            keys: KeySet::default(),
+            seen: Seen::default(),
+            inbox: None,
+            unverified: VecDeque::new(),
+            outbox: None,
+            pending: None,
+            errand: None,
+            events: VecDeque::new(),
+            receipts: VecDeque::new(),
             exhausted: false,
             unserved: 1,
+            lost: 0,
+            spent: paid,
             closed: None,
             heard: Instant::now(),
         };
-        client.connect().await?;
+        let more = client.connect().await?;
+        let paid = paid.checked_add(more).unwrap_or(Usdc::MAX);
+        if client.socket.is_some() {
+            let (session, units) = (client.session.jti.clone(), client.session.units_remaining);
+            client.events.push_front(Event::Opened { session, units, paid });
+        }
         Ok(client)
     }
 
-    /// The session in use.
+    /// The session in use. Keep [`Session::to_saved`] of it to go on after a restart.
     pub fn session(&self) -> &Session {
         &self.session
     }
 
-    /// How the stream ended, once [`StreamClient::next`] has answered `None`.
+    /// Units left when the facilitator last said so.
+    pub fn units(&self) -> u64 {
+        self.session.units_remaining
+    }
+
+    /// What was paid for this stream, its first session included if it was opened with one.
+    pub fn spent(&self) -> Usdc {
+        self.spent
+    }
+
+    /// The usage receipts that came so far, verified, oldest first; the last 1,024.
+    pub fn receipts(&self) -> impl Iterator<Item = &Receipt> {
+        self.receipts.iter()
+    }
+
+    /// How the stream ended, once [`StreamClient::next`] has answered [`Event::Closed`].
     pub fn closed(&self) -> Option<&Closed> {
         self.closed.as_ref()
     }
 
-    /// The next thing that happens; `None` after a close that payment cannot cure.
-    ///
-    /// After [`Event::Exhausted`] the next call buys another session within the budget and reconnects, and answers
-    /// [`Event::Renewed`]. Dropping the future loses neither a message nor a payment.
-    pub async fn next(&mut self) -> Result<Option<Event>, Error> {
-        if self.closed.is_some() {
-            return Ok(None);
-        }
-        let Some(socket) = &mut self.socket else {
-            let paid = self.connect().await?;
-            return Ok(Some(Event::Renewed { paid }));
-        };
-        let config = self.payer.config();
-        loop {
-            let received = match timeout(config.ping_every, socket.next()).await {
-                Ok(received) => received,
-                Err(_) if self.heard.elapsed() >= config.silence_max => {
-                    return Err(self.lost("silent for too long"));
-                }
-                Err(_) => {
-                    let ping = socket.send(tungstenite::Message::Ping(bytes::Bytes::new()));
-                    match timeout(config.ping_every, ping).await {
-                        Ok(Ok(())) => continue,
-                        Ok(Err(error)) => return Err(self.lost(&error.to_string())),
-                        Err(_) => return Err(self.lost("the other side does not read")),
-                    }
-                }
-            };
-            self.heard = Instant::now();
-            let message = match received {
-                Some(Ok(tungstenite::Message::Text(text))) => Message::Text(text.as_str().to_owned()),
-                Some(Ok(tungstenite::Message::Binary(bytes))) => Message::Binary(bytes),
-                Some(Ok(tungstenite::Message::Close(frame))) => return Ok(self.ended(frame).await),
-                Some(Ok(_)) => continue,
-                Some(Err(error)) => return Err(self.lost(&error.to_string())),
-                None => return Err(self.lost("ended without a close frame")),
-            };
-            self.unserved = 0;
-            return Ok(Some(Event::Message(message)));
-        }
-    }
-
-    /// Sends a message.
+    /// Sends a message. One that begins like a control message (`{"type":"x402/`) would not reach the feed, and is
+    /// refused.
     pub async fn send(&mut self, message: Message) -> Result<(), Error> {
         if message.len() > self.payer.config().message_bytes_max {
             return Err(Error::Protocol("the message is longer than message_bytes_max".into()));
         }
+        if message.is_control() {
+            return Err(Error::Protocol(
+                "messages that begin like control messages are not for feeds".into(),
+            ));
+        }
         let Some(socket) = &mut self.socket else { return Err(Error::Closed) };
         let sent = socket.send(message.into_frame()).await;
-        sent.map_err(|error| self.lost(&error.to_string()))
+        sent.map_err(|error| self.broken(&error.to_string()))
     }
 
-    /// Opens a new stream after the last was lost or closed; it costs a unit, and another session if none is left.
-    /// Answers what was paid.
+    /// Opens a new stream after the last was lost or closed; it costs a unit, and a payment if none is left. Answers
+    /// what was paid.
     pub async fn reconnect(&mut self) -> Result<Usdc, Error> {
         self.socket = None;
         self.closed = None;
         self.connect().await
     }
 
-    /// Closes the stream, normally.
-    pub async fn close(mut self) -> Result<(), Error> {
+    /// Closes the stream, normally. Control messages that come before the end are still taken, so that the last
+    /// receipt is among [`StreamClient::receipts`].
+    pub async fn close(&mut self) -> Result<(), Error> {
         let Some(mut socket) = self.socket.take() else { return Ok(()) };
         let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
         let goodbye = async {
             socket.close(Some(frame)).await?;
             while let Some(message) = socket.next().await {
-                message?;
+                if let tungstenite::Message::Text(text) = message? {
+                    self.inbox = Some(text);
+                    self.digest().await;
+                }
             }
             Ok::<_, tungstenite::Error>(())
         };
@@ -146,26 +184,37 @@ impl StreamClient {
         }
     }
 
-    /// The other side has closed: answer, and see whether paying cures it.
-    async fn ended(&mut self, frame: Option<CloseFrame>) -> Option<Event> {
-        let (code, reason) = frame
-            .map_or((1005, String::new()), |frame| (frame.code.into(), frame.reason.as_str().to_owned()));
-        if let Some(mut socket) = self.socket.take() {
-            // Reading on is what sends our own close frame.
-            let _ = timeout(CLOSE_WAIT, async { while let Some(Ok(_)) = socket.next().await {} }).await;
-        }
-        if code == close::CloseCode::Exhausted.code() {
-            self.exhausted = true;
-            return Some(Event::Exhausted { reason });
-        }
-        self.closed = Some(Closed { code, reason });
-        None
+    /// What has happened and was not told yet, messages included: after [`StreamClient::close`], what came before the
+    /// end.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        self.events.drain(..).collect()
     }
 
-    fn lost(&mut self, why: &str) -> Error {
+    /// The connection is gone, and nobody knows how far the other side came.
+    fn broken(&mut self, why: &str) -> Error {
         self.socket = None;
+        self.lost_at = Some(Instant::now());
         self.closed = Some(Closed { code: 1006, reason: String::new() });
         Error::Lost(why.to_owned())
+    }
+
+    /// A message of the feed's.
+    fn served(&mut self, message: Message) {
+        (self.unserved, self.lost) = (0, 0);
+        self.events.push_back(Event::Message(message));
+    }
+
+    fn paid(&mut self, amount: Usdc) {
+        self.spent = self.spent.checked_add(amount).unwrap_or(Usdc::MAX);
+        self.unserved = self.unserved.saturating_add(1);
+    }
+
+    fn keep(&mut self, receipt: Receipt) {
+        if self.receipts.len() >= RECEIPTS_MAX {
+            self.receipts.pop_front();
+        }
+        self.receipts.push_back(receipt.clone());
+        self.events.push_back(Event::Receipt(receipt));
     }
 }
 
@@ -174,6 +223,7 @@ impl fmt::Debug for StreamClient {
         f.debug_struct("StreamClient")
             .field("session", &self.session)
             .field("connected", &self.socket.is_some())
+            .field("spent", &self.spent)
             .field("closed", &self.closed)
             .finish_non_exhaustive()
     }

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helpers may fail loudly")]
 
 mod answers;
+mod control;
 mod stream;
 
 use bytes::Bytes;
@@ -19,7 +20,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tollwire_client::{Budget, Config, Payer, Wallet};
+use tollwire_session::{Algorithm, SigningKey};
 use tollwire_x402::Network;
+
+pub(crate) use control::Line;
 
 /// The time of all tests.
 pub(crate) const NOW: u64 = 1_800_000_000;
@@ -56,7 +60,6 @@ pub(crate) enum Upgrade {
     Upstream,
 }
 
-#[derive(Default)]
 pub(crate) struct State {
     pub(crate) base: String,
     pub(crate) pay_to: String,
@@ -78,6 +81,61 @@ pub(crate) struct State {
     /// The last bill.
     pub(crate) bill: Value,
     pub(crate) paid_requests: usize,
+    /// What signs control messages and receipts.
+    pub(crate) key: SigningKey,
+    /// Which key the key set has.
+    pub(crate) published: SigningKey,
+    pub(crate) keys_fetched: usize,
+    /// Whether sessions can be topped up over HTTP, and how often they were asked to be.
+    pub(crate) top_up: bool,
+    pub(crate) top_up_requests: usize,
+    /// What is said on a stream with `?control=v1`, before its close.
+    pub(crate) lines: Vec<Line>,
+    /// The price of a unit that bills state, in atomic units.
+    pub(crate) price: u64,
+    /// Whether sessions are bound to the DPoP key that paid.
+    pub(crate) binds: bool,
+    /// Proofs seen: each works once.
+    pub(crate) proofs: HashSet<String>,
+    /// Thumbprints by session.
+    pub(crate) bound: HashMap<String, String>,
+    /// Whether a wallet can sign in, and the session it gets.
+    pub(crate) signs_in: Option<String>,
+    /// Payments do not collect anything any more.
+    pub(crate) forgets: bool,
+}
+
+impl State {
+    fn new(base: String) -> Self {
+        let key = SigningKey::generate(Algorithm::EdDsa).unwrap();
+        Self {
+            base,
+            pay_to: PAY_TO.into(),
+            amounts: vec![10_000_000, 100_000, 10_000],
+            faults: VecDeque::new(),
+            upgrades: VecDeque::new(),
+            messages: 2,
+            close: 4008,
+            close_exhausted: false,
+            sold: HashMap::new(),
+            units: HashMap::new(),
+            streams: HashSet::new(),
+            bill: Value::Null,
+            paid_requests: 0,
+            published: key.clone(),
+            key,
+            keys_fetched: 0,
+            top_up: false,
+            top_up_requests: 0,
+            lines: Vec::new(),
+            price: 10_000,
+            binds: false,
+            proofs: HashSet::new(),
+            bound: HashMap::new(),
+            signs_in: None,
+            forgets: false,
+        }
+    }
 }
 
 /// The seller.
@@ -99,14 +157,7 @@ impl Seller {
         } else {
             format!("http://127.0.0.1:{port}")
         };
-        let seller = Self(Arc::new(Mutex::new(State {
-            base,
-            pay_to: PAY_TO.into(),
-            amounts: vec![10_000_000, 100_000, 10_000],
-            messages: 2,
-            close: 4008,
-            ..State::default()
-        })));
+        let seller = Self(Arc::new(Mutex::new(State::new(base))));
         let server = seller.clone();
         tokio::spawn(async move {
             while let Ok((tcp, _)) = listener.accept().await {
@@ -139,6 +190,8 @@ impl Seller {
         match request.uri().path() {
             "/feeds/ticks/session" => answers::session(self, &request),
             "/feeds/ticks/ws" => stream::upgrade(self, request),
+            "/session/top-up" => answers::top_up(self, &request),
+            "/.well-known/jwks.json" => Ok(answers::keys(&mut self.state())),
             path => panic!("no such path: {path}"),
         }
     }

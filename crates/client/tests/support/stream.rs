@@ -1,6 +1,7 @@
 //! The stream route: an upgrade for a unit, a few messages, a close.
 
-use super::answers::{answer, encoded_bill};
+use super::answers::{answer, encoded_bill, holder};
+use super::control::converse;
 use super::{Answer, EXHAUSTED, Seller, State, Upgrade};
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -23,10 +24,17 @@ pub(super) fn upgrade(seller: &Seller, request: Request<Incoming>) -> Answer {
         Ok(script) => script,
         Err(refusal) => return Ok(refusal),
     };
+    let controlled = request.uri().query() == Some("control=v1");
+    let jti = request.headers()["authorization"].to_str().unwrap().rsplit('.').next().unwrap().to_owned();
+    let seller = seller.clone();
     tokio::spawn(async move {
         let io = TokioIo::new(hyper::upgrade::on(request).await.unwrap());
         let mut ws = WebSocketStream::from_raw_socket(io, Role::Server, None).await;
-        let _ = play(&mut ws, messages, close).await;
+        let lines = if controlled { std::mem::take(&mut seller.state().lines) } else { Vec::new() };
+        let messages = if lines.is_empty() { messages } else { 0 };
+        if converse(&mut ws, &seller, &jti, lines).await.is_ok() {
+            let _ = play(&mut ws, messages, close).await;
+        }
     });
     Ok(answer(
         101,
@@ -38,8 +46,7 @@ pub(super) fn upgrade(seller: &Seller, request: Request<Incoming>) -> Answer {
 
 /// Whether the request opens a stream: how many messages it brings, and the close code. Outer error: cut the line.
 fn admit(state: &mut State, request: &Request<Incoming>) -> std::io::Result<Result<(usize, u16), Refusal>> {
-    let token = request.headers()["authorization"].to_str().unwrap();
-    let jti = token.strip_prefix("Bearer token-").unwrap().to_owned();
+    let jti = holder(state, request, "/feeds/ticks/ws");
     let id = request.headers()[header::TOLLWIRE_STREAM].to_str().unwrap().to_owned();
     let fault = state.upgrades.pop_front();
     let problem = |kind: &str| json!({"type": format!("urn:tollwire:problem:{kind}")});
