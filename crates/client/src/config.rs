@@ -65,7 +65,9 @@ pub struct Config {
 /// What is told of each payment that is signed: where an application writes it down, so that even a payment whose
 /// answer dies with the process is collected, not paid again ([`Payer::adopt`](crate::Payer::adopt)).
 #[derive(Clone)]
-pub struct Signed(Arc<dyn Fn(&Payment) -> std::io::Result<()> + Send + Sync>);
+pub struct Signed(Arc<Tell>);
+
+type Tell = dyn Fn(&Payment) -> std::io::Result<()> + Send + Sync;
 
 impl Signed {
     /// Calls this; it should be quick, and the payment waits for it. If it fails, the payment does not leave.

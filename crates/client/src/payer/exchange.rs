@@ -35,13 +35,13 @@ pub(super) enum Verdict {
 impl Payer {
     /// Asks without paying.
     pub(super) async fn bill(&self, endpoint: &Endpoint) -> Result<PaymentRequired, Error> {
-        self.bill_for(Method::GET, endpoint, None).await
+        self.bill_for(&Method::GET, endpoint, None).await
     }
 
     /// Asks without paying, for a new session or for more units of one.
     pub(super) async fn bill_for(
         &self,
-        method: Method,
+        method: &Method,
         endpoint: &Endpoint,
         session: Option<&Session>,
     ) -> Result<PaymentRequired, Error> {

@@ -56,7 +56,7 @@ impl Payer {
             payment.clone()
         } else {
             let endpoint = session.route(ROUTE);
-            let bill = self.bill_for(Method::POST, &endpoint, Some(session)).await?;
+            let bill = self.bill_for(&Method::POST, &endpoint, Some(session)).await?;
             session.pinned.pin(&bill);
             let payment = self.sign(target(session, endpoint), bill, &session.pinned)?;
             // Remembered before it leaves.

@@ -85,7 +85,7 @@ impl StreamClient {
     fn told(&mut self, said: Said, signed_at: u64) {
         match said {
             Said::PaymentRequired { id, bill } => self.asked_to_pay(&id, *bill, signed_at),
-            Said::PaymentResponse { id, settled } => self.answered(&id, *settled),
+            Said::PaymentResponse { id, settled } => self.answered(&id, &settled),
             Said::Receipt(jws) => self.unverified.push_back(jws),
             Said::Error { code, message } => {
                 tracing::warn!(code, message, "the facilitator could not read a control message");
@@ -137,7 +137,7 @@ impl StreamClient {
     }
 
     /// What became of a payment of ours.
-    fn answered(&mut self, id: &str, settled: SettleResponse) {
+    fn answered(&mut self, id: &str, settled: &SettleResponse) {
         let Some(pending) = self.pending.take_if(|pending| pending.id == id) else { return };
         if !settled.success {
             // Pending or refused: the plain answer decides.
