@@ -141,7 +141,7 @@ mod tests {
         SESSION.parse().unwrap()
     }
 
-    fn signed(key: &SigningKey, session: SessionId, data: &str) -> String {
+    fn signed(key: &SigningKey, session: &SessionId, data: &str) -> String {
         let message = ControlMessage { kind: "x402/error", id: None, data };
         Issuer::new(key.clone(), "us".into(), "us".into()).issue_control(session, &message, NOW).unwrap()
     }
@@ -157,7 +157,7 @@ mod tests {
         let message = |data: &str, jws: &str| {
             format!(r#"{{"type":"x402/error","id":null,"data":{data},"jws":"{jws}"}}"#)
         };
-        let jws = signed(&key, session(), DATA);
+        let jws = signed(&key, &session(), DATA);
         let good = message(DATA, &jws);
         assert!(check(&good, &keys, NOW) && check(&good, &keys, NOW + 300));
         assert!(!check(&good, &keys, NOW + 301), "stale");
@@ -167,8 +167,8 @@ mod tests {
             ("another text of the same JSON", message(&DATA.replace(" : ", ":"), &jws)),
             ("another kind", good.replace("x402/error", "x402/receipt")),
             ("another id", good.replace("null", r#""1""#)),
-            ("a stranger's key", message(DATA, &signed(&stranger, session(), DATA))),
-            ("another session", message(DATA, &signed(&key, other, DATA))),
+            ("a stranger's key", message(DATA, &signed(&stranger, &session(), DATA))),
+            ("another session", message(DATA, &signed(&key, &other, DATA))),
             ("no signature", message(DATA, "")),
             ("a member twice", good.replace(r#""id":null"#, r#""id":null,"id":null"#)),
             ("white space before", format!(" {good}")),
