@@ -12,7 +12,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use tollwire_client::{Budget, Config, Event, Payer, Session, StreamClient, Wallet, session_url};
+use tollwire_client::{Budget, Config, Event, PayOn, Payer, Session, StreamClient, Wallet, session_url};
 use tollwire_x402::{Network, Usdc};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -29,7 +29,10 @@ async fn main() -> Result<()> {
     };
     let url = session_url(&facilitator.url)?;
     let budget = Budget::new("0.10".parse()?, "0.50".parse()?);
-    let payer = Payer::new(Wallet::random()?, budget.clone(), Config::new([Network::BASE_SEPOLIA]))?;
+    let mut config = Config::new([Network::BASE_SEPOLIA]);
+    // It pays when it decides to look and nothing is left, not ahead of time within a stream.
+    config.pay_on = PayOn::TopUp;
+    let payer = Payer::new(Wallet::random()?, budget.clone(), config)?;
     println!("paying from {}, at most {} today", payer.address(), budget.total());
 
     let mut agent = Agent { payer, url, session: None, looks: 0 };

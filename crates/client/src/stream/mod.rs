@@ -210,6 +210,7 @@ impl StreamClient {
     }
 
     fn keep(&mut self, receipt: Receipt) {
+        self.session.units_remaining = receipt.claims().remaining;
         if self.receipts.len() >= RECEIPTS_MAX {
             self.receipts.pop_front();
         }
