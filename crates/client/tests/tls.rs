@@ -30,6 +30,7 @@ async fn a_stream_is_bought_and_opened_over_tls() {
     config.roots_pem = Some(pem);
     let mut stream = StreamClient::open(payer_with(config), &seller.url()).await.unwrap();
     assert!(stream.session().ws_url.starts_with("wss://"));
+    assert!(matches!(stream.next().await.unwrap(), Some(Event::Opened { .. })));
     assert!(matches!(stream.next().await.unwrap(), Some(Event::Message(_))));
 }
 
