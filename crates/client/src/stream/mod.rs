@@ -164,7 +164,8 @@ impl StreamClient {
     }
 
     /// Closes the stream, normally. Control messages that come before the end are still taken, so that the last
-    /// receipt is among [`StreamClient::receipts`].
+    /// receipt is among [`StreamClient::receipts`]. A payment whose answer does not come any more is collected by the
+    /// session's next top-up.
     pub async fn close(&mut self) -> Result<(), Error> {
         let Some(mut socket) = self.socket.take() else { return Ok(()) };
         let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
