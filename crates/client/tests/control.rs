@@ -1,4 +1,5 @@
 //! `?control=v1`: notices that are paid within the stream, and those that are not.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation ends the test")]
 
 mod support;
 

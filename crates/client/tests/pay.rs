@@ -1,4 +1,5 @@
 //! Buying sessions from a seller that checks everything, and sometimes loses it.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation ends the test")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Streams that run dry, are refused, get lost, and go on.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation ends the test")]
 
 mod support;
 

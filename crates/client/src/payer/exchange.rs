@@ -45,7 +45,7 @@ impl Payer {
         endpoint: &Endpoint,
         session: Option<&Session>,
     ) -> Result<PaymentRequired, Error> {
-        let make = || self.request(method.clone(), endpoint, session);
+        let make = || self.request(method, endpoint, session);
         let answer = self.0.http.send_until(make, |answer| !answer.is_temporary()).await?;
         read_bill(&answer)
     }
@@ -54,15 +54,15 @@ impl Payer {
     /// is to be bound to.
     pub(super) fn request(
         &self,
-        method: Method,
+        method: &Method,
         endpoint: &Endpoint,
         session: Option<&Session>,
     ) -> Result<Request<Full<Bytes>>, Error> {
         let mut request = request(method.clone(), endpoint, Bytes::new())?;
         match session {
-            Some(session) => self.authorize(request.headers_mut(), &method, endpoint, session)?,
+            Some(session) => self.authorize(request.headers_mut(), method, endpoint, session)?,
             None => {
-                if let Some(proof) = self.prove(&method, endpoint, None)? {
+                if let Some(proof) = self.prove(method, endpoint, None)? {
                     request.headers_mut().insert(DPOP, proof);
                 }
             }
@@ -132,7 +132,7 @@ impl Payer {
         sign_in: Option<&HeaderValue>,
     ) -> Result<Answer, Error> {
         let make = || {
-            let mut request = self.request(payment.method(), &payment.endpoint, session)?;
+            let mut request = self.request(&payment.method(), &payment.endpoint, session)?;
             let headers = request.headers_mut();
             headers.insert(header::PAYMENT_SIGNATURE, payment.signature.clone());
             headers.insert(header::TOLLWIRE_CLAIM, payment.claim.clone());

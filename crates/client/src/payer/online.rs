@@ -58,7 +58,7 @@ impl Payer {
         session: &Session,
     ) -> Result<T, Error> {
         let endpoint = session.route(route);
-        let make = || self.request(Method::GET, &endpoint, Some(session));
+        let make = || self.request(&Method::GET, &endpoint, Some(session));
         let answer = self.0.http.send_until(make, |answer| !answer.is_temporary()).await?;
         if answer.status == StatusCode::OK {
             Ok(json::read(message, &answer.body)?)

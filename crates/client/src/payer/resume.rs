@@ -45,11 +45,11 @@ impl Payer {
     }
 
     async fn sign_in_at(&self, endpoint: &Endpoint) -> Result<Option<Session>, Error> {
-        let make = || self.request(Method::GET, endpoint, None);
+        let make = || self.request(&Method::GET, endpoint, None);
         let answer = self.0.http.send_until(make, |answer| !answer.is_temporary()).await?;
         let Some(challenge) = self.challenge(endpoint, &answer).await? else { return Ok(None) };
         let signed = challenge.sign(&self.0.wallet, endpoint, &self.0.config.networks)?;
-        let mut request = self.request(Method::GET, endpoint, None)?;
+        let mut request = self.request(&Method::GET, endpoint, None)?;
         request.headers_mut().insert(header::SIGN_IN_WITH_X, signed);
         // Once: a challenge is good for one answer.
         let answer = self.0.http.send(request).await?;

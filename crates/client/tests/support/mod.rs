@@ -60,6 +60,7 @@ pub(crate) enum Upgrade {
     Upstream,
 }
 
+#[allow(clippy::struct_excessive_bools, reason = "each is a way in which the facilitator can fail")]
 pub(crate) struct State {
     pub(crate) base: String,
     pub(crate) pay_to: String,
