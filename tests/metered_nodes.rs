@@ -48,7 +48,7 @@ impl Nodes {
     }
 
     fn node(&self, n: usize) -> &Facilitator {
-        if n % 2 == 0 { &self.a } else { &self.b }
+        if n.is_multiple_of(2) { &self.a } else { &self.b }
     }
 }
 
