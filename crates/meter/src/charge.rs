@@ -46,6 +46,10 @@ pub struct Charge {
     captured: u64,
     /// Units served in all, as far as the ledger was told or is to be told at the end.
     pub(crate) used: u64,
+    /// Units that may be used, as the ledger last said.
+    granted: u64,
+    /// Of a stream sold by the second: units used up when its clock starts, and when that is.
+    pub(crate) clock: Option<(u64, Instant)>,
     pub(crate) signal: Arc<Signal>,
     /// The session as the hold for the open showed it.
     pub(crate) opening: Option<Box<Session>>,
@@ -104,6 +108,8 @@ impl Charge {
                 held_until: asked + opens_within,
                 captured: posted,
                 used: posted,
+                granted: posted.max(1),
+                clock: None,
                 signal: Arc::default(),
                 stage: Stage::Held,
                 revision: row.revision,
@@ -246,6 +252,7 @@ impl Charge {
             Outcome::Held { posted, session, .. } => {
                 self.captured = self.captured.max(posted);
                 self.revision = session.revision;
+                self.granted = posted.saturating_add(session.held_for(&self.stream));
                 Ok(session)
             }
             Outcome::Exhausted { held_elsewhere: true } => Err(Renewal::Elsewhere),
@@ -262,6 +269,14 @@ impl Charge {
     /// Notes what was used in all, for [`settle`](Self::settle) to tell.
     pub fn note_used(&mut self, used: u64) {
         self.used = self.used.max(used);
+    }
+
+    /// Notes when the stream ended, for [`settle`](Self::settle) to tell the seconds that had begun by then. Of streams that
+    /// are not sold by the second, nothing follows from it.
+    pub fn note_ended(&mut self, at: Instant) {
+        if let Some((base, from)) = self.clock {
+            self.note_used(base.saturating_add(begun(from, at)).min(self.granted));
+        }
     }
 
     /// Gives back what was not served, or tells the ledger that the stream has ended. What the store cannot be told
@@ -308,6 +323,11 @@ impl Drop for Charge {
         let tasks = self.shared.tasks.clone();
         tasks.spawn_on(keep_settling(shared, session, stream, fence, undo), &runtime);
     }
+}
+
+/// Seconds that have begun at `at`, of those that begin at `from`.
+pub(crate) fn begun(from: Instant, at: Instant) -> u64 {
+    at.checked_duration_since(from).map_or(0, |since| since.as_secs().saturating_add(1))
 }
 
 /// How an opening is wound up.

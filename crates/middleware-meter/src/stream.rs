@@ -5,6 +5,7 @@ use crate::tap::Tap;
 use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tollwire_meter::{Charge, Gauge, Resident};
 use tollwire_x402::Unit;
@@ -111,12 +112,14 @@ async fn keep(
         _done = served.changed() => None,
         code = charge.keep(&*tap, &()) => Some(code),
     };
+    let ended_at = Instant::now();
     if let Some(code) = code {
         tell.send_replace(Some(code));
         // The provider may finish a message that was covered; it is done when it drops its end.
         let _done = served.changed().await;
     }
     charge.note_used(tap.used());
+    charge.note_ended(ended_at);
     charge.settle().await;
     drop(resident);
 }

@@ -13,6 +13,7 @@ use std::future::pending;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tollwire_meter::{Charge, Gauge, Resident};
 use tollwire_wire::{Control, End, HeardReceiver, Inbox, Limits, Pump, Report, Side};
@@ -108,6 +109,9 @@ impl Stream {
             "stream ended"
         );
         self.charge.note_used(self.gauge.used());
+        // What followed the end were last words, which nobody pays for.
+        let last_words = report.lasted.saturating_sub(report.ended_after);
+        self.charge.note_ended(Instant::now().checked_sub(last_words).unwrap_or_else(Instant::now));
         if ended_at_once(report) && self.charge.unserved() {
             telemetry::reversed(&self.feed);
             self.shared.failures.note(self.charge.session());

@@ -36,6 +36,7 @@ impl Charge {
             Unit::Second => {
                 // Boxed, so that a stream sold whole does not carry the room for it.
                 let seconds = Box::new(Seconds::new(self, gauge));
+                self.clock = Some(seconds.clock());
                 Box::pin(by_use::keep(self, &*seconds, notices)).await
             }
             Unit::Message | Unit::Kib => Box::pin(by_use::keep(self, gauge, notices)).await,

@@ -1,5 +1,6 @@
 //! Streams sold by the second: the clock is the counter.
 
+use crate::charge::begun;
 use crate::{Charge, Gauge};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -29,6 +30,11 @@ impl<'a, G: Gauge> Seconds<'a, G> {
         Self { path, base, from, to: AtomicU64::new(base) }
     }
 
+    /// Units used up when its clock starts, and when that is.
+    pub(super) fn clock(&self) -> (u64, Instant) {
+        (self.base, self.from)
+    }
+
     /// When the unit after the `units`th begins.
     fn begins(&self, units: u64) -> Instant {
         let seconds = Duration::from_secs(units.saturating_sub(self.base));
@@ -42,11 +48,7 @@ impl<'a, G: Gauge> Seconds<'a, G> {
 
 impl<G: Gauge> Gauge for Seconds<'_, G> {
     fn used(&self) -> u64 {
-        let begun = match Instant::now().checked_duration_since(self.from) {
-            Some(since) => since.as_secs().saturating_add(1),
-            None => 0,
-        };
-        self.base.saturating_add(begun).min(self.to())
+        self.base.saturating_add(begun(self.from, Instant::now())).min(self.to())
     }
 
     fn needed(&self) -> Option<u64> {

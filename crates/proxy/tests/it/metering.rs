@@ -78,6 +78,26 @@ async fn three_seconds_last_three_seconds() {
 }
 
 #[tokio::test]
+async fn seconds_are_paid_by_an_agent_that_leaves_between_two_renewals() {
+    let feed = ticks(20).await;
+    let node = Node::start(sold_by(Unit::Second, &feed)).await;
+    let session = fund_by(&*node.ledger, Unit::Second, 1_000).await;
+    let mut socket = opened(&node, &session, "").await;
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_millis(2_300) {
+        socket.next().await.unwrap().unwrap();
+    }
+    drop(socket);
+    let over = |row: &tollwire_ledger::model::Session| row.holds.is_empty() && row.live.is_empty();
+    let row = node.wait_for(&session, "the end", over).await;
+    assert!(
+        (3..=4).contains(&row.captured),
+        "two whole seconds and the third, which had begun: {}",
+        row.captured
+    );
+}
+
+#[tokio::test]
 async fn what_the_agent_sends_counts_where_the_feed_says_so() {
     let feed = SampleFeed::start(Mode::Echo).await.unwrap();
     let mut route = sold_by(Unit::Message, &feed);
