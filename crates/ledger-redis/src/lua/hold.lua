@@ -35,6 +35,13 @@ local more = math.max(0, to - st.posted - held)
 if more > s.remaining then return short(s, id) end
 
 sweep(s)
+if replaces and hold and not string.find(s.goods, ' stream$') then
+  -- What the earlier opening used of its lease it cannot tell any more: all of it counts as used.
+  served(s, id, st, st.posted + held)
+  redis.call('HSET', KEYS[1], 'captured', digits(s.captured))
+  redis.call('HDEL', KEYS[1], 'h:' .. id)
+  hold, held = nil, 0
+end
 local till = deadline(tonumber(ARGV[5]))
 local units = held + more
 if units > 0 then

@@ -5,7 +5,7 @@ use crate::command::{Entry, EntryKind};
 use crate::model::{Hold, Session, Stream};
 use crate::{Outcome, Timestamp};
 use std::time::Duration;
-use tollwire_x402::StreamId;
+use tollwire_x402::{StreamId, Unit};
 
 /// One stream's rows while a command works on them.
 pub(super) struct Desk<'a> {
@@ -60,11 +60,17 @@ impl Desk<'_> {
         if fence.is_none() && !replaces && self.live >= streams_max {
             return Outcome::TooMany;
         }
-        let old = self.session.holds.get(self.id).copied();
-        let held = old.map_or(0, |hold| hold.units);
+        let mut old = self.session.holds.get(self.id).copied();
+        let mut held = old.map_or(0, |hold| hold.units);
         let more = to.saturating_sub(stream.posted).saturating_sub(held);
         if more > self.session.remaining() {
             return self.short();
+        }
+        if replaces && held > 0 && self.session.unit != Unit::Stream {
+            // What the earlier opening used of its lease it cannot tell any more: all of it counts as used.
+            let all = stream.posted.saturating_add(held);
+            stream = self.served(stream, all);
+            (old, held) = (None, 0);
         }
         let until = deadline(self.now, lease);
         let units = held.saturating_add(more);

@@ -202,3 +202,20 @@ fn there_must_be_a_session_to_top_up() {
     // The same payment cannot open a session of its own.
     books.play(&[(0, record(intent(5)), "foreign")]);
 }
+
+/// Otherwise an agent could have each lease for nothing by opening the same stream again before it was told.
+#[test]
+fn what_a_replaced_opening_held_counts_as_used() {
+    let mut books = Books::with_units(100);
+    books.session.as_mut().unwrap().unit = Unit::Message;
+    books.play(&[
+        (0, hold("a", None, 1), "held 1 posted 0"),
+        (0, extend("a", 1, (0, 0, 20)), "held 1 posted 0"),
+        (SECOND, hold("a", None, 1), "held 2 posted 20"),
+        (0, extend("a", 1, (20, 20, 20)), "fenced"),
+        (0, extend("a", 2, (25, 25, 25)), "held 2 posted 25"),
+        (0, Command::End { session: session_id(), stream: stream_id("a"), fence: 2, used: 25 }, "done"),
+    ]);
+    assert_eq!(books.sums(), (25, 0, 75));
+    assert_eq!(books.journal, ["Credit 100", "Capture 25"]);
+}
