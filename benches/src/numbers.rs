@@ -12,6 +12,12 @@ pub(crate) fn ratio(part: u64, whole: u64) -> String {
     format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }
 
+/// By how many thousandths `part` exceeds `whole`.
+pub(crate) fn per_mille(part: u64, whole: u64) -> i64 {
+    let share = i64::try_from(u128::from(part) * 1000 / u128::from(whole.max(1)));
+    share.unwrap_or(i64::MAX) - 1000
+}
+
 /// Nanoseconds as microseconds with three decimals.
 pub(crate) fn micros(nanos: u64) -> String {
     format!("{}.{:03}", nanos / 1000, nanos % 1000)
@@ -41,5 +47,6 @@ mod tests {
         assert_eq!(ratio(5, 0), "5.00");
         assert_eq!(micros(1_234_567), "1234.567");
         assert_eq!(kib(2560), "2.5");
+        assert_eq!((per_mille(1025, 1000), per_mille(990, 1000)), (25, -10));
     }
 }

@@ -23,6 +23,14 @@ pub(crate) fn pinned(core: &str, program: impl AsRef<Path>) -> Command {
     Command::new(program.as_ref())
 }
 
+/// Files that this process, and so each that it starts, may have open.
+pub(crate) fn files_max() -> Result<u64, Failure> {
+    let limits = fs::read_to_string("/proc/self/limits")?;
+    let line =
+        limits.lines().find(|line| line.starts_with("Max open files")).ok_or("no limit of open files")?;
+    Ok(line.split_whitespace().nth(3).unwrap_or_default().parse().unwrap_or(u64::MAX))
+}
+
 /// This program again, in one of its roles.
 pub(crate) fn role(core: &str, name: &str) -> Result<Command, Failure> {
     let mut command = pinned(core, std::env::current_exe()?);

@@ -2,18 +2,31 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::process::Command;
 use tollwire_testkit::process::{Process, free_port, wait_for_port};
 
+use crate::Failure;
+use crate::facilitator::{self, Store};
 use crate::process::{PEER_CORE, PROXY_CORE, pinned, role};
-use crate::socket::Ask;
-use crate::{Failure, facilitator};
 
 /// How long a process may take until it accepts connections.
 const START: Duration = Duration::from_secs(20);
+
+/// Agents of the product, each with a wallet and a session of its own: as many as streams are open at the same time.
+const AGENTS: u32 = 50;
+
+/// What a load is told to ask for.
+#[derive(Debug, Clone)]
+pub(crate) struct Ask {
+    pub(crate) address: SocketAddr,
+    /// Path and query.
+    pub(crate) target: String,
+    /// A file of bearer tokens, a line each; none where nobody asks for any.
+    pub(crate) tokens: Option<PathBuf>,
+}
 
 /// A running proxy.
 #[derive(Debug)]
@@ -22,7 +35,15 @@ pub(crate) struct Target {
     pub(crate) name: &'static str,
     pub(crate) pid: u32,
     pub(crate) ask: Ask,
-    _process: Process,
+    process: Process,
+}
+
+impl Target {
+    /// The last of what it printed.
+    pub(crate) fn said(&self) -> String {
+        let lines = self.process.lines();
+        lines.get(lines.len().saturating_sub(5)..).unwrap_or_default().join("; ")
+    }
 }
 
 /// Starts the upstream; where it listens.
@@ -54,21 +75,33 @@ pub(crate) async fn start(name: &'static str, dir: &Path, upstream: SocketAddr) 
     let command = match name {
         HAPROXY => haproxy(dir, port, upstream)?,
         NGINX => nginx(dir, port, upstream)?,
-        FACILITATOR => facilitator::command(dir, port, upstream).await?,
+        FACILITATOR => facilitator::command(dir, port, upstream, Store::File).await?,
         _ => ours(if name == NAIVE { "naive" } else { "pump" }, port, upstream)?,
     };
+    let mut target = begin(name, port, command).await?;
+    if name == FACILITATOR {
+        target.ask = facilitator::ask(dir, target.ask.address, "stream", AGENTS).await?;
+    }
+    Ok(target)
+}
+
+/// Starts the product in front of `upstream`; nobody has paid yet.
+pub(crate) async fn product(dir: &Path, upstream: SocketAddr, store: Store<'_>) -> Result<Target, Failure> {
+    let port = free_port()?;
+    let command = facilitator::command(dir, port, upstream, store).await?;
+    begin(FACILITATOR, port, command).await
+}
+
+/// Runs a proxy until it accepts connections on `port`.
+async fn begin(name: &'static str, port: u16, command: Command) -> Result<Target, Failure> {
     let process = Process::spawn(command)?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     wait_for_port(address, START)
         .await
         .map_err(|failure| format!("{name}: {failure}: {:?}", process.lines()))?;
     let pid = process.id().ok_or("ended at once")?;
-    let ask = if name == FACILITATOR {
-        facilitator::ask(address).await?
-    } else {
-        Ask { address, target: "/".into(), tokens: vec![] }
-    };
-    Ok(Target { name, pid, ask, _process: process })
+    let ask = Ask { address, target: "/".into(), tokens: None };
+    Ok(Target { name, pid, ask, process })
 }
 
 /// nginx with its default buffers, one process.

@@ -2,7 +2,11 @@
 
 mod exchange;
 mod idle;
+mod instructions;
 mod job;
+mod live;
+mod metering;
+mod store;
 mod upgrade;
 
 use std::net::SocketAddr;
@@ -16,7 +20,10 @@ use crate::{Failure, say, table};
 /// Rounds of every measurement; the median counts.
 const ROUNDS: usize = 7;
 
-/// What to run: `[all|throughput|echo|idle|upgrade] [--rounds N] [--only NAME,NAME]`.
+/// The measurements: four beside the rivals, and then what metering and its store cost.
+const MEASUREMENTS: [&str; 7] = ["throughput", "echo", "idle", "upgrade", "metering", "live", "store"];
+
+/// What to run: `[all|NAME] [--rounds N] [--only NAME,NAME]`.
 #[derive(Debug, Clone)]
 struct Plan {
     rounds: usize,
@@ -31,8 +38,8 @@ pub(crate) async fn run(arguments: &[String]) -> Result<(), Failure> {
     let rounds = optional(arguments, "rounds").map_or(Ok(ROUNDS), str::parse)?;
     let plan = Plan { rounds, only: only.unwrap_or_default() };
     let wanted = |name: &str| chosen == "all" || chosen == name;
-    if !["all", "throughput", "echo", "idle", "upgrade"].contains(&chosen) {
-        return Err(format!("{chosen} is none of all, throughput, echo, idle, upgrade").into());
+    if chosen != "all" && !MEASUREMENTS.contains(&chosen) {
+        return Err(format!("{chosen} is none of all, {}", MEASUREMENTS.join(", ")).into());
     }
     for program in ["/usr/sbin/nginx", "/usr/sbin/haproxy"] {
         if !Path::new(program).exists() {
@@ -44,17 +51,16 @@ pub(crate) async fn run(arguments: &[String]) -> Result<(), Failure> {
         version("/usr/sbin/haproxy", "-v").await?,
         version("/usr/sbin/nginx", "-v").await?,
     ));
-    if wanted("throughput") {
-        say(&exchange::throughput(&plan).await?);
-    }
-    if wanted("echo") {
-        say(&exchange::echo(&plan).await?);
-    }
-    if wanted("idle") {
-        say(&idle::run(&plan).await?);
-    }
-    if wanted("upgrade") {
-        say(&upgrade::run(&plan).await?);
+    for name in MEASUREMENTS.into_iter().filter(|name| wanted(name)) {
+        say(&match name {
+            "throughput" => exchange::throughput(&plan).await?,
+            "echo" => exchange::echo(&plan).await?,
+            "idle" => idle::run(&plan).await?,
+            "upgrade" => upgrade::run(&plan).await?,
+            "metering" => metering::run(&plan).await?,
+            "live" => live::run(&plan).await?,
+            _ => store::run(&plan).await?,
+        });
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The agents: take or exchange a fixed amount through the proxy, then end; or hold connections open.
 
-use std::future::pending;
+use std::fs;
 
 use futures_util::future::try_join_all;
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
@@ -19,8 +19,10 @@ pub(crate) async fn run(arguments: &[String]) -> Result<(), Failure> {
     let ask = Ask {
         address: value(arguments, "address")?,
         target: value(arguments, "target")?,
-        tokens: optional(arguments, "tokens")
-            .map_or(vec![], |list| list.split(',').map(str::to_owned).collect()),
+        tokens: match optional(arguments, "tokens") {
+            Some(file) => fs::read_to_string(file)?.lines().map(str::to_owned).collect(),
+            None => vec![],
+        },
     };
     let count = value(arguments, "count")?;
     let size = value(arguments, "size")?;
@@ -32,15 +34,14 @@ pub(crate) async fn run(arguments: &[String]) -> Result<(), Failure> {
             try_join_all((0..connections).map(|turn| exchange(&ask, turn, size, share))).await?;
             Ok(())
         }
-        "hold" => {
+        "hold" | "ticks" => {
             let sockets: Vec<TcpStream> = iter(0..connections)
                 .map(|turn| socket::open(&ask, turn))
                 .buffer_unordered(OPENING)
                 .try_collect()
                 .await?;
             say("open");
-            pending::<()>().await;
-            drop(sockets);
+            try_join_all(sockets.into_iter().map(drain)).await?;
             Ok(())
         }
         "upgrade" => {
@@ -79,6 +80,18 @@ async fn exchange(ask: &Ask, turn: usize, size: usize, count: usize) -> Result<(
         socket.read_exact(&mut answer).await?;
     }
     end(socket).await
+}
+
+/// Takes whatever comes, for ever.
+async fn drain(mut socket: TcpStream) -> Result<(), Failure> {
+    loop {
+        // Readiness first: ten thousand buffers would be this program's memory, not the proxy's, but in the way.
+        socket.readable().await?;
+        let mut bytes = [0; 16 * 1024];
+        if socket.read(&mut bytes).await? == 0 {
+            return Err("a stream ended that was to stay open".into());
+        }
+    }
 }
 
 /// Opens a stream and closes it at once.

@@ -1,9 +1,11 @@
 //! The provider: does what the query asks, at the least cost.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::MissedTickBehavior;
 
 use crate::socket::{self, CLOSE, MASKED_CLOSE, query};
 use crate::{Failure, arguments, say};
@@ -32,6 +34,7 @@ async fn serve(mut socket: TcpStream) -> Result<(), Failure> {
     match query(&target, "mode") {
         Some("blast") => blast(&mut socket, number("size"), number("count")).await,
         Some("echo") => echo(&mut socket, number("size")).await,
+        Some("ticks") => ticks(&mut socket, number("size"), number("count")).await,
         _ => hold(&mut socket).await,
     }
 }
@@ -66,6 +69,18 @@ async fn echo(socket: &mut TcpStream, size: usize) -> Result<(), Failure> {
             }
         }
         socket.write_all(&answer).await?;
+    }
+}
+
+/// `count` messages of `size` bytes a second, until the peer goes away.
+async fn ticks(socket: &mut TcpStream, size: usize, count: usize) -> Result<(), Failure> {
+    let frame = socket::frame(size)?;
+    let period = Duration::from_secs(1) / u32::try_from(count.max(1))?;
+    let mut ticks = tokio::time::interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        ticks.tick().await;
+        socket.write_all(&frame).await?;
     }
 }
 

@@ -276,20 +276,12 @@ impl FrameScanner {
         };
         let room = tally.room();
         let bytes = usize::try_from(room.bytes).ok().and_then(|most| bytes.get(..most)).unwrap_or(bytes);
-        let (mut at, mut messages) = (0, 0);
-        while let Some(&[first, second]) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
-            // Text or binary with FIN, masked as it should be; reserved bits are not ours to judge.
-            let length = usize::from(second ^ mask);
-            let next = at + header + length;
-            if !matches!(first & 0x8F, 0x81 | 0x82) || length >= 0x7E || next > bytes.len() {
-                break;
-            }
-            if T::COUNTS && messages == room.messages {
-                break;
-            }
-            at = next;
-            messages += 1;
-        }
+        // Mostly there is room for more messages than so few bytes can be; then nobody counts on the way.
+        let (at, messages) = if !T::COUNTS || room.messages >= wide(bytes.len()) {
+            short_messages::<false>(bytes, mask, header, 0)
+        } else {
+            short_messages::<true>(bytes, mask, header, room.messages)
+        };
         self.traffic.messages += messages;
         self.traffic.data_frames += messages;
         tally.skimmed(messages, wide(at));
@@ -356,6 +348,27 @@ impl FrameScanner {
         let code = if close.seen == close.code.len() { u16::from_be_bytes(close.code) } else { NO_CODE };
         self.traffic.close_code = Some(code);
     }
+}
+
+/// Whole short messages of one frame each at the beginning of `bytes`, if `BOUNDED` at most `most` of them: the bytes they
+/// take, and how many they are. `mask` is the mask bit their headers bear, `header` the length of those.
+#[inline]
+fn short_messages<const BOUNDED: bool>(bytes: &[u8], mask: u8, header: usize, most: u64) -> (usize, u64) {
+    let (mut at, mut messages) = (0, 0);
+    while let Some(&[first, second]) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
+        // Text or binary with FIN, masked as it should be; reserved bits are not ours to judge.
+        let length = usize::from(second ^ mask);
+        let next = at + header + length;
+        if !matches!(first & 0x8F, 0x81 | 0x82) || length >= 0x7E || next > bytes.len() {
+            break;
+        }
+        if BOUNDED && messages == most {
+            break;
+        }
+        at = next;
+        messages += 1;
+    }
+    (at, messages)
 }
 
 /// A length in memory as a count of bytes on the wire.
