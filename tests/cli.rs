@@ -105,4 +105,16 @@ async fn the_demo_tells_its_story_and_balances_its_books() {
     for part in ["402", "4008", "Session balance exhausted", "provider net", "fee", "gas", "unspent"] {
         assert!(out.contains(part), "{part} is missing:\n{out}");
     }
+    // Once by the stream, by the second, by the KiB, and after all top-ups: each with the paper's reason.
+    assert_eq!(
+        out.matches("CLOSE 4008 \"Session balance exhausted. Re-authorize via x402 to continue.\"").count(),
+        4
+    );
+    for used in ["bought 3 seconds for $0.03, used 3", "bought 150 KiB for $0.015, used 150"] {
+        assert!(out.contains(used), "{used} is missing:\n{out}");
+    }
+    assert!(out.contains("bought 12000 KiB for $0.12, used 12000"), "{out}");
+    assert!(out.contains("750 messages of 16 KiB, 2 top-ups, 1 connection(s)"), "{out}");
+    let hashes: Vec<&str> = out.lines().filter_map(|line| Some(line.split_once("SHA-256 ")?.1)).collect();
+    assert!(hashes.len() == 2 && hashes[0] == hashes[1], "{out}");
 }

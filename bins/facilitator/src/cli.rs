@@ -14,7 +14,8 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show the whole story in one process: pay, stream, run dry at 4008, pay again, and the books at the end.
+    /// Show the whole story in one process: pay, stream, run dry at 4008, pay again, pay on while frames flow, and the
+    /// books at the end.
     Demo,
     /// Serve a sample feed on the dev chain (play money) and print what to try.
     Dev {

@@ -15,11 +15,10 @@ use tollwire_ledger::{Clock, Ledger, SystemClock};
 use tollwire_ops::config::Log;
 use tollwire_ops::listener::{Limits, Listener};
 use tollwire_ops::shutdown::Signals;
-
 use tollwire_proxy::{FeedRoute, MAX_STREAM, ProxyConfig};
 use tollwire_settlement::dev::{self, DevChain};
 use tollwire_settlement::{Allowlist, Chain, SettlerConfig};
-use tollwire_x402::Usdc;
+use tollwire_x402::{Unit, Usdc};
 use url::Url;
 
 /// The sample feed's id.
@@ -35,21 +34,56 @@ pub(crate) struct DevNode {
     pub(crate) tasks: TaskTracker,
 }
 
-/// What the sample feed is sold at.
+/// A sample feed, and what it is sold at.
 pub(crate) struct Offer {
+    pub(crate) id: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) upstream: SocketAddr,
+    pub(crate) unit: Unit,
     pub(crate) price: Usdc,
     pub(crate) deposit_units: Vec<u64>,
     pub(crate) max_stream: Duration,
+    pub(crate) low_water: u64,
 }
 
-/// Starts a node with play money, a ledger in memory, a key of its own and the sample feed.
-pub(crate) async fn start(listen: SocketAddr, tick: Duration, offer: Offer) -> Result<DevNode, Failure> {
+impl Offer {
+    /// A feed sold by the stream, a day each, at so many atomic units.
+    pub(crate) fn new(id: &'static str, upstream: SocketAddr, price: u64, deposit_units: Vec<u64>) -> Self {
+        Self {
+            id,
+            description: "Sample ticks",
+            upstream,
+            unit: Unit::Stream,
+            price: Usdc::from_atomic(price).unwrap_or_default(),
+            deposit_units,
+            max_stream: MAX_STREAM,
+            low_water: 1,
+        }
+    }
+
+    fn feed(self) -> Result<Feed, Failure> {
+        let upstream = format!("ws://{}/", self.upstream).parse().map_err(Failure::start)?;
+        let mut route = FeedRoute::new(self.id.parse().map_err(Failure::start)?, upstream);
+        (route.unit, route.max_stream, route.low_water) = (self.unit, self.max_stream, self.low_water);
+        Ok(Feed {
+            route,
+            description: self.description.into(),
+            price: self.price,
+            deposit_units: self.deposit_units,
+            networks: vec![dev::NETWORK],
+            provider_wallet: std::collections::BTreeMap::new(),
+            dpop: tollwire_gate::feed::Dpop::default(),
+        })
+    }
+}
+
+/// Starts a node with play money, a ledger in memory, a key of its own and these feeds.
+pub(crate) async fn start(listen: SocketAddr, offers: Vec<Offer>) -> Result<DevNode, Failure> {
     if !listen.ip().is_loopback() {
         return Err(Failure::Start(format!(
             "{listen} is not loopback: the dev chain serves anybody for play money"
         )));
     }
-    let upstream = sample::start(tick).await?;
     let listener = Listener::bind(listen, Limits::default()).await?;
     let address = listener.local_addr()?;
     let url: Url = format!("http://{address}").parse().map_err(Failure::start)?;
@@ -70,21 +104,8 @@ pub(crate) async fn start(listen: SocketAddr, tick: Duration, offer: Offer) -> R
         feed_store: None,
     }
     .build()?;
-    let mut route = FeedRoute::new(
-        FEED.parse().map_err(Failure::start)?,
-        format!("ws://{upstream}/").parse().map_err(Failure::start)?,
-    );
-    route.max_stream = offer.max_stream;
-    let feed = Feed {
-        route,
-        description: "Sample ticks".into(),
-        price: offer.price,
-        deposit_units: offer.deposit_units,
-        networks: vec![dev::NETWORK],
-        provider_wallet: std::collections::BTreeMap::new(),
-        dpop: tollwire_gate::feed::Dpop::default(),
-    };
-    node.gate.feeds().configure(vec![feed], SystemClock.now()).map_err(Failure::start)?;
+    let feeds = offers.into_iter().map(Offer::feed).collect::<Result<Vec<_>, _>>()?;
+    node.gate.feeds().configure(feeds, SystemClock.now()).map_err(Failure::start)?;
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     tasks.spawn(listener.serve(
@@ -96,6 +117,11 @@ pub(crate) async fn start(listen: SocketAddr, tick: Duration, offer: Offer) -> R
 }
 
 impl DevNode {
+    /// Where sessions of a feed are bought.
+    pub(crate) fn session_url(&self, feed: &str) -> String {
+        format!("{}feeds/{feed}/session", self.url)
+    }
+
     /// Ends it.
     pub(crate) async fn stop(self) {
         self.stop.cancel();
@@ -110,9 +136,9 @@ impl DevNode {
 pub(crate) async fn run(listen: SocketAddr) -> Result<(), Failure> {
     tollwire_ops::logging::install(&Log { filter: Some("warn".into()), json: false })?;
     let mut signals = Signals::listen()?;
-    let cent = Usdc::from_atomic(10_000).unwrap_or_default();
-    let offer = Offer { price: cent, deposit_units: vec![100, 10, 1], max_stream: MAX_STREAM };
-    let dev = start(listen, Duration::from_millis(500), offer).await?;
+    let upstream = sample::start(Duration::from_millis(500)).await?;
+    // A cent per stream.
+    let dev = start(listen, vec![Offer::new(FEED, upstream, 10_000, vec![100, 10, 1])]).await?;
     let url = dev.url.as_str().trim_end_matches('/').to_owned();
     say::line(format!("Facilitator listening on {url} (dev chain: play money; nothing is kept)"));
     say::line(format!(

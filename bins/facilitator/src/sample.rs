@@ -1,4 +1,8 @@
-//! A sample upstream: live ticks over WebSocket, for `dev` and `demo`.
+//! Sample upstreams over WebSocket, for `dev` and `demo`: live ticks, and a flood of bytes.
+
+mod flood;
+
+pub(crate) use flood::Flood;
 
 use crate::failure::Failure;
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -8,15 +12,23 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_util::task::TaskTracker;
 
-/// Binds the feed on a free port of this machine and serves it for as long as the process lives.
+/// Serves ticks.
 pub(crate) async fn start(every: Duration) -> Result<SocketAddr, Failure> {
+    bind(move |socket| ticks(socket, every)).await
+}
+
+/// Binds a feed on a free port of this machine and serves it for as long as the process lives.
+async fn bind<F>(serve: impl Fn(TcpStream) -> F + Send + 'static) -> Result<SocketAddr, Failure>
+where
+    F: Future<Output = Result<(), Error>> + Send + 'static,
+{
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(Failure::start)?;
     let address = listener.local_addr().map_err(Failure::start)?;
     let tasks = TaskTracker::new();
     let connections = tasks.clone();
     tasks.spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
-            connections.spawn(ticks(socket, every));
+            connections.spawn(serve(socket));
         }
     });
     Ok(address)
