@@ -179,7 +179,7 @@ pub enum Command {
     ///
     /// Done, Replayed (this transaction is attached, or the refund needs none any more), Unknown, Conflict (it has not
     /// `made` transactions, so that whoever made this one did not know of all; or as many as
-    /// [`ATTEMPTS_MAX`](crate::model::Refund::ATTEMPTS_MAX)).
+    /// [`ATTEMPTS_MAX`](crate::model::Outgoing::ATTEMPTS_MAX)).
     AttachRefund {
         /// Whose.
         session: SessionId,

@@ -3,8 +3,10 @@
 //! For every session, always: `captured + held + remaining + refunded + expired == bought`.
 
 mod debug;
+mod outgoing;
 mod refund;
 
+pub use outgoing::Outgoing;
 pub use refund::{Refund, RefundFate, RefundId, RefundOrder};
 
 use crate::Timestamp;

@@ -6,8 +6,8 @@ use crate::send::Lane;
 use crate::turn::Turns;
 use serde_json::Value;
 use tollwire_exact::evm::{Address, Checked, Dialect, Domain, PrivateKey, check_static};
-use tollwire_ledger::model::{Attempt, Landing, Payment, Refund};
-use tollwire_settlement::chain::{BoxFuture, Payout, Turn};
+use tollwire_ledger::model::{Attempt, Landing, Outgoing, Payment};
+use tollwire_settlement::chain::{BoxFuture, Delivery, Turn};
 use tollwire_settlement::{Chain, ChainError, ChainInfo, Identified, Observation, Refusal};
 use tollwire_x402::v2::PaymentRequirements;
 use tollwire_x402::{Usdc, reason};
@@ -114,20 +114,24 @@ impl Chain for EvmChain {
         Box::pin(self.observe_payment(payment))
     }
 
-    fn refund_gas<'a>(&'a self, to: &'a str) -> BoxFuture<'a, Result<Usdc, ChainError>> {
-        Box::pin(self.refund_cost(to))
+    fn outgoing_gas<'a>(&'a self, to: &'a str) -> BoxFuture<'a, Result<Usdc, ChainError>> {
+        Box::pin(self.transfer_cost(to))
     }
 
-    fn prepare_refund<'a>(
+    fn prepare_outgoing<'a>(
         &'a self,
-        refund: &'a Refund,
+        outgoing: &'a Outgoing,
         turn: &'a dyn Turn,
     ) -> BoxFuture<'a, Result<Attempt, ChainError>> {
-        Box::pin(self.prepare_payout(refund, turn))
+        Box::pin(self.prepare_transfer(outgoing, turn))
     }
 
-    fn observe_refund<'a>(&'a self, refund: &'a Refund) -> BoxFuture<'a, Result<Payout, ChainError>> {
-        Box::pin(self.observe_payout(refund))
+    fn observe_outgoing<'a>(&'a self, outgoing: &'a Outgoing) -> BoxFuture<'a, Result<Delivery, ChainError>> {
+        Box::pin(self.observe_transfer(outgoing))
+    }
+
+    fn custody(&self) -> BoxFuture<'_, Result<Usdc, ChainError>> {
+        Box::pin(self.wallet_balance())
     }
 
     fn block_time<'a>(&'a self, landing: &'a Landing) -> BoxFuture<'a, Result<Option<u64>, ChainError>> {

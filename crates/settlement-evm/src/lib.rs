@@ -15,7 +15,7 @@ mod contract;
 mod error;
 mod node;
 mod observe;
-mod refund;
+mod outgoing;
 mod rpc;
 mod send;
 mod turn;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::future::Future;
 use std::pin::Pin;
-use tollwire_ledger::model::{Attempt, Landing, Payment, Refund};
+use tollwire_ledger::model::{Attempt, Landing, Outgoing, Payment};
 use tollwire_x402::v2::{Extra, PaymentRequirements};
 use tollwire_x402::{Network, PaymentId, Usdc};
 
@@ -76,8 +76,8 @@ pub enum ChainError {
     /// safe, because the token contract takes each authorization once.
     #[error("transaction superseded: {0}")]
     Superseded(String),
-    /// This chain, as it is configured, can pay nobody back: the text says what to change.
-    #[error("refunds cannot be paid: {0}")]
+    /// This chain, as it is configured, can pay nobody: the text says what to change.
+    #[error("nothing can be paid from the deposit wallet: {0}")]
     CannotPay(String),
 }
 
@@ -92,10 +92,10 @@ pub enum Observation {
     Pending(Option<String>),
 }
 
-/// What became of a refund's transactions, as far as the chain can prove it.
+/// What became of the transactions of an outgoing transfer, as far as the chain can prove it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Payout {
-    /// The money is in the payer's account, final enough for this chain's configuration.
+pub enum Delivery {
+    /// The money is in the payee's account, final enough for this chain's configuration.
     Landed(Landing),
     /// One of them may still land. With the hash of the one we wait for.
     Pending(String),
@@ -150,27 +150,42 @@ pub trait Chain: Send + Sync {
     /// submitted the same authorization, or the payer may have cancelled it.
     fn observe<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, Result<Observation, ChainError>>;
 
-    /// What paying this account back would cost now, in USDC at the configured rate. [`ChainError::CannotPay`] (the
+    /// What a transfer to this account would cost now, in USDC at the configured rate. [`ChainError::CannotPay`] (the
     /// default) if the chain cannot do that at all.
-    fn refund_gas<'a>(&'a self, _to: &'a str) -> BoxFuture<'a, Result<Usdc, ChainError>> {
+    fn outgoing_gas<'a>(&'a self, _to: &'a str) -> BoxFuture<'a, Result<Usdc, ChainError>> {
         cannot_pay()
     }
 
-    /// Signs a transaction that pays a refund. Nothing leaves.
+    /// Signs a transaction that makes an outgoing transfer. Nothing leaves.
     ///
     /// A plain transfer can be made twice, so this is refused unless, of the transactions made before and this one, at
     /// most one can ever land: it takes the account nonce of those that may, or they are proven dead.
-    fn prepare_refund<'a>(
+    fn prepare_outgoing<'a>(
         &'a self,
-        _refund: &'a Refund,
+        _outgoing: &'a Outgoing,
         _turn: &'a dyn Turn,
     ) -> BoxFuture<'a, Result<Attempt, ChainError>> {
         cannot_pay()
     }
 
-    /// Looks up what became of a refund, by its transactions and by the token's own logs.
-    fn observe_refund<'a>(&'a self, _refund: &'a Refund) -> BoxFuture<'a, Result<Payout, ChainError>> {
+    /// Looks up what became of an outgoing transfer, by its transactions and by the token's own logs.
+    fn observe_outgoing<'a>(
+        &'a self,
+        _outgoing: &'a Outgoing,
+    ) -> BoxFuture<'a, Result<Delivery, ChainError>> {
         cannot_pay()
+    }
+
+    /// What the deposit wallet holds now. [`ChainError::CannotPay`] (the default) if the chain cannot tell; nothing is
+    /// paid out to providers then.
+    fn custody(&self) -> BoxFuture<'_, Result<Usdc, ChainError>> {
+        cannot_pay()
+    }
+
+    /// The newest block (or slot) whose deposits no reorganisation can take away any more, so that they may be paid out.
+    /// `None` (the default) if whatever this chain reports as landed is as final as that.
+    fn final_block(&self) -> BoxFuture<'_, Result<Option<u64>, ChainError>> {
+        Box::pin(std::future::ready(Ok(None)))
     }
 
     /// When the block of a landing was made, by the chain's clock, in seconds since the epoch. `None` (the default) if

@@ -9,13 +9,13 @@
 
 mod check;
 mod faults;
-mod payout;
+mod outgoing;
 mod world;
 
 pub use faults::{BroadcastFault, Faults};
 pub use world::Transfer;
 
-use crate::chain::{BoxFuture, Payout, Turn};
+use crate::chain::{BoxFuture, Delivery, Turn};
 use crate::{Chain, ChainError, ChainInfo, Identified, Observation, Refusal};
 use serde_json::Value;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,7 +23,7 @@ use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 use tollwire_exact::evm::Address;
 use tollwire_ledger::Clock;
-use tollwire_ledger::model::{Attempt, Landing, Payment, Refund};
+use tollwire_ledger::model::{Attempt, Landing, Outgoing, Payment};
 use tollwire_x402::v2::{Extra, PaymentRequirements};
 use tollwire_x402::{Network, Usdc, asset, reason};
 use world::{Carried, Use, World};
@@ -322,28 +322,35 @@ impl Chain for DevChain {
         })
     }
 
-    fn refund_gas<'a>(&'a self, _to: &'a str) -> BoxFuture<'a, Result<Usdc, ChainError>> {
+    fn outgoing_gas<'a>(&'a self, _to: &'a str) -> BoxFuture<'a, Result<Usdc, ChainError>> {
         Box::pin(async move {
             self.reach().await?;
             Ok(self.config.gas)
         })
     }
 
-    fn prepare_refund<'a>(
+    fn prepare_outgoing<'a>(
         &'a self,
-        refund: &'a Refund,
+        outgoing: &'a Outgoing,
         turn: &'a dyn Turn,
     ) -> BoxFuture<'a, Result<Attempt, ChainError>> {
         Box::pin(async move {
             self.reach().await?;
-            self.prepare_payout(refund, turn)
+            self.prepare_transfer(outgoing, turn)
         })
     }
 
-    fn observe_refund<'a>(&'a self, refund: &'a Refund) -> BoxFuture<'a, Result<Payout, ChainError>> {
+    fn observe_outgoing<'a>(&'a self, outgoing: &'a Outgoing) -> BoxFuture<'a, Result<Delivery, ChainError>> {
         Box::pin(async move {
             self.reach().await?;
-            self.look_for_payout(refund)
+            self.look_for_transfer(outgoing)
+        })
+    }
+
+    fn custody(&self) -> BoxFuture<'_, Result<Usdc, ChainError>> {
+        Box::pin(async move {
+            self.reach().await?;
+            Ok(self.balance_of(&self.info.deposit_wallet))
         })
     }
 

@@ -278,9 +278,9 @@ async fn a_process_that_wakes_up_late_attaches_and_sends_nothing() {
     let (id, _) = slow.refund(&session).await.unwrap().unwrap();
     let ordered = scene.ledger.refund(&id).await.unwrap().unwrap();
     let turn = scene.chain.turn().await.unwrap();
-    let stale = scene.chain.prepare_refund(&ordered, turn.as_ref()).await.unwrap();
+    let stale = scene.chain.prepare_outgoing(&ordered.outgoing(), turn.as_ref()).await.unwrap();
     drop(turn);
-    scene.chain.take_payout_nonce();
+    scene.chain.take_wallet_nonce();
     let paid = slow.await_refund(&id, WAIT).await.unwrap();
     assert!(matches!(paid.fate, RefundFate::Paid(_)), "{paid:?}");
     let attach = Command::AttachRefund { session: id.session.clone(), number: 1, made: 0, attempt: stale };

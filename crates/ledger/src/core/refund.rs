@@ -3,7 +3,7 @@
 use super::session::{answered, journalled};
 use super::{Applied, Slot, lapse};
 use crate::command::{Entry, EntryKind};
-use crate::model::{Attempt, Landing, Refund, RefundFate, RefundOrder, Session};
+use crate::model::{Attempt, Landing, Outgoing, Refund, RefundFate, RefundOrder, Session};
 use crate::outcome::View;
 use crate::{Outcome, Timestamp};
 use tollwire_x402::Usdc;
@@ -67,7 +67,7 @@ pub(super) fn attach(slot: Slot, made: u32, attempt: &Attempt, now: Timestamp) -
     if attached || refund.fate != RefundFate::Pending {
         return shown(Outcome::Replayed, session, refund, now);
     }
-    if usize::try_from(made) != Ok(refund.attempts.len()) || refund.attempts.len() >= Refund::ATTEMPTS_MAX {
+    if usize::try_from(made) != Ok(refund.attempts.len()) || refund.attempts.len() >= Outgoing::ATTEMPTS_MAX {
         return Applied::unchanged(Outcome::Conflict);
     }
     refund.attempts.push(attempt.clone());

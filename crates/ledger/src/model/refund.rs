@@ -1,6 +1,6 @@
 //! Refunds: what goes back to a payer, by which transactions, and whether it arrived.
 
-use super::{Attempt, Landing};
+use super::{Attempt, Landing, Outgoing};
 use crate::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -60,7 +60,7 @@ pub struct Refund {
     pub order: RefundOrder,
     /// When it was ordered.
     pub ordered: Timestamp,
-    /// Transactions made for it, oldest first; at most [`Refund::ATTEMPTS_MAX`]. Of them no two can both land.
+    /// Transactions made for it, oldest first; at most [`Outgoing::ATTEMPTS_MAX`]. Of them no two can both land.
     pub attempts: Vec<Attempt>,
     /// Where it stands.
     pub fate: RefundFate,
@@ -78,6 +78,17 @@ pub enum RefundFate {
 }
 
 impl Refund {
-    /// The most transactions made for one refund.
-    pub const ATTEMPTS_MAX: usize = 32;
+    /// The transfer that it is.
+    pub fn outgoing(&self) -> Outgoing {
+        let order = &self.order;
+        Outgoing {
+            network: order.network,
+            asset: order.asset.clone(),
+            from: order.from.clone(),
+            to: order.to.clone(),
+            amount: order.amount(),
+            ordered: self.ordered,
+            attempts: self.attempts.clone(),
+        }
+    }
 }

@@ -7,7 +7,7 @@ use tollwire_exact::evm::{Payload, PrivateKey};
 use tollwire_ledger::memory::MemoryLedger;
 use tollwire_ledger::model::{Attempt, Landing, Refund, RefundFate, RefundOrder};
 use tollwire_ledger::{Clock, Command, Ledger, Outcome, SystemClock};
-use tollwire_settlement::{Chain, ChainError, Payout, Settled, Settler, SettlerConfig};
+use tollwire_settlement::{Chain, ChainError, Delivery, Settled, Settler, SettlerConfig};
 use tollwire_settlement_evm::EvmChain;
 use tollwire_testkit::link::{FaultLink, Faults};
 use tollwire_x402::{SessionId, Usdc};
@@ -37,7 +37,7 @@ async fn owed(world: &World) -> Refund {
 
 async fn prepare(chain: &EvmChain, refund: &mut Refund) -> Result<Attempt, ChainError> {
     let turn = chain.turn().await?;
-    let attempt = chain.prepare_refund(refund, turn.as_ref()).await?;
+    let attempt = chain.prepare_outgoing(&refund.outgoing(), turn.as_ref()).await?;
     refund.attempts.push(attempt.clone());
     Ok(attempt)
 }
@@ -45,10 +45,10 @@ async fn prepare(chain: &EvmChain, refund: &mut Refund) -> Result<Attempt, Chain
 async fn until_paid(chain: &EvmChain, refund: &Refund) -> Landing {
     let looking = async {
         loop {
-            match chain.observe_refund(refund).await.unwrap() {
-                Payout::Landed(landing) => return landing,
-                Payout::Pending(_) => tokio::time::sleep(Duration::from_millis(5)).await,
-                Payout::Clear => panic!("proven dead"),
+            match chain.observe_outgoing(&refund.outgoing()).await.unwrap() {
+                Delivery::Landed(landing) => return landing,
+                Delivery::Pending(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+                Delivery::Clear => panic!("proven dead"),
             }
         }
     };
@@ -68,9 +68,9 @@ async fn the_money_goes_back_to_the_payer_and_the_gas_is_told() {
     let world = World::base().await;
     let mut refund = owed(&world).await;
     let payer = world.payer.address().to_string();
-    let estimate = world.chain.refund_gas(&payer).await.unwrap();
+    let estimate = world.chain.outgoing_gas(&payer).await.unwrap();
     assert!(estimate > Usdc::ZERO);
-    assert_eq!(world.chain.observe_refund(&refund).await.unwrap(), Payout::Clear);
+    assert_eq!(world.chain.observe_outgoing(&refund.outgoing()).await.unwrap(), Delivery::Clear);
     let sent = prepare(&world.chain, &mut refund).await.unwrap();
     world.chain.broadcast(&sent).await.unwrap();
     let landing = until_paid(&world.chain, &refund).await;
@@ -108,7 +108,10 @@ async fn a_refund_the_node_never_saw_keeps_its_nonce() {
     let mut refund = owed(&world).await;
     let lost = prepare(&world.chain, &mut refund).await.unwrap();
     let restarted = world.restarted().await;
-    assert_eq!(restarted.observe_refund(&refund).await.unwrap(), Payout::Pending(lost.tx.clone()));
+    assert_eq!(
+        restarted.observe_outgoing(&refund.outgoing()).await.unwrap(),
+        Delivery::Pending(lost.tx.clone())
+    );
     let again = prepare(&restarted, &mut refund).await.unwrap();
     assert_eq!(again.nonce, lost.nonce);
     restarted.broadcast(&lost).await.unwrap();
@@ -127,12 +130,15 @@ async fn a_superseded_refund_is_made_again_only_after_proof_of_its_death() {
     settle(&world.chain, &mut other).await;
     assert_eq!(other.attempts[0].nonce, lost.nonce);
     for _ in 0..3 {
-        assert_eq!(world.chain.observe_refund(&refund).await.unwrap(), Payout::Pending(lost.tx.clone()));
+        assert_eq!(
+            world.chain.observe_outgoing(&refund.outgoing()).await.unwrap(),
+            Delivery::Pending(lost.tx.clone())
+        );
         let error = prepare(&world.chain, &mut refund).await.unwrap_err();
         assert!(matches!(&error, ChainError::Refused(text) if text.contains("proven")), "{error}");
         world.anvil.mine(1).await.unwrap();
     }
-    assert_eq!(world.chain.observe_refund(&refund).await.unwrap(), Payout::Clear);
+    assert_eq!(world.chain.observe_outgoing(&refund.outgoing()).await.unwrap(), Delivery::Clear);
     let next = prepare(&world.chain, &mut refund).await.unwrap();
     assert_ne!(next.nonce, lost.nonce);
     world.chain.broadcast(&next).await.unwrap();
@@ -157,9 +163,12 @@ async fn a_reverted_refund_is_made_again() {
     world.anvil.succeeded(&emptied).await.unwrap();
     world.chain.broadcast(&first).await.unwrap();
     world.mined(&first.tx).await;
-    assert_eq!(world.chain.observe_refund(&refund).await.unwrap(), Payout::Pending(first.tx.clone()));
+    assert_eq!(
+        world.chain.observe_outgoing(&refund.outgoing()).await.unwrap(),
+        Delivery::Pending(first.tx.clone())
+    );
     world.anvil.mine(2).await.unwrap();
-    assert_eq!(world.chain.observe_refund(&refund).await.unwrap(), Payout::Clear);
+    assert_eq!(world.chain.observe_outgoing(&refund.outgoing()).await.unwrap(), Delivery::Clear);
     let error = prepare(&world.chain, &mut refund).await.unwrap_err();
     assert!(matches!(error, ChainError::Refused(_)), "{error}");
     world.anvil.mint(&wallet, PRICE).await.unwrap();
@@ -173,7 +182,7 @@ async fn a_reverted_refund_is_made_again() {
 async fn a_deposit_wallet_of_another_key_cannot_pay_back_and_says_so() {
     let world = World::with(8453, |config| config.pay_to = Some(STRANGER.to_owned())).await;
     let payer = world.payer.address().to_string();
-    let error = world.chain.refund_gas(&payer).await.unwrap_err();
+    let error = world.chain.outgoing_gas(&payer).await.unwrap_err();
     assert!(matches!(&error, ChainError::CannotPay(text) if text.contains("pay_to")), "{error}");
 }
 

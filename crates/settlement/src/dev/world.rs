@@ -1,6 +1,6 @@
 //! The dev chain's state: balances, used authorizations, blocks, receipts.
 
-use super::payout::Account;
+use super::outgoing::Account;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +20,7 @@ pub struct Transfer {
     pub to: String,
     /// How much.
     pub amount: Usdc,
-    /// The authorization's nonce, `0x` and 64 hexadecimal digits; of a refund, which has none, its account nonce.
+    /// The authorization's nonce, `0x` and 64 hexadecimal digits; of an outgoing transfer, which has none, its account nonce.
     pub nonce: String,
 }
 

@@ -7,17 +7,17 @@
 //! - A transaction is made in the knowledge of all attached before it, and the ledger attaches it only if that is still
 //!   all (`made`), so a process that lost its lease meanwhile attaches nothing.
 //! - The chain makes another only if at most one of all can land: under the account nonce of the one that still may, or
-//!   once all are proven dead ([`Chain::prepare_refund`]).
+//!   once all are proven dead ([`Chain::prepare_outgoing`]).
 
 use super::lease::Lease;
 use super::refund::{count, incomplete};
 use super::work::Timing;
 use super::{Shared, unexpected};
-use crate::chain::Payout;
+use crate::chain::Delivery;
 use crate::{Chain, ChainError, SettleError};
 use std::time::Duration;
 use tokio::time::Instant;
-use tollwire_ledger::model::{Landing, Refund, RefundFate, RefundId};
+use tollwire_ledger::model::{Landing, Outgoing, Refund, RefundFate, RefundId};
 use tollwire_ledger::{Command, Outcome};
 
 /// Pause before another transaction is tried, whatever became of the last try.
@@ -102,16 +102,16 @@ impl Shared {
         let chain = self
             .chain(network)
             .ok_or_else(|| ChainError::CannotPay(format!("no chain is configured for {network}")))?;
-        match chain.observe_refund(&refund).await? {
-            Payout::Landed(landing) => self.refunded(chain.as_ref(), id, landing).await,
-            Payout::Clear if timing.attempt_due() => {
+        match chain.observe_outgoing(&refund.outgoing()).await? {
+            Delivery::Landed(landing) => self.refunded(chain.as_ref(), id, landing).await,
+            Delivery::Clear if timing.attempt_due() => {
                 self.next_transfer(chain.as_ref(), id, &refund, timing).await
             }
-            Payout::Pending(_) if self.is_stuck(&refund) && timing.attempt_due() => {
+            Delivery::Pending(_) if self.is_stuck(&refund) && timing.attempt_due() => {
                 self.next_transfer(chain.as_ref(), id, &refund, timing).await
             }
-            Payout::Clear => Ok(Step::Wait),
-            Payout::Pending(tx) => {
+            Delivery::Clear => Ok(Step::Wait),
+            Delivery::Pending(tx) => {
                 if let Some(last) = refund.attempts.last()
                     && timing.resend_due()
                 {
@@ -133,7 +133,7 @@ impl Shared {
         let Some(last) = refund.attempts.last() else { return false };
         let doublings = u32::try_from(refund.attempts.len().saturating_sub(1)).unwrap_or(u32::MAX).min(16);
         let patience = self.config.attempt_after.saturating_mul(1_u32 << doublings);
-        refund.attempts.len() < Refund::ATTEMPTS_MAX / 2 && self.clock.now().since(last.at) >= patience
+        refund.attempts.len() < Outgoing::ATTEMPTS_MAX / 2 && self.clock.now().since(last.at) >= patience
     }
 
     /// Makes a transaction, remembers it, and only then lets it out.
@@ -146,7 +146,7 @@ impl Shared {
     ) -> Result<Step, SettleError> {
         let turn = chain.turn().await?;
         timing.attempted(NEXT_AFTER);
-        let attempt = chain.prepare_refund(refund, turn.as_ref()).await?;
+        let attempt = chain.prepare_outgoing(&refund.outgoing(), turn.as_ref()).await?;
         let command = Command::AttachRefund {
             session: id.session.clone(),
             number: id.number,

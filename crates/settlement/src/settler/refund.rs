@@ -107,7 +107,7 @@ impl Settler {
             .chain(row.network)
             .ok_or_else(|| ChainError::CannotPay(format!("no chain is configured for {}", row.network)))?;
         let value = refundable(row).ok_or_else(contradictory)?;
-        let gas = chain.refund_gas(&row.payer).await?.min(value);
+        let gas = chain.outgoing_gas(&row.payer).await?.min(value);
         Ok(RefundOrder {
             number: row.refunds.checked_add(1).ok_or_else(contradictory)?,
             units: row.remaining(),

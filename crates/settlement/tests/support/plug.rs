@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
 use tollwire_ledger::command::Entry;
-use tollwire_ledger::model::{Attempt, Landing, Payment, Refund, RefundId, Session, Stream};
+use tollwire_ledger::model::{Attempt, Landing, Outgoing, Payment, Refund, RefundId, Session, Stream};
 use tollwire_ledger::{Command, Error, Ledger, Outcome, Timestamp, Watched};
-use tollwire_settlement::chain::{BoxFuture, Payout, Turn};
+use tollwire_settlement::chain::{BoxFuture, Delivery, Turn};
 use tollwire_settlement::{Chain, ChainError, ChainInfo, Identified, Observation, Refusal};
 use tollwire_x402::v2::PaymentRequirements;
 use tollwire_x402::{PaymentId, SessionId, StreamId, Usdc};
@@ -207,20 +207,28 @@ impl Chain for PluggedChain {
         Box::pin(self.plug.pass(self.inner.observe(payment)))
     }
 
-    fn refund_gas<'a>(&'a self, to: &'a str) -> BoxFuture<'a, Result<Usdc, ChainError>> {
-        Box::pin(self.plug.pass(self.inner.refund_gas(to)))
+    fn outgoing_gas<'a>(&'a self, to: &'a str) -> BoxFuture<'a, Result<Usdc, ChainError>> {
+        Box::pin(self.plug.pass(self.inner.outgoing_gas(to)))
     }
 
-    fn prepare_refund<'a>(
+    fn prepare_outgoing<'a>(
         &'a self,
-        refund: &'a Refund,
+        outgoing: &'a Outgoing,
         turn: &'a dyn Turn,
     ) -> BoxFuture<'a, Result<Attempt, ChainError>> {
-        Box::pin(self.plug.pass(self.inner.prepare_refund(refund, turn)))
+        Box::pin(self.plug.pass(self.inner.prepare_outgoing(outgoing, turn)))
     }
 
-    fn observe_refund<'a>(&'a self, refund: &'a Refund) -> BoxFuture<'a, Result<Payout, ChainError>> {
-        Box::pin(self.plug.pass(self.inner.observe_refund(refund)))
+    fn observe_outgoing<'a>(&'a self, outgoing: &'a Outgoing) -> BoxFuture<'a, Result<Delivery, ChainError>> {
+        Box::pin(self.plug.pass(self.inner.observe_outgoing(outgoing)))
+    }
+
+    fn custody(&self) -> BoxFuture<'_, Result<Usdc, ChainError>> {
+        Box::pin(self.plug.pass(self.inner.custody()))
+    }
+
+    fn final_block(&self) -> BoxFuture<'_, Result<Option<u64>, ChainError>> {
+        Box::pin(self.plug.pass(self.inner.final_block()))
     }
 
     fn block_time<'a>(&'a self, landing: &'a Landing) -> BoxFuture<'a, Result<Option<u64>, ChainError>> {

@@ -1,15 +1,15 @@
-//! Paying back on the dev chain: plain transfers from the deposit wallet, which has account nonces as on a real chain.
+//! Paying out on the dev chain: plain transfers from the deposit wallet, which has account nonces as on a real chain.
 //! Each nonce goes to one transaction, and a plain transfer made under two nonces moves money twice.
 
 use super::DevChain;
 use super::faults::BroadcastFault;
 use super::world::{self, Transfer, World};
 use crate::ChainError;
-use crate::chain::{Payout, Turn};
+use crate::chain::{Delivery, Turn};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use tokio::time::Instant;
-use tollwire_ledger::model::{Attempt, Landing, Refund};
+use tollwire_ledger::model::{Attempt, Landing, Outgoing};
 use tollwire_x402::Usdc;
 
 /// What such a transaction says.
@@ -20,7 +20,7 @@ pub(super) struct Paying {
     to: String,
     amount: Usdc,
     account_nonce: u64,
-    /// Which of the transactions for this refund it is.
+    /// Which of the transactions for this transfer it is.
     serial: usize,
 }
 
@@ -48,7 +48,7 @@ impl Account {
 
 impl DevChain {
     /// Somebody else sends a transaction from the deposit wallet; it moves no money.
-    pub fn take_payout_nonce(&self) {
+    pub fn take_wallet_nonce(&self) {
         let mut world = self.world();
         let next = world.account.next();
         world.account.take(next, "elsewhere", None);
@@ -87,27 +87,26 @@ impl DevChain {
         if ours { Ok(()) } else { superseded() }
     }
 
-    pub(super) fn prepare_payout(&self, refund: &Refund, _turn: &dyn Turn) -> Result<Attempt, ChainError> {
-        let order = &refund.order;
+    pub(super) fn prepare_transfer(&self, order: &Outgoing, _turn: &dyn Turn) -> Result<Attempt, ChainError> {
         if !order.from.eq_ignore_ascii_case(&self.info.deposit_wallet) {
             let why = format!("{} is not the deposit wallet any more", order.from);
             return Err(ChainError::CannotPay(why));
         }
         let world = self.world();
-        let account_nonce = match Self::standing(&world, refund)? {
+        let account_nonce = match Self::standing(&world, order)? {
             Standing::Landed(..) => return Err(ChainError::Refused("it has landed".into())),
             Standing::Open(nonce) => nonce,
             Standing::Clear => world.account.next(),
         };
-        if world.balance(&order.from) < order.amount() {
+        if world.balance(&order.from) < order.amount {
             return Err(ChainError::Refused("the deposit wallet holds less than that".into()));
         }
         let paying = Paying {
             from: order.from.to_ascii_lowercase(),
             to: order.to.to_ascii_lowercase(),
-            amount: order.amount(),
+            amount: order.amount,
             account_nonce,
-            serial: refund.attempts.len(),
+            serial: order.attempts.len(),
         };
         let raw = serde_json::to_vec(&paying).unwrap_or_default();
         Ok(Attempt {
@@ -119,28 +118,28 @@ impl DevChain {
         })
     }
 
-    pub(super) fn look_for_payout(&self, refund: &Refund) -> Result<Payout, ChainError> {
-        let Some(last) = refund.attempts.last() else { return Ok(Payout::Clear) };
+    pub(super) fn look_for_transfer(&self, outgoing: &Outgoing) -> Result<Delivery, ChainError> {
+        let Some(last) = outgoing.attempts.last() else { return Ok(Delivery::Clear) };
         if self.faults.sees_nothing() {
-            return Ok(Payout::Pending(last.tx.clone()));
+            return Ok(Delivery::Pending(last.tx.clone()));
         }
         let world = self.world();
-        Ok(match Self::standing(&world, refund)? {
-            Standing::Landed(tx, _, seen) if seen > Instant::now() => Payout::Pending(tx),
+        Ok(match Self::standing(&world, outgoing)? {
+            Standing::Landed(tx, _, seen) if seen > Instant::now() => Delivery::Pending(tx),
             Standing::Landed(tx, block, _) => {
-                let mined = refund.attempts.iter().filter(|attempt| world.is_mined(&attempt.tx)).count();
+                let mined = outgoing.attempts.iter().filter(|attempt| world.is_mined(&attempt.tx)).count();
                 let gas = u64::try_from(mined).ok().and_then(|count| self.config.gas.checked_mul(count));
-                Payout::Landed(Landing { tx, block, gas: gas.unwrap_or(Usdc::MAX) })
+                Delivery::Landed(Landing { tx, block, gas: gas.unwrap_or(Usdc::MAX) })
             }
-            Standing::Open(_) => Payout::Pending(last.tx.clone()),
-            Standing::Clear => Payout::Clear,
+            Standing::Open(_) => Delivery::Pending(last.tx.clone()),
+            Standing::Clear => Delivery::Clear,
         })
     }
 
-    /// What the account's nonces prove of a refund's transactions.
-    fn standing(world: &World, refund: &Refund) -> Result<Standing, ChainError> {
+    /// What the account's nonces prove of a transfer's transactions.
+    fn standing(world: &World, outgoing: &Outgoing) -> Result<Standing, ChainError> {
         let mut open = None;
-        for attempt in &refund.attempts {
+        for attempt in &outgoing.attempts {
             let nonce = Self::read_paying(attempt).map(|paying| paying.account_nonce);
             let nonce = nonce
                 .ok_or_else(|| ChainError::Unavailable("stored attempt is no dev transaction".into()))?;
@@ -156,7 +155,7 @@ impl DevChain {
     }
 }
 
-/// What may become of a refund's transactions.
+/// What may become of a transfer's transactions.
 enum Standing {
     /// This one moved the money, in this block, for everybody to see from then on.
     Landed(String, u64, Instant),

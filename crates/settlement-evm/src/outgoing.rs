@@ -1,7 +1,8 @@
-//! Paying back: plain USDC transfers from the settlement key's own account, of which at most one per refund can land.
+//! Paying out: plain USDC transfers from the settlement key's own account, of which at most one per refund or payout can
+//! land.
 //!
 //! The token takes an authorization once, but a transfer as often as it is sent. What keeps two transactions for one
-//! refund from landing both is the account nonce: of all transactions of an account under one nonce, one is mined. So
+//! debt from landing both is the account nonce: of all transactions of an account under one nonce, one is mined. So
 //! another transaction takes the nonce of those that may still land, and only when every nonce used so far has
 //! demonstrably gone elsewhere ([`Standing::Clear`]) does it take a fresh one.
 
@@ -16,18 +17,18 @@ use serde_json::json;
 use std::any::Any;
 use std::collections::BTreeMap;
 use tollwire_exact::evm::Address;
-use tollwire_ledger::model::{Attempt, Landing, Refund};
+use tollwire_ledger::model::{Attempt, Landing, Outgoing};
 use tollwire_settlement::ChainError;
-use tollwire_settlement::chain::{LOOK_BACK_SECS, Payout, Turn};
+use tollwire_settlement::chain::{Delivery, LOOK_BACK_SECS, Turn};
 use tollwire_x402::Usdc as Money;
 
 /// Gas limit of a transfer; an account that never held USDC costs the most, about 65,000.
 const GAS_LIMIT: u64 = 120_000;
 
-/// Gas that a refund is charged for: what a transfer to an account without USDC takes.
+/// Gas that a transfer is charged for: what a transfer to an account without USDC takes.
 const GAS_CHARGED: u64 = 65_000;
 
-/// What is known of a refund's transactions.
+/// What is known of a transfer's transactions.
 enum Standing {
     /// The money moved, deep enough.
     Landed(Landing),
@@ -41,7 +42,7 @@ enum Standing {
 
 impl EvmChain {
     /// What a transfer costs now: its gas at the present base fee and tip, at the configured rate.
-    pub(crate) async fn refund_cost(&self, to: &str) -> Result<Money, ChainError> {
+    pub(crate) async fn transfer_cost(&self, to: &str) -> Result<Money, ChainError> {
         self.own_wallet(&self.info.deposit_wallet)?;
         payee(to)?;
         let (block, tip) = tokio::try_join!(self.node.block(At::Latest), self.node.tip())?;
@@ -49,37 +50,36 @@ impl EvmChain {
         Ok(self.in_usdc(U256::from(price).saturating_mul(U256::from(GAS_CHARGED))))
     }
 
-    /// Signs a transfer for a refund, if no two of its transactions can land then.
-    pub(crate) async fn prepare_payout(
+    /// Signs a transfer, if no two of its transactions can land then.
+    pub(crate) async fn prepare_transfer(
         &self,
-        refund: &Refund,
+        outgoing: &Outgoing,
         turn: &dyn Turn,
     ) -> Result<Attempt, ChainError> {
         let turn: &dyn Any = turn;
         if !turn.downcast_ref::<EvmTurn>().is_some_and(EvmTurn::holds) {
             return Err(ChainError::Busy);
         }
-        let order = &refund.order;
-        self.own_wallet(&order.from)?;
-        if order.asset.parse() != Ok(self.usdc.contract) {
-            return Err(ChainError::CannotPay(format!("{} is not USDC here", order.asset)));
+        self.own_wallet(&outgoing.from)?;
+        if outgoing.asset.parse() != Ok(self.usdc.contract) {
+            return Err(ChainError::CannotPay(format!("{} is not USDC here", outgoing.asset)));
         }
-        let (nonce, former) = match self.standing(refund).await? {
+        let (nonce, former) = match self.standing(outgoing).await? {
             Standing::Landed(landing) => {
-                return Err(ChainError::Refused(format!("the refund landed by {}", landing.tx)));
+                return Err(ChainError::Refused(format!("it landed by {}", landing.tx)));
             }
             Standing::Unproven(tx) => {
                 return Err(ChainError::Refused(format!("{tx} is not proven dead yet")));
             }
-            Standing::Open(nonce, _) if self.is_foreign(refund, nonce) => {
+            Standing::Open(nonce, _) if self.is_foreign(outgoing, nonce) => {
                 return Err(ChainError::CannotPay("another key's transaction may still land".into()));
             }
-            Standing::Open(nonce, _) => (nonce, Self::highest_fees(refund, nonce)),
+            Standing::Open(nonce, _) => (nonce, Self::highest_fees(outgoing, nonce)),
             Standing::Clear => (self.fresh_nonce().await?, None),
         };
         let call = Usdc::transferCall {
-            to: address(&payee(&order.to)?),
-            value: U256::from(order.amount().atomic()),
+            to: address(&payee(&outgoing.to)?),
+            value: U256::from(outgoing.amount.atomic()),
         };
         let input = call.abi_encode();
         let (from, token) = (address(&self.signer), address(&self.usdc.contract));
@@ -95,34 +95,34 @@ impl EvmChain {
         self.sign_call(nonce, GAS_LIMIT, fees, input)
     }
 
-    /// What the chain proves of a refund.
-    pub(crate) async fn observe_payout(&self, refund: &Refund) -> Result<Payout, ChainError> {
-        Ok(match self.standing(refund).await? {
-            Standing::Landed(landing) => Payout::Landed(landing),
-            Standing::Unproven(tx) | Standing::Open(_, tx) => Payout::Pending(tx),
-            Standing::Clear => Payout::Clear,
+    /// What the chain proves of a transfer.
+    pub(crate) async fn observe_transfer(&self, outgoing: &Outgoing) -> Result<Delivery, ChainError> {
+        Ok(match self.standing(outgoing).await? {
+            Standing::Landed(landing) => Delivery::Landed(landing),
+            Standing::Unproven(tx) | Standing::Open(_, tx) => Delivery::Pending(tx),
+            Standing::Clear => Delivery::Clear,
         })
     }
 
     /// Nonces first, receipts second: a transaction that is mined between the two questions is then found by its receipt,
     /// and one without a receipt, whose nonce was gone before we asked for it, was not what took the nonce.
-    async fn standing(&self, refund: &Refund) -> Result<Standing, ChainError> {
-        let Some(last) = refund.attempts.last() else { return Ok(Standing::Clear) };
+    async fn standing(&self, outgoing: &Outgoing) -> Result<Standing, ChainError> {
+        let Some(last) = outgoing.attempts.last() else { return Ok(Standing::Clear) };
         let head = self.node.block(At::Latest).await?;
-        let gone = self.nonces(refund, At::Number(head.number)).await?;
-        let gone_for_good = self.nonces_for_good(refund, head).await?;
+        let gone = self.nonces(outgoing, At::Number(head.number)).await?;
+        let gone_for_good = self.nonces_for_good(outgoing, head).await?;
         let mut receipts = Vec::new();
-        for attempt in &refund.attempts {
+        for attempt in &outgoing.attempts {
             receipts.extend(self.node.receipt(&attempt.tx).await?);
         }
         if let Some(receipt) = receipts.iter().find(|receipt| receipt.succeeded) {
-            return self.landed(refund, receipt, &receipts, head);
+            return self.landed(outgoing, receipt, &receipts, head);
         }
         let is_below = |attempt: &Attempt, counts: &BTreeMap<String, u64>| {
             attempt.nonce.is_some_and(|nonce| counts.get(&attempt.signer).is_some_and(|count| nonce < *count))
         };
-        let Some(open) = refund.attempts.iter().rfind(|attempt| !is_below(attempt, &gone_for_good)) else {
-            return self.clear(refund, head).await;
+        let Some(open) = outgoing.attempts.iter().rfind(|attempt| !is_below(attempt, &gone_for_good)) else {
+            return self.clear(outgoing, head).await;
         };
         let nonce = open.nonce.ok_or_else(|| ChainError::Unavailable("an attempt without nonce".into()))?;
         if is_below(open, &gone) {
@@ -134,16 +134,15 @@ impl EvmChain {
     /// A mined transaction that succeeded: the transfer is in its logs, or the contract is not the one we know.
     fn landed(
         &self,
-        refund: &Refund,
+        outgoing: &Outgoing,
         receipt: &Receipt,
         receipts: &[Receipt],
         head: Block,
     ) -> Result<Standing, ChainError> {
-        let order = &refund.order;
-        let (from, to) = (payee(&order.from)?, payee(&order.to)?);
+        let (from, to) = (payee(&outgoing.from)?, payee(&outgoing.to)?);
         let word = |account: &Address| address(account).into_word();
         let transfer = [Usdc::Transfer::SIGNATURE_HASH, word(&from), word(&to)];
-        let amount = U256::from(order.amount().atomic()).to_be_bytes::<32>();
+        let amount = U256::from(outgoing.amount.atomic()).to_be_bytes::<32>();
         let contract = address(&self.usdc.contract);
         let moved = receipt
             .logs
@@ -163,18 +162,17 @@ impl EvmChain {
     }
 
     /// By nonces and receipts nothing can land any more; the token's own logs must not say otherwise.
-    async fn clear(&self, refund: &Refund, head: Block) -> Result<Standing, ChainError> {
-        let order = &refund.order;
+    async fn clear(&self, outgoing: &Outgoing, head: Block) -> Result<Standing, ChainError> {
         let word = |account: &Address| hex0x(address(account).into_word().as_slice());
         let hex = |word: B256| hex0x(word.as_slice());
         let topics = json!([
             hex(Usdc::Transfer::SIGNATURE_HASH),
-            word(&payee(&order.from)?),
-            word(&payee(&order.to)?)
+            word(&payee(&outgoing.from)?),
+            word(&payee(&outgoing.to)?)
         ]);
-        let since = refund.ordered.secs().saturating_sub(LOOK_BACK_SECS);
+        let since = outgoing.ordered.secs().saturating_sub(LOOK_BACK_SECS);
         let from = self.block_before(since, head).await?;
-        let ours = |tx: &str| refund.attempts.iter().any(|attempt| attempt.tx.eq_ignore_ascii_case(tx));
+        let ours = |tx: &str| outgoing.attempts.iter().any(|attempt| attempt.tx.eq_ignore_ascii_case(tx));
         let mut seen = false;
         self.each_log(from, head.number, topics, |log| {
             seen = ours(&log.tx);
@@ -182,16 +180,16 @@ impl EvmChain {
         })
         .await?;
         if seen {
-            let why = "the node shows a refund's transfer but not its transaction".to_owned();
+            let why = "the node shows our transfer but not its transaction".to_owned();
             return Err(ChainError::Unavailable(why));
         }
         Ok(Standing::Clear)
     }
 
-    /// How many transactions each signer of the refund's attempts has sent, at a block.
-    async fn nonces(&self, refund: &Refund, at: At) -> Result<BTreeMap<String, u64>, ChainError> {
+    /// How many transactions each signer of the attempts has sent, at a block.
+    async fn nonces(&self, outgoing: &Outgoing, at: At) -> Result<BTreeMap<String, u64>, ChainError> {
         let mut counts = BTreeMap::new();
-        for attempt in &refund.attempts {
+        for attempt in &outgoing.attempts {
             if !counts.contains_key(&attempt.signer) {
                 let count = self.node.transaction_count(address(&payee(&attempt.signer)?), at).await?;
                 counts.insert(attempt.signer.clone(), count);
@@ -203,12 +201,12 @@ impl EvmChain {
     /// The same at a block so deep that it stays.
     async fn nonces_for_good(
         &self,
-        refund: &Refund,
+        outgoing: &Outgoing,
         head: Block,
     ) -> Result<BTreeMap<String, u64>, ChainError> {
         let below = self.config.confirmations.saturating_sub(1).saturating_add(self.config.expiry_depth);
         match head.number.checked_sub(below) {
-            Some(number) => self.nonces(refund, At::Number(number)).await,
+            Some(number) => self.nonces(outgoing, At::Number(number)).await,
             None => Ok(BTreeMap::new()),
         }
     }
@@ -225,24 +223,32 @@ impl EvmChain {
     }
 
     /// Whether attempts under this nonce were signed by another key than ours.
-    fn is_foreign(&self, refund: &Refund, nonce: u64) -> bool {
+    fn is_foreign(&self, outgoing: &Outgoing, nonce: u64) -> bool {
         let signer = self.signer.to_string();
-        refund.attempts.iter().any(|attempt| attempt.nonce == Some(nonce) && attempt.signer != signer)
+        outgoing.attempts.iter().any(|attempt| attempt.nonce == Some(nonce) && attempt.signer != signer)
     }
 
-    fn highest_fees(refund: &Refund, nonce: u64) -> Option<Fees> {
-        let same = refund.attempts.iter().filter(|attempt| attempt.nonce == Some(nonce));
+    fn highest_fees(outgoing: &Outgoing, nonce: u64) -> Option<Fees> {
+        let same = outgoing.attempts.iter().filter(|attempt| attempt.nonce == Some(nonce));
         same.filter_map(Fees::of).reduce(Fees::max)
     }
 
-    /// Refunds leave from the account that the settlement key signs for; no other key is here.
+    /// What the deposit wallet holds at the newest block.
+    pub(crate) async fn wallet_balance(&self) -> Result<Money, ChainError> {
+        let account = address(&payee(&self.info.deposit_wallet)?);
+        let question = Usdc::balanceOfCall { account };
+        let balance: U256 = self.node.read(address(&self.usdc.contract), &question, At::Latest).await?;
+        Ok(u64::try_from(balance).ok().and_then(Money::from_atomic).unwrap_or(Money::MAX))
+    }
+
+    /// Transfers leave from the account that the settlement key signs for; no other key is here.
     fn own_wallet(&self, wallet: &str) -> Result<(), ChainError> {
         if wallet.parse() == Ok(self.signer) {
             return Ok(());
         }
         Err(ChainError::CannotPay(format!(
             "the deposit wallet {wallet} is not the settlement key's account {}; leave out pay_to, or set unspent to \
-             another rule and pay back by hand",
+             another rule and pay by hand",
             self.signer
         )))
     }
