@@ -1,4 +1,4 @@
-//! An EVM node with the real USDC: anvil, and Circle's own contract at its canonical address.
+//! An EVM node with the real USDC: anvil, and Circle's own contract at its canonical address, beside Multicall3.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), tollwire_testkit::Error> {
@@ -10,6 +10,8 @@
 //! ```
 
 mod abi;
+mod multicall;
+pub mod proxy;
 mod rpc;
 mod usdc;
 mod wallet;
@@ -21,6 +23,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use tokio::process::Command;
 
+pub use multicall::MULTICALL3;
 pub use usdc::{Authorization, Transfer};
 
 /// How long the node may take to start, or a transaction to be mined.
@@ -38,13 +41,14 @@ pub struct Anvil {
 }
 
 impl Anvil {
-    /// Starts a node on a free port and deploys USDC on it. `chain_id` is 8453 (Base) or 84532 (Base Sepolia).
+    /// Starts a node on a free port and deploys USDC and Multicall3 on it. `chain_id` is 8453 (Base) or 84532 (Base Sepolia).
     pub async fn start(chain_id: u64) -> Result<Self, Error> {
         let token = usdc::token(chain_id)?;
         let (process, port) = launch(chain_id, 0).await?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let anvil = Self { process, address, chain_id, kept: None };
         usdc::deploy(&anvil, &token).await?;
+        multicall::deploy(&anvil).await?;
         Ok(anvil)
     }
 

@@ -28,6 +28,10 @@ pub const EVM_SIGNATURE: &str = "invalid_exact_evm_signature";
 pub const EVM_FAILED_TO_PARSE_SIGNATURE: &str = "invalid_exact_evm_failed_to_parse_signature";
 /// The payer is a smart wallet that is not deployed.
 pub const EVM_UNDEPLOYED_SMART_WALLET: &str = "invalid_exact_evm_payload_undeployed_smart_wallet";
+/// The payer's wallet is not deployed, and its factory is on no list of ours.
+pub const EIP6492_FACTORY_NOT_ALLOWED: &str = "eip6492_factory_not_allowed";
+/// Deploying the payer's wallet would fail.
+pub const SMART_WALLET_DEPLOYMENT_FAILED: &str = "smart_wallet_deployment_failed";
 /// `validBefore` has passed or is too near.
 pub const EVM_VALID_BEFORE: &str = "invalid_exact_evm_payload_authorization_valid_before";
 /// `validAfter` lies ahead.
@@ -62,8 +66,9 @@ pub const UNEXPECTED_SETTLE_ERROR: &str = "unexpected_settle_error";
 #[cfg(test)]
 mod tests {
     /// The strings of `@x402/evm` 2.27.0 (`exact/facilitator/errors.ts`) that we have a use for, as published.
-    const OFFICIAL: [&str; 19] = [
+    const OFFICIAL: [&str; 21] = [
         "asset_not_deployed_contract",
+        "eip6492_factory_not_allowed",
         "invalid_exact_evm_authorization_value",
         "invalid_exact_evm_eip3009_not_supported",
         "invalid_exact_evm_failed_to_parse_signature",
@@ -81,6 +86,7 @@ mod tests {
         "invalid_exact_evm_transaction_simulation_failed",
         "invalid_exact_evm_transfer_event_mismatch",
         "settlement_pending",
+        "smart_wallet_deployment_failed",
         "unsupported_payload_type",
     ];
 
@@ -89,6 +95,7 @@ mod tests {
         use super::*;
         let ours = [
             ASSET_NOT_DEPLOYED,
+            EIP6492_FACTORY_NOT_ALLOWED,
             EVM_VALUE_V1,
             EVM_EIP3009_NOT_SUPPORTED,
             EVM_FAILED_TO_PARSE_SIGNATURE,
@@ -106,6 +113,7 @@ mod tests {
             EVM_SIMULATION_FAILED,
             EVM_TRANSFER_EVENT_MISMATCH,
             SETTLEMENT_PENDING,
+            SMART_WALLET_DEPLOYMENT_FAILED,
             UNSUPPORTED_PAYLOAD_TYPE,
         ];
         assert_eq!(ours, OFFICIAL);

@@ -115,7 +115,7 @@ fn bytecode(contract: &str, library: Option<&str>) -> Result<Vec<u8>, Error> {
     rpc::bytes(contract, &Value::String(code))
 }
 
-async fn create(anvil: &Anvil, code: Vec<u8>) -> Result<String, Error> {
+pub(super) async fn create(anvil: &Anvil, code: Vec<u8>) -> Result<String, Error> {
     let method = "eth_sendTransaction";
     let transaction = json!([{ "from": OWNER, "data": hex0x(&code), "gas": "0x989680" }]);
     let hash = rpc::text(method, &anvil.rpc(method, transaction).await?)?;
@@ -139,6 +139,18 @@ impl Anvil {
     pub async fn transfer(&self, from: &str, to: &str, atomic: u64) -> Result<(), Error> {
         let calldata = encode("transfer(address,uint256)", &[Arg::Address(to), Arg::Uint(atomic.into())])?;
         self.execute(from, self.usdc(), &calldata).await.map(drop)
+    }
+
+    /// The same with a tip that puts it before everything else in its block; returns at once.
+    pub async fn hurried_transfer(&self, from: &str, to: &str, atomic: u64) -> Result<String, Error> {
+        let calldata = encode("transfer(address,uint256)", &[Arg::Address(to), Arg::Uint(atomic.into())])?;
+        let method = "eth_sendTransaction";
+        let fee = format!("{:#x}", 500_000_000_000_u64);
+        let transaction = json!([{
+            "from": from, "to": self.usdc(), "data": hex0x(&calldata), "gas": "0x186a0",
+            "maxFeePerGas": fee, "maxPriorityFeePerGas": fee,
+        }]);
+        rpc::text(method, &self.rpc(method, transaction).await?)
     }
 
     /// An address's USDC, in atomic units.

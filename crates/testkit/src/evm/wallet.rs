@@ -1,6 +1,6 @@
-//! A contract wallet: EIP-1271 in 127 bytes, because no Solidity compiler is at hand.
+//! A contract wallet: EIP-1271 in 127 bytes, because no Solidity compiler is at hand; and a factory for it.
 
-use super::abi::{Arg, address_word, encode, hex0x};
+use super::abi::{Arg, address_word, encode, hex0x, keccak};
 use super::{Anvil, rpc};
 use crate::Error;
 use serde_json::json;
@@ -11,6 +11,37 @@ impl Anvil {
     pub async fn put_wallet(&self, address: &str, owner: &str) -> Result<(), Error> {
         let code = hex0x(&wallet_code(owner)?);
         self.rpc("anvil_setCode", json!([address, code])).await.map(drop)
+    }
+
+    /// Puts a factory at `address` that deploys the wallet of this owner, whatever it is called with, once. Returns the
+    /// wallet's address, where nothing is yet.
+    pub async fn put_factory(&self, address: &str, owner: &str) -> Result<String, Error> {
+        let runtime = wallet_code(owner)?;
+        let length = length_bytes(&runtime)?;
+        // Creation code: copy what follows and return it.
+        let mut creation = vec![0x61, length[0], length[1], 0x60, 0x00, 0x60, 0x00, 0x39];
+        creation.extend([0x61, length[0], length[1], 0x60, 0x00, 0xf3]);
+        let header = u8::try_from(creation.len()).unwrap_or(u8::MAX);
+        if let Some(place) = creation.get_mut(4) {
+            *place = header;
+        }
+        creation.extend(runtime);
+        let length = length_bytes(&creation)?;
+        // The factory: copy the creation code, which follows, CREATE2 it without salt, return the address.
+        let mut code = vec![0x61, length[0], length[1], 0x60, 0x00, 0x60, 0x00, 0x39];
+        code.extend([0x60, 0x00, 0x61, length[0], length[1], 0x60, 0x00, 0x60, 0x00, 0xf5]);
+        code.extend([0x60, 0x00, 0x52, 0x60, 0x20, 0x60, 0x00, 0xf3]);
+        let header = u8::try_from(code.len()).unwrap_or(u8::MAX);
+        if let Some(place) = code.get_mut(4) {
+            *place = header;
+        }
+        code.extend(&creation);
+        self.rpc("anvil_setCode", json!([address, hex0x(&code)])).await?;
+        let mut named = vec![0xff];
+        named.extend(address_word(address)?.get(12..).unwrap_or_default());
+        named.extend([0; 32]);
+        named.extend(keccak(&creation));
+        Ok(hex0x(keccak(&named).get(12..).unwrap_or_default()))
     }
 
     /// Asks a wallet whether it takes a signature.
@@ -27,6 +58,12 @@ impl Anvil {
             None => Err(rpc::wrong("isValidSignature", "no answer")),
         }
     }
+}
+
+/// How long code is, as two bytes.
+fn length_bytes(code: &[u8]) -> Result<[u8; 2], Error> {
+    let length = u16::try_from(code.len()).map_err(|_| rpc::wrong("code", "longer than 65,535 bytes"))?;
+    Ok(length.to_be_bytes())
 }
 
 /// The wallet's runtime code. Calldata: selector, hash at 4, offset at 36, length at 68, r at 100, s at 132, v at
