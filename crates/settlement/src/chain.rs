@@ -88,8 +88,22 @@ pub enum Observation {
     Landed(Landing),
     /// Proven never to land.
     Dead(Refusal),
-    /// Not known yet. With the hash of the transaction we wait for, if there is one.
+    /// Not known yet. With the hash of the transaction we wait for, if there is one: `None` for a payment that has
+    /// transactions says that none of them will have an effect any more.
     Pending(Option<String>),
+}
+
+/// How firmly a landing stands that was credited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Firmness {
+    /// No reorganisation is expected to take it away any more.
+    Final,
+    /// It is where it was, but young.
+    Young,
+    /// It is somewhere else now: a reorganisation has put it into another block, or another transaction.
+    Moved(Landing),
+    /// The chain does not have it any more.
+    Gone,
 }
 
 /// What became of the transactions of an outgoing transfer, as far as the chain can prove it.
@@ -133,8 +147,15 @@ pub trait Chain: Send + Sync {
         now: u64,
     ) -> BoxFuture<'a, Result<Result<Identified, Refusal>, ChainError>>;
 
-    /// Waits for this chain's settlement turn.
+    /// Waits for the turn of the account that deposits go to and refunds come from, alone.
     fn turn(&self) -> BoxFuture<'_, Result<Box<dyn Turn>, ChainError>>;
+
+    /// Waits for a turn that suits this payment. By default that of [`Chain::turn`]; a chain with several settlement
+    /// accounts gives any that is free, and may have those who wait settle in one transaction: their attempts are then
+    /// equal, and each of them calls `prepare`, attaches, and calls `broadcast`, as if it were alone.
+    fn turn_for<'a>(&'a self, _payment: &'a Payment) -> BoxFuture<'a, Result<Box<dyn Turn>, ChainError>> {
+        self.turn()
+    }
 
     /// Signs a transaction that would settle the payment; its hash is known from here on. Nothing leaves.
     fn prepare<'a>(
@@ -186,6 +207,16 @@ pub trait Chain: Send + Sync {
     /// `None` (the default) if whatever this chain reports as landed is as final as that.
     fn final_block(&self) -> BoxFuture<'_, Result<Option<u64>, ChainError>> {
         Box::pin(std::future::ready(Ok(None)))
+    }
+
+    /// How firmly the landing of a credited payment stands. [`ChainError::Unavailable`] where the chain is shorter than it
+    /// was: a node that lags is no evidence. By default it is final.
+    fn firmness<'a>(
+        &'a self,
+        _payment: &'a Payment,
+        _landing: &'a Landing,
+    ) -> BoxFuture<'a, Result<Firmness, ChainError>> {
+        Box::pin(std::future::ready(Ok(Firmness::Final)))
     }
 
     /// When the block of a landing was made, by the chain's clock, in seconds since the epoch. `None` (the default) if

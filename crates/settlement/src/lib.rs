@@ -37,7 +37,7 @@ mod facilitator;
 mod settled;
 mod settler;
 
-pub use chain::{Chain, ChainError, ChainInfo, Delivery, Identified, Observation, Refusal};
+pub use chain::{Chain, ChainError, ChainInfo, Delivery, Firmness, Identified, Observation, Refusal};
 pub use config::SettlerConfig;
 pub use error::SettleError;
 pub use facilitator::{Allowlist, LocalFacilitator, WAIT};

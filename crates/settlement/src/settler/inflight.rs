@@ -107,6 +107,12 @@ impl InFlight {
         self.slots.clone().try_acquire_owned().map(Permit).map_err(|_none_left| SettleError::Busy)
     }
 
+    /// How many payments are in flight.
+    pub(super) fn count(&self) -> u32 {
+        let free = u32::try_from(self.slots.available_permits()).unwrap_or(u32::MAX);
+        self.slots_max.saturating_sub(free)
+    }
+
     /// The task of a payment, if it has one.
     pub(super) fn join(&self, id: &PaymentId) -> Option<Progress> {
         self.tasks.lock().running.get(id).cloned()

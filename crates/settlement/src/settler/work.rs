@@ -15,6 +15,13 @@ use tollwire_x402::{Network, PaymentId};
 /// How long before the end of its validity a payment is still worth a new transaction, in seconds.
 const VALIDITY_MARGIN_SECS: u64 = 6;
 
+/// What each payment being worked on adds to the pause between two looks at one, so that a node is asked some hundreds
+/// of times a second at most.
+const WATCH_PAUSE_EACH: Duration = Duration::from_millis(2);
+
+/// How many times sooner another transaction follows one that is known to have no effect any more.
+const SPENT_SOONER: u32 = 16;
+
 /// What a task is to do.
 pub(super) struct Job {
     /// The payment.
@@ -146,8 +153,19 @@ impl Shared {
                 }
             }
             blind = false;
-            pace.rest().await;
+            // What was sent a moment ago is watched closely: its block may come any time.
+            if timing.is_watching() {
+                tokio::time::sleep(self.watch_pause()).await;
+            } else {
+                pace.rest().await;
+            }
         }
+    }
+
+    /// The pause between two looks at a transaction that was just sent: longer the more payments are watched at once.
+    fn watch_pause(&self) -> Duration {
+        let busy = WATCH_PAUSE_EACH.saturating_mul(self.in_flight.count());
+        self.config.poll_first.saturating_add(busy).min(self.config.poll_max)
     }
 
     /// One look at a payment, and what it calls for. `blind` leaves out the look.
@@ -167,27 +185,37 @@ impl Shared {
         if let Some(last) = payment.attempts.last() {
             voice.tx(&last.tx);
         }
+        let mut spent = false;
         if !(blind && payment.attempts.is_empty()) {
             match chain.observe(&payment).await? {
                 Observation::Landed(landing) => return self.credit(chain, id, payment, landing).await,
                 Observation::Dead(refusal) => return self.abandon(chain, id, payment, refusal).await,
-                Observation::Pending(seen) => seen.iter().for_each(|tx| voice.tx(tx)),
+                Observation::Pending(Some(tx)) => voice.tx(&tx),
+                Observation::Pending(None) => spent = !payment.attempts.is_empty(),
             }
         }
-        if self.wants_attempt(&payment) && timing.attempt_due() {
-            return self.attempt(chain, id, &payment, voice, timing).await;
+        if self.wants_attempt(&payment, spent) && (spent || timing.attempt_due()) {
+            return self.attempt(chain, id, &payment, voice, timing, spent).await;
         }
         if let Some(last) = payment.attempts.last()
+            && !spent
             && timing.resend_due()
         {
-            chain.broadcast(last).await?;
+            match chain.broadcast(last).await {
+                // It will have no effect any more; another need not wait until it would have been given up.
+                Err(ChainError::Superseded(_)) if self.wants_attempt(&payment, true) => {
+                    return self.attempt(chain, id, &payment, voice, timing, true).await;
+                }
+                answer => answer?,
+            }
         }
         Ok(Step::Wait)
     }
 
     /// Whether a (further) transaction is due: none was made, or the last has been out for so long that it will
-    /// not come back; and there is time left for another.
-    fn wants_attempt(&self, payment: &Payment) -> bool {
+    /// not come back; and there is time left for another. `spent` ones are known to have no effect any more: another
+    /// follows sooner.
+    fn wants_attempt(&self, payment: &Payment, spent: bool) -> bool {
         let now = self.clock.now();
         if now.secs().saturating_add(VALIDITY_MARGIN_SECS) > payment.intent.valid_before {
             return false;
@@ -195,7 +223,8 @@ impl Shared {
         let made = payment.attempts.len();
         let Some(last) = payment.attempts.last() else { return true };
         let doublings = u32::try_from(made.saturating_sub(1)).unwrap_or(u32::MAX).min(16);
-        let patience = self.config.attempt_after.saturating_mul(1_u32 << doublings);
+        let first = if spent { self.config.attempt_after / SPENT_SOONER } else { self.config.attempt_after };
+        let patience = first.saturating_mul(1_u32 << doublings);
         made < self.config.attempts_bound() && now.since(last.at) >= patience
     }
 
@@ -207,9 +236,10 @@ impl Shared {
         payment: &Payment,
         voice: &Voice,
         timing: &mut Timing,
+        spent: bool,
     ) -> Result<Step, SettleError> {
-        let turn = chain.turn().await?;
-        if !self.wants_attempt(payment) {
+        let turn = chain.turn_for(payment).await?;
+        if !self.wants_attempt(payment, spent) {
             return Ok(Step::Wait); // The turn was long in coming.
         }
         let mut current = Box::new(payment.clone());
@@ -367,6 +397,11 @@ impl Timing {
 
     pub(super) fn attempt_due(&self) -> bool {
         Instant::now() >= self.attempt_at
+    }
+
+    /// Whether a transaction of this task's making went out a moment ago.
+    fn is_watching(&self) -> bool {
+        !self.attempt_due()
     }
 
     pub(super) fn attempted(&mut self, pause: Duration) {
