@@ -1,14 +1,16 @@
 //! The chain, as the settlement procedure sees it.
 
 use crate::EvmConfig;
+use crate::account::{Account, Pool, Wanted};
+use crate::dispatch::Outbox;
 use crate::node::Node;
-use crate::send::Lane;
-use crate::turn::Turns;
+use crate::prepare::Loners;
+use alloy_primitives::Address;
 use serde_json::Value;
-use tollwire_exact::evm::{Address, Checked, Dialect, Domain, PrivateKey, check_static};
+use tollwire_exact::evm::{Checked, Dialect, Domain, check_static};
 use tollwire_ledger::model::{Attempt, Landing, Outgoing, Payment};
 use tollwire_settlement::chain::{BoxFuture, Delivery, Turn};
-use tollwire_settlement::{Chain, ChainError, ChainInfo, Identified, Observation, Refusal};
+use tollwire_settlement::{Chain, ChainError, ChainInfo, Firmness, Identified, Observation, Refusal};
 use tollwire_x402::v2::PaymentRequirements;
 use tollwire_x402::{Usdc, reason};
 
@@ -26,15 +28,25 @@ use tollwire_x402::{Usdc, reason};
 pub struct EvmChain {
     pub(crate) info: ChainInfo,
     pub(crate) usdc: Domain,
-    pub(crate) key: PrivateKey,
-    pub(crate) signer: Address,
     pub(crate) node: Node,
-    pub(crate) lane: Lane,
-    pub(crate) turns: Turns,
+    pub(crate) pool: Pool,
+    /// What was prepared for several payments and is not sent yet.
+    pub(crate) outbox: Outbox,
+    /// Whose payments share no transaction with others'.
+    pub(crate) loners: Loners,
+    /// Whether Multicall3 stands on this chain.
+    pub(crate) has_multicall: bool,
+    /// Whose wallets may be deployed by the way.
+    pub(crate) factories: Vec<Address>,
     pub(crate) config: EvmConfig,
 }
 
 impl EvmChain {
+    /// The account that deposits go to by default, and refunds come from.
+    pub(crate) fn main(&self) -> &Account {
+        self.pool.main()
+    }
+
     /// What of the token is ours to check without asking anybody: its network, its contract, its EIP-712 names.
     pub(crate) fn own_asset(&self, requirements: &PaymentRequirements) -> Result<(), Refusal> {
         if requirements.known_network() != Some(self.info.network) {
@@ -73,7 +85,7 @@ impl Chain for EvmChain {
     }
 
     fn signers(&self) -> Vec<String> {
-        vec![self.signer.to_string()]
+        self.pool.all().iter().map(|account| account.name.clone()).collect()
     }
 
     fn identify(&self, requirements: &PaymentRequirements, payload: &Value) -> Result<Identified, Refusal> {
@@ -93,7 +105,14 @@ impl Chain for EvmChain {
 
     fn turn(&self) -> BoxFuture<'_, Result<Box<dyn Turn>, ChainError>> {
         Box::pin(async move {
-            let turn: Box<dyn Turn> = Box::new(self.turns.take().await?);
+            let turn: Box<dyn Turn> = Box::new(self.pool.take(Wanted::Alone(0)).await?);
+            Ok(turn)
+        })
+    }
+
+    fn turn_for<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, Result<Box<dyn Turn>, ChainError>> {
+        Box::pin(async move {
+            let turn: Box<dyn Turn> = Box::new(self.turn_for_payment(payment).await?);
             Ok(turn)
         })
     }
@@ -134,6 +153,18 @@ impl Chain for EvmChain {
         Box::pin(self.wallet_balance())
     }
 
+    fn final_block(&self) -> BoxFuture<'_, Result<Option<u64>, ChainError>> {
+        Box::pin(async move { self.newest_final().await.map(Some) })
+    }
+
+    fn firmness<'a>(
+        &'a self,
+        payment: &'a Payment,
+        landing: &'a Landing,
+    ) -> BoxFuture<'a, Result<Firmness, ChainError>> {
+        Box::pin(self.firmness_of(payment, landing))
+    }
+
     fn block_time<'a>(&'a self, landing: &'a Landing) -> BoxFuture<'a, Result<Option<u64>, ChainError>> {
         Box::pin(self.time_of(landing))
     }
@@ -143,7 +174,7 @@ impl std::fmt::Debug for EvmChain {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("EvmChain")
             .field("info", &self.info)
-            .field("signer", &self.signer)
+            .field("signer", &self.main().name)
             .finish_non_exhaustive()
     }
 }

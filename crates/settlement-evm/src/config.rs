@@ -15,10 +15,18 @@ pub struct EvmConfig {
     pub rpc_url: String,
     /// Private key of the account that sends settlements and pays for their gas: 64 hexadecimal digits.
     pub settlement_key: String,
+    /// Keys of further accounts that send settlements. Work goes to whichever account is free; deposits go to the first
+    /// one's wallet by default, and refunds come from it. Default: none.
+    pub more_keys: Vec<String>,
     /// Our deposit wallet. Default: the settlement account.
     pub pay_to: Option<String>,
+    /// When a landing counts. Default: after [`confirmations`](Self::confirmations) blocks.
+    pub finality: Finality,
     /// Blocks from a transaction's own to the newest, both counted, before it counts. Default 1: its receipt.
     pub confirmations: u64,
+    /// Blocks on top of a landing before it is final: until then it is watched, and not paid out. Counts nothing with
+    /// [`Finality::Finalized`]. Default 64.
+    pub final_depth: u64,
     /// Blocks on top of one that shows an authorization expired, before it counts as dead: a reorganisation could
     /// bring a block with an earlier time in its place. Default 10.
     pub expiry_depth: u64,
@@ -27,6 +35,13 @@ pub struct EvmConfig {
     /// Gas limit of a settlement; what needs more fails its simulation. Default 300,000 (a transfer from an
     /// ordinary account takes about 105,000; contract wallets more).
     pub gas_limit: u64,
+    /// The most payments that settle in one transaction; 1 turns batches off. Payments share one only where they would
+    /// otherwise wait for each other. Default 50.
+    pub batch_max: usize,
+    /// Factories whose wallets may be deployed together with their first payment (ERC-6492). Default: none.
+    pub factories: Vec<String>,
+    /// A settlement account that pays for fewer transactions than this is reported. Default 100.
+    pub low_balance: u32,
     /// The most we pay per gas, in wei. Default 50 gwei.
     pub max_fee_per_gas: u128,
     /// How long one request to the node may take. Default 10 s.
@@ -44,6 +59,15 @@ pub struct EvmConfig {
     pub clock: Arc<dyn Clock>,
 }
 
+/// When what a block holds counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finality {
+    /// With so many blocks on it: [`EvmConfig::confirmations`].
+    Confirmations,
+    /// When the chain itself holds it for final (the block tag `finalized`): on a rollup some twenty minutes later.
+    Finalized,
+}
+
 impl EvmConfig {
     /// The defaults.
     pub fn new(network: Network, rpc_url: impl Into<String>, settlement_key: impl Into<String>) -> Self {
@@ -51,11 +75,17 @@ impl EvmConfig {
             network,
             rpc_url: rpc_url.into(),
             settlement_key: settlement_key.into(),
+            more_keys: Vec::new(),
             pay_to: None,
+            finality: Finality::Confirmations,
             confirmations: 1,
+            final_depth: 64,
             expiry_depth: 10,
             usdc_per_coin: Usdc::from_atomic(3_000_000_000).unwrap_or_default(),
             gas_limit: 300_000,
+            batch_max: 50,
+            factories: Vec::new(),
+            low_balance: 100,
             max_fee_per_gas: 50_000_000_000,
             request_timeout: Duration::from_secs(10),
             turn_wait: Duration::from_secs(20),
@@ -73,6 +103,7 @@ impl fmt::Debug for EvmConfig {
         f.debug_struct("EvmConfig")
             .field("network", &self.network)
             .field("pay_to", &self.pay_to)
+            .field("finality", &self.finality)
             .field("confirmations", &self.confirmations)
             .finish_non_exhaustive()
     }

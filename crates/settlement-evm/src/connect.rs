@@ -1,13 +1,16 @@
 //! Connecting: the configuration is read, and the node proves to be what it says.
 
+use crate::account::Pool;
 use crate::contract::{Usdc, address};
+use crate::dispatch::Outbox;
+use crate::multicall::MULTICALL3;
 use crate::node::{At, Node};
-use crate::send::Lane;
-use crate::turn::Turns;
+use crate::prepare::Loners;
 use crate::{Error, EvmChain, EvmConfig};
 use std::fmt::Display;
 use tollwire_exact::evm::{Address, Domain, PrivateKey};
 use tollwire_settlement::{ChainError, ChainInfo};
+use tollwire_x402::Network;
 use tollwire_x402::v2::Extra;
 use zeroize::Zeroizing;
 
@@ -15,21 +18,15 @@ impl EvmChain {
     /// Reads the configuration and asks the node for its chain id and for USDC: code, `name`, `version` and
     /// `DOMAIN_SEPARATOR` must be those that payers sign for. Anything else is refused.
     pub async fn connect(mut config: EvmConfig) -> Result<Self, Error> {
-        // The key lives on only where it signs, the URL only in the node: the configuration forgets both.
-        let settlement_key = Zeroizing::new(std::mem::take(&mut config.settlement_key));
+        // The keys live on only where they sign, the URL only in the node: the configuration forgets both.
+        let keys = take_keys(&mut config)?;
         let rpc_url = std::mem::take(&mut config.rpc_url);
         let network = config.network;
-        let wrong = |key, reason: String| Error::Config { key, reason };
         let usdc = Domain::usdc(network)
             .ok_or_else(|| wrong("network", format!("no USDC contract is known on {network}")))?;
-        let key = PrivateKey::from_hex(&settlement_key)
-            .map_err(|error| wrong("settlement_key", error.to_string()))?;
-        let pay_to = match &config.pay_to {
-            None => key.address(),
-            Some(text) => text
-                .parse()
-                .map_err(|error: tollwire_exact::evm::Error| wrong("pay_to", error.to_string()))?,
-        };
+        let pay_to = config.pay_to.as_deref().map(|text| read_address("pay_to", text)).transpose()?;
+        let factories = config.factories.iter().map(|text| read_address("factories", text));
+        let factories: Vec<Address> = factories.collect::<Result<_, _>>()?;
         for (key, value) in [("confirmations", config.confirmations), ("log_blocks", config.log_blocks)] {
             if value == 0 {
                 return Err(wrong(key, "write at least 1".into()));
@@ -37,6 +34,11 @@ impl EvmChain {
         }
         let node = Node::new(&rpc_url, config.request_timeout)?;
         examine(&node, &usdc).await?;
+        let has_multicall = has_multicall(&node, network).await?;
+        let batch_max = if has_multicall { config.batch_max } else { 1 };
+        let pool = Pool::new(keys, &config, batch_max)?;
+        let signer = pool.main().address;
+        let pay_to = pay_to.unwrap_or(signer);
         let info = ChainInfo {
             network,
             claim: network.v1_name().map_or_else(|| network.to_string(), str::to_owned),
@@ -44,11 +46,42 @@ impl EvmChain {
             offer_extra: offer_extra(&usdc),
             deposit_wallet: pay_to.to_string(),
         };
-        let signer = key.address();
-        let turns = Turns::new(&config, &signer);
-        tracing::info!(%network, %signer, deposit_wallet = %pay_to, "chain connected");
-        Ok(Self { info, usdc, key, signer, node, lane: Lane::default(), turns, config })
+        tracing::info!(%network, %signer, signers = pool.all().len(), deposit_wallet = %pay_to, "chain connected");
+        let factories = factories.iter().map(address).collect();
+        let (outbox, loners) = (Outbox::default(), Loners::default());
+        Ok(Self { info, usdc, node, pool, outbox, loners, has_multicall, factories, config })
     }
+}
+
+fn wrong(key: &'static str, reason: String) -> Error {
+    Error::Config { key, reason }
+}
+
+/// The settlement keys of a configuration, which forgets them.
+fn take_keys(config: &mut EvmConfig) -> Result<Vec<PrivateKey>, Error> {
+    let main = Zeroizing::new(std::mem::take(&mut config.settlement_key));
+    let more = std::mem::take(&mut config.more_keys);
+    let mut keys = Vec::new();
+    for (name, text) in std::iter::once(("settlement_key", main))
+        .chain(more.into_iter().map(|text| ("settlement_keys", Zeroizing::new(text))))
+    {
+        keys.push(PrivateKey::from_hex(&text).map_err(|error| wrong(name, error.to_string()))?);
+    }
+    Ok(keys)
+}
+
+fn read_address(key: &'static str, text: &str) -> Result<Address, Error> {
+    text.parse().map_err(|error: tollwire_exact::evm::Error| wrong(key, error.to_string()))
+}
+
+async fn has_multicall(node: &Node, network: Network) -> Result<bool, Error> {
+    let silent =
+        |error: ChainError| Error::Unreachable { network: network.to_string(), reason: error.to_string() };
+    let stands = !node.code(MULTICALL3).await.map_err(silent)?.is_empty();
+    if !stands {
+        tracing::info!(%network, "no Multicall3 here; every payment settles in a transaction of its own");
+    }
+    Ok(stands)
 }
 
 fn offer_extra(usdc: &Domain) -> Extra {

@@ -50,6 +50,13 @@ pub(crate) fn is_erc6492(signature: &[u8]) -> bool {
     signature.ends_with(&ERC6492_SUFFIX)
 }
 
+/// The factory that a signature's ERC-6492 wrapper names, and what to call it with. `None` without a sound wrapper.
+pub(crate) fn factory_call(signature: &[u8]) -> Option<(Address, Vec<u8>)> {
+    let wrapped = signature.strip_suffix(&ERC6492_SUFFIX)?;
+    let (factory, call, _inner) = <(Address, Bytes, Bytes)>::abi_decode_params(wrapped).ok()?;
+    Some((factory, call.to_vec()))
+}
+
 /// The signature the contract shall see: without an ERC-6492 wrapper, of which a deployed wallet wants only the
 /// inside. `None` if the wrapper is damaged.
 pub(crate) fn inner_signature(signature: &[u8]) -> Option<Vec<u8>> {

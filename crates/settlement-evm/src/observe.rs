@@ -6,7 +6,8 @@
 
 use crate::EvmChain;
 use crate::contract::{ENDINGS, Usdc, address};
-use crate::node::{At, Block, Log, Receipt, hex0x};
+use crate::multicall::payments_in;
+use crate::node::{At, Batch, Block, Log, Question, Receipt, hex0x};
 use crate::send::stored_payload;
 use alloy_primitives::{Address, B256, U256};
 use alloy_sol_types::SolEvent;
@@ -34,19 +35,37 @@ enum Ending {
     Cancelled,
 }
 
+/// Where an authorization's nonce ended.
+struct Found {
+    ending: Ending,
+    tx: String,
+    block: u64,
+    /// What our part in it cost, in wei, if it is a transaction of ours that the payment does not have on record.
+    unrecorded: U256,
+}
+
+/// What one look at a payment shows.
+struct Look {
+    receipts: Vec<Receipt>,
+    head: Block,
+    used: bool,
+}
+
 impl EvmChain {
     pub(crate) async fn observe_payment(&self, payment: &Payment) -> Result<Observation, ChainError> {
         let signed = stored_payload(payment)?.authorization;
-        let receipts = self.receipts(payment).await?;
-        let last = payment.attempts.last().map(|attempt| attempt.tx.clone());
+        let Look { receipts, head, used } = self.look(payment, &signed).await?;
         for receipt in receipts.iter().filter(|receipt| receipt.succeeded) {
             if let Some(ending) = ending(&self.usdc.contract, &signed, &receipt.logs) {
-                let found = (ending, receipt.tx.clone(), receipt.block);
-                return self.conclude(payment, found, &receipts, None).await;
+                let (tx, block) = (receipt.tx.clone(), receipt.block);
+                let found = Found { ending, tx, block, unrecorded: U256::ZERO };
+                return self.conclude(payment, found, &receipts, head).await;
             }
         }
-        let head = self.node.block(At::Latest).await?;
-        if !self.used(&signed, head.number).await? {
+        // Mined without effect: it reverted, or this payment's call in a batch did. There is nothing to wait for then.
+        let last = payment.attempts.last().map(|attempt| attempt.tx.clone());
+        let waited_for = last.filter(|tx| receipts.iter().all(|receipt| receipt.tx != *tx));
+        if !used {
             if self.expired(&signed, head).await? {
                 return Ok(Observation::Dead(refusal(
                     payment,
@@ -54,15 +73,35 @@ impl EvmChain {
                     "it expired unused",
                 )));
             }
-            return Ok(Observation::Pending(last));
+            return Ok(Observation::Pending(waited_for));
         }
-        if let Some(found) = self.search(payment, &signed, head).await? {
+        if let Some(mut found) = self.search(payment, &signed, head).await? {
+            if payment.attempts.iter().any(|attempt| attempt.tx == found.tx) {
+                found.unrecorded = U256::ZERO;
+            }
             // Ours may have been mined since the first look, and reverted: it cost something all the same.
-            let receipts = self.receipts(payment).await?;
-            return self.conclude(payment, found, &receipts, Some(head)).await;
+            let receipts = self.look(payment, &signed).await?.receipts;
+            return self.conclude(payment, found, &receipts, head).await;
         }
         tracing::warn!(payer = %signed.from, "authorization is used, but the node shows no log of it");
-        Ok(Observation::Pending(last))
+        Ok(Observation::Pending(payment.attempts.last().map(|attempt| attempt.tx.clone())))
+    }
+
+    /// One look, in one request: the receipts of our own transactions for this payment, as far as they are mined, the
+    /// newest block, and whether the nonce is used.
+    async fn look(&self, payment: &Payment, signed: &Authorization) -> Result<Look, ChainError> {
+        let mut batch = Batch::default();
+        // In this order, so that what used the nonce is not younger than what else is seen.
+        let used = batch.add(self.is_used(signed, At::Latest));
+        let receipts: Vec<_> =
+            payment.attempts.iter().map(|attempt| batch.add(Question::receipt(&attempt.tx))).collect();
+        let head = batch.add(Question::block(At::Latest));
+        let mut told = self.node.ask_all(batch).await?;
+        let mut mined = Vec::new();
+        for receipt in receipts {
+            mined.extend(told.of(receipt)?);
+        }
+        Ok(Look { receipts: mined, head: told.of(head)?, used: told.of(used)? })
     }
 
     /// The time of a landing's block; `None` never.
@@ -70,37 +109,22 @@ impl EvmChain {
         Ok(Some(self.node.block(At::Number(landing.block)).await?.time))
     }
 
-    /// Receipts of our own transactions for this payment, as far as they are mined.
-    async fn receipts(&self, payment: &Payment) -> Result<Vec<Receipt>, ChainError> {
-        let mut receipts = Vec::new();
-        for attempt in &payment.attempts {
-            receipts.extend(self.node.receipt(&attempt.tx).await?);
-        }
-        Ok(receipts)
-    }
-
     /// Turns an ending into a fate, once it is deep enough.
     async fn conclude(
         &self,
         payment: &Payment,
-        (ending, tx, block): (Ending, String, u64),
+        found: Found,
         receipts: &[Receipt],
-        head: Option<Block>,
+        head: Block,
     ) -> Result<Observation, ChainError> {
-        let above = self.config.confirmations.saturating_sub(1);
-        if above > 0 {
-            let head = match head {
-                Some(head) => head,
-                None => self.node.block(At::Latest).await?,
-            };
-            if head.number < block.saturating_add(above) {
-                return Ok(Observation::Pending(Some(tx)));
-            }
+        let Found { ending, tx, block, unrecorded } = found;
+        if !self.is_deep(block, head).await? {
+            return Ok(Observation::Pending(Some(tx)));
         }
         let dead = |reason, message: &str| Ok(Observation::Dead(refusal(payment, reason, message)));
         match ending {
             Ending::Paid => {
-                let gas = self.gas(receipts);
+                let gas = self.share_of_gas(payment, receipts, unrecorded);
                 Ok(Observation::Landed(Landing { tx, block, gas }))
             }
             Ending::Cancelled => {
@@ -116,10 +140,11 @@ impl EvmChain {
         }
     }
 
-    async fn used(&self, signed: &Authorization, block: u64) -> Result<bool, ChainError> {
+    /// Whether an authorization's nonce is used.
+    fn is_used(&self, signed: &Authorization, at: At) -> Question<bool> {
         let (authorizer, nonce) = (address(&signed.from), signed.nonce.into());
         let question = Usdc::authorizationStateCall { authorizer, nonce };
-        self.node.read(address(&self.usdc.contract), &question, At::Number(block)).await
+        Question::read(address(&self.usdc.contract), &question, at)
     }
 
     /// Whether a block deep enough proves that the authorization can never be used: its time is past `validBefore`,
@@ -131,7 +156,8 @@ impl EvmChain {
         let below = self.config.confirmations.saturating_sub(1).saturating_add(self.config.expiry_depth);
         let Some(number) = head.number.checked_sub(below) else { return Ok(false) };
         let block = self.node.block(At::Number(number)).await?;
-        Ok(block.time >= signed.valid_before && !self.used(signed, block.number).await?)
+        Ok(block.time >= signed.valid_before
+            && !self.node.ask(self.is_used(signed, At::Number(block.number))).await?)
     }
 
     /// Looks for the transaction that used or cancelled the authorization.
@@ -140,7 +166,7 @@ impl EvmChain {
         payment: &Payment,
         signed: &Authorization,
         head: Block,
-    ) -> Result<Option<(Ending, String, u64)>, ChainError> {
+    ) -> Result<Option<Found>, ChainError> {
         let from_time = payment.recorded.secs().saturating_sub(LOOK_BACK_SECS);
         let from = self.block_before(from_time, head).await?;
         let hex = |word: B256| hex0x(word.as_slice());
@@ -185,14 +211,14 @@ impl EvmChain {
         Ok(())
     }
 
-    async fn read_ending(
-        &self,
-        signed: &Authorization,
-        log: Log,
-    ) -> Result<Option<(Ending, String, u64)>, ChainError> {
-        let receipt = self.node.receipt(&log.tx).await?;
-        let logs = receipt.map(|receipt| receipt.logs).unwrap_or_default();
-        Ok(ending(&self.usdc.contract, signed, &logs).map(|ending| (ending, log.tx, log.block)))
+    async fn read_ending(&self, signed: &Authorization, log: Log) -> Result<Option<Found>, ChainError> {
+        let Some(receipt) = self.node.receipt(&log.tx).await? else { return Ok(None) };
+        let Some(ending) = ending(&self.usdc.contract, signed, &receipt.logs) else { return Ok(None) };
+        // A batch of ours that went out before this payment had it on record.
+        let ours = self.pool.all().iter().any(|account| address(&account.address) == receipt.from);
+        let unrecorded =
+            if ours { share(receipt.cost, uses(&self.usdc.contract, &receipt.logs)) } else { U256::ZERO };
+        Ok(Some(Found { ending, tx: log.tx, block: log.block, unrecorded }))
     }
 
     /// A block not after `time`, near the last such one; block 0 if there is none.
@@ -215,7 +241,18 @@ impl EvmChain {
         Ok(low.number)
     }
 
-    /// What our mined transactions for a payment cost, reverted ones included, rounded up.
+    /// A payment's share of what our mined transactions for it cost, failed ones included, in USDC. A batch's cost is
+    /// divided by the payments in it, each share rounded up.
+    fn share_of_gas(&self, payment: &Payment, receipts: &[Receipt], unrecorded: U256) -> Money {
+        let token = address(&self.usdc.contract);
+        let of = |receipt: &Receipt| {
+            let attempt = payment.attempts.iter().find(|attempt| attempt.tx == receipt.tx)?;
+            Some(share(receipt.cost, payments_in(attempt, token)))
+        };
+        self.in_usdc(receipts.iter().filter_map(of).fold(unrecorded, U256::saturating_add))
+    }
+
+    /// What mined transactions cost in all, reverted ones included, in USDC, rounded up.
     pub(crate) fn gas(&self, receipts: &[Receipt]) -> Money {
         self.in_usdc(receipts.iter().fold(U256::ZERO, |sum, receipt| sum.saturating_add(receipt.cost)))
     }
@@ -246,6 +283,20 @@ fn ending(usdc: &evm::Address, signed: &Authorization, logs: &[Log]) -> Option<E
     let amount = U256::from(signed.value.atomic()).to_be_bytes::<32>();
     let paid = logs.next().is_some_and(|log| log.topics == transfer && log.data == amount);
     Some(if paid { Ending::Paid } else { Ending::OtherTransfer })
+}
+
+/// How many authorizations one transaction used.
+fn uses(usdc: &evm::Address, logs: &[Log]) -> U256 {
+    let contract = address(usdc);
+    let used = |log: &&Log| {
+        log.address == contract && log.topics.first() == Some(&Usdc::AuthorizationUsed::SIGNATURE_HASH)
+    };
+    U256::from(u64::try_from(logs.iter().filter(used).count()).unwrap_or(u64::MAX))
+}
+
+/// One of so many equal parts of a cost, in wei, rounded up.
+fn share(cost: U256, parts: U256) -> U256 {
+    cost.div_ceil(parts.max(U256::from(1)))
 }
 
 /// An address as an indexed log field.

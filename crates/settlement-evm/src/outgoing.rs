@@ -7,14 +7,15 @@
 //! demonstrably gone elsewhere ([`Standing::Clear`]) does it take a fresh one.
 
 use crate::EvmChain;
+use crate::account::Account;
 use crate::contract::{Usdc, address};
-use crate::node::{At, Block, Called, Receipt, hex0x};
-use crate::send::Fees;
-use crate::turn::EvmTurn;
+use crate::fees::Fees;
+use crate::node::{At, Batch, Block, Called, Question, Receipt, hex0x};
+use crate::seat::EvmTurn;
+use crate::wallet::Way;
 use alloy_primitives::{B256, U256};
 use alloy_sol_types::{SolCall, SolEvent};
 use serde_json::json;
-use std::any::Any;
 use std::collections::BTreeMap;
 use tollwire_exact::evm::Address;
 use tollwire_ledger::model::{Attempt, Landing, Outgoing};
@@ -45,8 +46,10 @@ impl EvmChain {
     pub(crate) async fn transfer_cost(&self, to: &str) -> Result<Money, ChainError> {
         self.own_wallet(&self.info.deposit_wallet)?;
         payee(to)?;
-        let (block, tip) = tokio::try_join!(self.node.block(At::Latest), self.node.tip())?;
-        let price = block.base_fee.saturating_add(tip);
+        let mut batch = Batch::default();
+        let (block, tip) = (batch.add(Question::block(At::Latest)), batch.add(Question::tip()));
+        let mut told = self.node.ask_all(batch).await?;
+        let price = told.of(block)?.base_fee.saturating_add(told.of(tip)?);
         Ok(self.in_usdc(U256::from(price).saturating_mul(U256::from(GAS_CHARGED))))
     }
 
@@ -56,10 +59,8 @@ impl EvmChain {
         outgoing: &Outgoing,
         turn: &dyn Turn,
     ) -> Result<Attempt, ChainError> {
-        let turn: &dyn Any = turn;
-        if !turn.downcast_ref::<EvmTurn>().is_some_and(EvmTurn::holds) {
-            return Err(ChainError::Busy);
-        }
+        let table = EvmTurn::of(turn)?.table();
+        let account = &table.account;
         self.own_wallet(&outgoing.from)?;
         if outgoing.asset.parse() != Ok(self.usdc.contract) {
             return Err(ChainError::CannotPay(format!("{} is not USDC here", outgoing.asset)));
@@ -71,28 +72,36 @@ impl EvmChain {
             Standing::Unproven(tx) => {
                 return Err(ChainError::Refused(format!("{tx} is not proven dead yet")));
             }
-            Standing::Open(nonce, _) if self.is_foreign(outgoing, nonce) => {
+            Standing::Open(nonce, _) if Self::is_foreign(account, outgoing, nonce) => {
                 return Err(ChainError::CannotPay("another key's transaction may still land".into()));
             }
             Standing::Open(nonce, _) => (nonce, Self::highest_fees(outgoing, nonce)),
-            Standing::Clear => (self.fresh_nonce().await?, None),
+            Standing::Clear => (self.fresh_nonce(account).await?, None),
         };
         let call = Usdc::transferCall {
             to: address(&payee(&outgoing.to)?),
             value: U256::from(outgoing.amount.atomic()),
         };
         let input = call.abi_encode();
-        let (from, token) = (address(&self.signer), address(&self.usdc.contract));
-        let trial = self.node.simulate(from, token, &input, GAS_LIMIT, At::Latest);
-        let (called, fees) = tokio::try_join!(trial, self.fees())?;
+        let (from, token) = (address(&account.address), address(&self.usdc.contract));
+        let mut batch = Batch::default();
+        let trial = batch.add(Question::simulate(from, token, &input, GAS_LIMIT, At::Latest));
+        let (block, tip) = (batch.add(Question::block(At::Latest)), batch.add(Question::tip()));
+        let mut told = self.node.ask_all(batch).await?;
+        let (called, block, tip) = (told.of(trial)?, told.of(block)?, told.of(tip)?);
         if let Called::Reverted(text) = called {
             return Err(ChainError::Refused(text));
         }
+        let cap = self.config.max_fee_per_gas;
+        let fees = Fees::now(block, tip, cap)?;
         let fees = match former {
-            Some(former) => fees.above(former, self.config.max_fee_per_gas)?,
+            Some(former) => fees.above(former, cap)?,
             None => fees,
         };
-        self.sign_call(nonce, GAS_LIMIT, fees, input)
+        if !table.holds() {
+            return Err(ChainError::Busy);
+        }
+        self.sign_call(account, nonce, fees, Way { to: token, input, gas: GAS_LIMIT })
     }
 
     /// What the chain proves of a transfer.
@@ -116,7 +125,7 @@ impl EvmChain {
             receipts.extend(self.node.receipt(&attempt.tx).await?);
         }
         if let Some(receipt) = receipts.iter().find(|receipt| receipt.succeeded) {
-            return self.landed(outgoing, receipt, &receipts, head);
+            return self.landed(outgoing, receipt, &receipts, head).await;
         }
         let is_below = |attempt: &Attempt, counts: &BTreeMap<String, u64>| {
             attempt.nonce.is_some_and(|nonce| counts.get(&attempt.signer).is_some_and(|count| nonce < *count))
@@ -132,7 +141,7 @@ impl EvmChain {
     }
 
     /// A mined transaction that succeeded: the transfer is in its logs, or the contract is not the one we know.
-    fn landed(
+    async fn landed(
         &self,
         outgoing: &Outgoing,
         receipt: &Receipt,
@@ -153,8 +162,7 @@ impl EvmChain {
             let why = format!("{} succeeded without the transfer it was made for", receipt.tx);
             return Err(ChainError::Unavailable(why));
         }
-        let above = self.config.confirmations.saturating_sub(1);
-        if head.number < receipt.block.saturating_add(above) {
+        if !self.is_deep(receipt.block, head).await? {
             return Ok(Standing::Unproven(receipt.tx.clone()));
         }
         let landing = Landing { tx: receipt.tx.clone(), block: receipt.block, gas: self.gas(receipts) };
@@ -212,20 +220,25 @@ impl EvmChain {
     }
 
     /// A nonce that nothing of ours has, without a gap below it.
-    async fn fresh_nonce(&self) -> Result<u64, ChainError> {
-        let pending = self.node.transaction_count(address(&self.signer), At::Pending).await?;
+    async fn fresh_nonce(&self, account: &Account) -> Result<u64, ChainError> {
+        let own = address(&account.address);
+        let mut batch = Batch::default();
+        let mined = batch.add(Question::transaction_count(own, At::Latest));
+        let pending = batch.add(Question::transaction_count(own, At::Pending));
+        let mut told = self.node.ask_all(batch).await?;
+        let (mined, pending) = (told.of(mined)?, told.of(pending)?);
         // The node has not heard of all we sent. A nonce above those could be stuck behind a gap, and, once attached,
         // cannot be given up.
-        if self.lane.next().is_some_and(|next| next > pending) {
+        if self.next_nonce(account, mined, pending).await? > pending {
             return Err(ChainError::Busy);
         }
         Ok(pending)
     }
 
-    /// Whether attempts under this nonce were signed by another key than ours.
-    fn is_foreign(&self, outgoing: &Outgoing, nonce: u64) -> bool {
-        let signer = self.signer.to_string();
-        outgoing.attempts.iter().any(|attempt| attempt.nonce == Some(nonce) && attempt.signer != signer)
+    /// Whether attempts under this nonce were signed by another key than the turn's.
+    fn is_foreign(account: &Account, outgoing: &Outgoing, nonce: u64) -> bool {
+        let foreign = |attempt: &Attempt| attempt.nonce == Some(nonce) && attempt.signer != account.name;
+        outgoing.attempts.iter().any(foreign)
     }
 
     fn highest_fees(outgoing: &Outgoing, nonce: u64) -> Option<Fees> {
@@ -241,15 +254,15 @@ impl EvmChain {
         Ok(u64::try_from(balance).ok().and_then(Money::from_atomic).unwrap_or(Money::MAX))
     }
 
-    /// Transfers leave from the account that the settlement key signs for; no other key is here.
+    /// Transfers leave from the main account, which deposits go to; the turns that are asked for without a payment are its.
     fn own_wallet(&self, wallet: &str) -> Result<(), ChainError> {
-        if wallet.parse() == Ok(self.signer) {
+        if wallet.parse() == Ok(self.main().address) {
             return Ok(());
         }
         Err(ChainError::CannotPay(format!(
             "the deposit wallet {wallet} is not the settlement key's account {}; leave out pay_to, or set unspent to \
              another rule and pay by hand",
-            self.signer
+            self.main().name
         )))
     }
 }

@@ -14,10 +14,14 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use std::error::Error as StdError;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// The largest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The most calls in one request; nodes refuse more than they find seemly, and 100 is what most allow.
+const BATCH_CALLS_MAX: usize = 100;
 
 /// How much of a node's error text is kept, in characters.
 const TEXT_CHARS_MAX: usize = 200;
@@ -28,6 +32,15 @@ pub(crate) struct Rpc {
     uri: Uri,
     authorization: Option<HeaderValue>,
     timeout: Duration,
+    /// Set once the node has refused several calls in one request.
+    one_by_one: AtomicBool,
+}
+
+/// One call of several.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    pub(crate) method: &'static str,
+    pub(crate) params: Value,
 }
 
 /// Why a call gave no result.
@@ -68,27 +81,79 @@ impl Rpc {
             .enable_http1()
             .build();
         let http = Client::builder(TokioExecutor::new()).build(connector);
-        Ok(Self { http, uri, authorization, timeout })
+        Ok(Self { http, uri, authorization, timeout, one_by_one: AtomicBool::new(false) })
     }
 
     /// One call. `method` and the node's own words are all that a failure tells.
     pub(crate) async fn call(&self, method: &'static str, params: Value) -> Result<Value, Failure> {
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let (status, answer) = self.post(method, &body).await?;
+        read_answer(method, status, answer)
+    }
+
+    /// Several calls in one request, answered in their order. A node that does not take several in one is asked one by
+    /// one, and remembered as such.
+    pub(crate) async fn call_many(&self, calls: Vec<Call>) -> Result<Vec<Result<Value, Failure>>, Failure> {
+        let mut answers = Vec::with_capacity(calls.len());
+        for some in calls.chunks(BATCH_CALLS_MAX) {
+            let together = if some.len() > 1 && !self.one_by_one.load(Ordering::Relaxed) {
+                self.call_together(some).await?
+            } else {
+                None
+            };
+            match together {
+                Some(told) => answers.extend(told),
+                None => {
+                    for call in some {
+                        answers.push(self.call(call.method, call.params.clone()).await);
+                    }
+                }
+            }
+        }
+        Ok(answers)
+    }
+
+    /// `None` if the node does not take several calls in one request.
+    async fn call_together(&self, calls: &[Call]) -> Result<Option<Vec<Result<Value, Failure>>>, Failure> {
+        let first = calls.first().map_or("", |call| call.method);
+        let body = calls.iter().enumerate().map(|(id, Call { method, params })| {
+            json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })
+        });
+        let (status, answer) = self.post(first, &body.collect()).await?;
+        let Value::Array(told) = answer else {
+            // A refusal that is no matter of today's load: what is asked alone will say more.
+            let busy = matches!(read_answer(first, status, answer), Err(Failure::Silent(_)));
+            if busy {
+                return Err(Failure::Silent(format!("{first} and others: HTTP {status} without answers")));
+            }
+            self.one_by_one.store(true, Ordering::Relaxed);
+            tracing::info!("the chain node takes one call at a time; it is asked so from now on");
+            return Ok(None);
+        };
+        let mut answers: Vec<_> = calls
+            .iter()
+            .map(|call| Err(Failure::Silent(format!("{}: left out of the answer", call.method))))
+            .collect();
+        for one in told {
+            let id = one.get("id").and_then(Value::as_u64).and_then(|id| usize::try_from(id).ok());
+            let place = id.and_then(|id| Some((answers.get_mut(id)?, calls.get(id)?)));
+            if let Some((place, call)) = place {
+                *place = read_answer(call.method, status, one);
+            }
+        }
+        Ok(Some(answers))
+    }
+
+    async fn post(&self, method: &'static str, body: &Value) -> Result<(StatusCode, Value), Failure> {
         let silent = |what: String| Failure::Silent(format!("{method}: {what}"));
-        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
-        let exchange = tokio::time::timeout(self.timeout, self.exchange(body));
+        let exchange = tokio::time::timeout(self.timeout, self.exchange(body.to_string()));
         let (status, body) = match exchange.await {
             Ok(exchanged) => exchanged.map_err(silent)?,
             Err(_elapsed) => return Err(silent(format!("no answer within {:?}", self.timeout))),
         };
-        // Nodes send errors with any status; only what is not JSON-RPC is judged by it.
-        let answer: Option<Value> = serde_json::from_slice(&body).ok();
-        let Some(Value::Object(mut answer)) = answer else {
-            return Err(silent(format!("HTTP {status} without JSON-RPC")));
-        };
-        match (answer.remove("result"), answer.get("error")) {
-            (_, Some(error)) if !error.is_null() => Err(read_error(error, status)),
-            (Some(result), _) => Ok(result),
-            (None, _) => Err(silent(format!("HTTP {status} without a result"))),
+        match serde_json::from_slice(&body) {
+            Ok(answer) => Ok((status, answer)),
+            Err(_) => Err(silent(format!("HTTP {status} without JSON-RPC"))),
         }
     }
 
@@ -130,6 +195,18 @@ fn root_cause(error: &(dyn StdError + 'static)) -> String {
         innermost = source;
     }
     innermost.to_string()
+}
+
+/// What one call came to. Nodes send errors with any status; only what is not JSON-RPC is judged by it.
+fn read_answer(method: &str, status: StatusCode, answer: Value) -> Result<Value, Failure> {
+    let Value::Object(mut answer) = answer else {
+        return Err(Failure::Silent(format!("{method}: HTTP {status} without JSON-RPC")));
+    };
+    match (answer.remove("result"), answer.get("error")) {
+        (_, Some(error)) if !error.is_null() => Err(read_error(error, status)),
+        (Some(result), _) => Ok(result),
+        (None, _) => Err(Failure::Silent(format!("{method}: HTTP {status} without a result"))),
+    }
 }
 
 fn read_error(error: &Value, status: StatusCode) -> Failure {

@@ -20,12 +20,20 @@ pub(crate) struct EvmChain {
     pub(crate) network: Network,
     /// JSON-RPC endpoint; `env:NAME` where it holds an access key.
     pub(crate) rpc_url: MaybeEnv,
-    /// The key that pays for gas and, unless `pay_to` says otherwise, receives deposits.
-    pub(crate) settlement_key: SecretRef,
+    /// The keys that pay for gas; the first one's account, unless `pay_to` says otherwise, receives deposits.
+    pub(crate) settlement_keys: Vec<SecretRef>,
     /// Deposit wallet.
     pub(crate) pay_to: Option<String>,
     /// Blocks on top of a receipt before it counts; 1 is the receipt's own block.
     pub(crate) confirmations: u64,
+    /// Whether it counts only in a block that the chain holds for final.
+    pub(crate) finalized: bool,
+    /// Blocks on top of it until no reorganisation is expected to take it away.
+    pub(crate) final_depth: u64,
+    /// The most payments that settle in one transaction.
+    pub(crate) batch_max: usize,
+    /// Factories whose wallets may be deployed with their first payment.
+    pub(crate) factories: Vec<String>,
     /// What one whole coin of the chain's own currency costs, to book gas in USDC.
     pub(crate) usdc_per_coin: Usdc,
 }
@@ -46,8 +54,14 @@ struct Keys {
     network: Option<Network>,
     rpc_url: Option<MaybeEnv>,
     settlement_key: Option<SecretRef>,
+    #[serde(rename = "settlement_keys")]
+    pool: Option<Vec<SecretRef>>,
     pay_to: Option<String>,
     confirmations: Option<u64>,
+    finality: Option<String>,
+    final_depth: Option<u64>,
+    batch_max: Option<usize>,
+    factories: Option<Vec<String>>,
     usdc_per_coin: Option<String>,
 }
 
@@ -59,7 +73,10 @@ impl<'de> Deserialize<'de> for Chain {
 
 impl Chain {
     fn from_keys(keys: Keys) -> Result<Self, String> {
-        let bare = keys.network.is_none() && keys.rpc_url.is_none() && keys.settlement_key.is_none();
+        let bare = keys.network.is_none()
+            && keys.rpc_url.is_none()
+            && keys.settlement_key.is_none()
+            && keys.pool.is_none();
         match keys.kind.as_deref() {
             Some("dev") if bare => return Ok(Self::Dev),
             Some("dev") => {
@@ -84,14 +101,31 @@ impl Chain {
         Ok(Self::Evm(Box::new(EvmChain {
             network,
             rpc_url: keys.rpc_url.ok_or("rpc_url is missing")?,
-            settlement_key: keys
-                .settlement_key
-                .ok_or("settlement_key is missing; write env:NAME or file:PATH")?,
+            settlement_keys: match (keys.settlement_key, keys.pool) {
+                (Some(key), None) => vec![key],
+                (None, Some(keys)) if !keys.is_empty() => keys,
+                (None, _) => return Err("settlement_key is missing; write env:NAME or file:PATH".into()),
+                (Some(_), Some(_)) => return Err("write settlement_key or settlement_keys, not both".into()),
+            },
             pay_to: keys.pay_to,
             confirmations: match keys.confirmations {
                 Some(0) => return Err("confirmations is at least 1".into()),
                 given => given.unwrap_or(1),
             },
+            finalized: match keys.finality.as_deref() {
+                None | Some("confirmations") => false,
+                Some("finalized") if keys.confirmations.is_none() => true,
+                Some("finalized") => {
+                    return Err("with finality = \"finalized\" confirmations count nothing".into());
+                }
+                Some(_) => return Err("finality is \"confirmations\" or \"finalized\"".into()),
+            },
+            final_depth: keys.final_depth.unwrap_or(64),
+            batch_max: match keys.batch_max {
+                Some(count) if !(1..=100).contains(&count) => return Err("batch_max is 1 to 100".into()),
+                given => given.unwrap_or(50),
+            },
+            factories: keys.factories.unwrap_or_default(),
             usdc_per_coin: rate.parse().map_err(|error| format!("usdc_per_coin: {error}"))?,
         })))
     }

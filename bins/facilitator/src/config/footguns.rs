@@ -50,15 +50,15 @@ pub(crate) fn warnings(file: &Loaded<File>) -> Vec<String> {
             && file.value.unspent == Unspent::Refund
         {
             found.push(format!(
-                "chain {}: pay_to is set; what is left of sessions can be refunded only if it is the settlement key's own account. Else set unspent to another rule",
+                "chain {}: pay_to is set; what is left of sessions can be refunded only if it is the first settlement key's own account. Else set unspent to another rule",
                 evm.network
             ));
         }
     }
     let keys = std::iter::once(&file.value.token.signing_key).chain(&file.value.token.previous_keys);
-    let chains = file.value.chain.iter().filter_map(|chain| match chain {
-        Chain::Dev => None,
-        Chain::Evm(evm) => Some(&evm.settlement_key),
+    let chains = file.value.chain.iter().flat_map(|chain| match chain {
+        Chain::Dev => &[],
+        Chain::Evm(evm) => evm.settlement_keys.as_slice(),
     });
     for key in keys.chain(chains) {
         if key.readable_by_others(&file.base) == Some(true) {

@@ -10,7 +10,7 @@ use tollwire_ops::Error;
 use tollwire_ops::config::Loaded;
 use tollwire_settlement::dev::DevChain;
 use tollwire_settlement::{Chain, ChainInfo};
-use tollwire_settlement_evm::{EvmChain, EvmConfig};
+use tollwire_settlement_evm::{EvmChain, EvmConfig, Finality};
 
 /// Connects every chain of a file.
 pub(crate) async fn connect(
@@ -23,8 +23,20 @@ pub(crate) async fn connect(
         match written {
             Written::Dev => chains.push(Arc::new(DevChain::new(Arc::clone(clock)))),
             Written::Evm(evm) => {
-                let key = evm.settlement_key.read(&file.base)?;
-                let mut config = EvmConfig::new(evm.network, evm.rpc_url.resolve()?, key.expose());
+                let mut keys = Vec::with_capacity(evm.settlement_keys.len());
+                for key in &evm.settlement_keys {
+                    keys.push(key.read(&file.base)?);
+                }
+                let mut keys = keys.iter().map(tollwire_ops::secret::Secret::expose);
+                let main = keys.next().unwrap_or_default();
+                let mut config = EvmConfig::new(evm.network, evm.rpc_url.resolve()?, main);
+                config.more_keys = keys.map(str::to_owned).collect();
+                config.batch_max = evm.batch_max;
+                config.final_depth = evm.final_depth;
+                config.factories.clone_from(&evm.factories);
+                if evm.finalized {
+                    config.finality = Finality::Finalized;
+                }
                 config.pay_to.clone_from(&evm.pay_to);
                 config.confirmations = evm.confirmations;
                 config.usdc_per_coin = evm.usdc_per_coin;
@@ -45,18 +57,23 @@ pub(crate) fn described(file: &Loaded<File>) -> Result<Vec<ChainInfo>, Error> {
     all.map(|written| match written {
         Written::Dev => Ok(DevChain::new(Arc::new(SystemClock)).info().clone()),
         Written::Evm(evm) => {
-            let key = evm.settlement_key.read(&file.base)?;
-            let key = PrivateKey::from_hex(key.expose()).map_err(|error| Error::Secret {
-                key: evm.settlement_key.to_string(),
-                reason: error.to_string(),
-            })?;
+            let mut accounts = Vec::new();
+            for written in &evm.settlement_keys {
+                let key = PrivateKey::from_hex(written.read(&file.base)?.expose());
+                let invalid = |error: tollwire_exact::evm::Error| Error::Secret {
+                    key: written.to_string(),
+                    reason: error.to_string(),
+                };
+                accounts.push(key.map_err(invalid)?.address().to_string());
+            }
+            let main = accounts.into_iter().next().unwrap_or_default();
             let asset = tollwire_x402::asset::usdc(evm.network);
             Ok(ChainInfo {
                 network: evm.network,
                 claim: evm.network.v1_name().unwrap_or_default().to_owned(),
                 asset: asset.map(|asset| asset.address.to_owned()).unwrap_or_default(),
                 offer_extra: tollwire_x402::v2::Extra::default(),
-                deposit_wallet: evm.pay_to.clone().unwrap_or_else(|| key.address().to_string()),
+                deposit_wallet: evm.pay_to.clone().unwrap_or(main),
             })
         }
     })

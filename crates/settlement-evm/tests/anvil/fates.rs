@@ -126,7 +126,7 @@ async fn a_revert_is_not_the_end_while_the_authorization_is_good() {
     world.chain.broadcast(&payment.attempts[0]).await.unwrap();
     let sent = payment.attempts[0].tx.clone();
     world.mined(&sent).await;
-    assert_eq!(world.chain.observe(&payment).await.unwrap(), Observation::Pending(Some(sent)));
+    assert_eq!(world.chain.observe(&payment).await.unwrap(), Observation::Pending(None), "spent");
     // The payer has money again, and the next attempt lands.
     world.anvil.mint(&payer, PRICE).await.unwrap();
     settle(&world.chain, &mut payment).await;

@@ -8,12 +8,18 @@
 )]
 
 mod agreement;
+mod batch;
 mod connect;
 mod fates;
+mod faults;
+mod gas;
+mod load;
 mod nonces;
 mod outage;
+mod pool;
 mod procedure;
 mod refund;
+mod rpc;
 mod settle;
 mod support;
 mod verify;

@@ -56,7 +56,7 @@ async fn the_same_payment_fifty_times_at_once_settles_once() {
 
 #[tokio::test]
 async fn thirty_payments_at_once_take_seconds_and_one_nonce_each() {
-    let world = Arc::new(World::base().await);
+    let world = Arc::new(World::with(8453, |config| config.batch_max = 1).await);
     let settler = settler(&world);
     let start = Instant::now();
     let mut tasks = tokio::task::JoinSet::new();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tollwire_exact::evm::{Address, Authorization, Domain, Payload, PrivateKey};
 use tollwire_ledger::model::{Attempt, Fate, Intent, Landing, Payment};
@@ -25,7 +25,7 @@ pub(crate) struct World {
     pub(crate) chain: Arc<EvmChain>,
     pub(crate) payer: PrivateKey,
     pub(crate) network: Network,
-    nonces: AtomicU8,
+    nonces: AtomicU32,
 }
 
 pub(crate) fn key(byte: u8) -> PrivateKey {
@@ -56,7 +56,7 @@ impl World {
         let mut config = config(&anvil);
         change(&mut config);
         let chain = Arc::new(EvmChain::connect(config).await.unwrap());
-        Self { anvil, chain, payer, network, nonces: AtomicU8::new(1) }
+        Self { anvil, chain, payer, network, nonces: AtomicU32::new(1) }
     }
 
     /// The same chain once more, as a process that starts anew has it.
@@ -87,14 +87,43 @@ impl World {
 
     /// An authorization that fits the requirements, with a fresh nonce.
     pub(crate) fn authorization(&self) -> Authorization {
+        self.authorization_of(&self.payer)
+    }
+
+    /// The same of another payer.
+    pub(crate) fn authorization_of(&self, payer: &PrivateKey) -> Authorization {
+        let number = self.nonces.fetch_add(1, Ordering::Relaxed);
+        // The first are one byte again and again; there are more than those.
+        let mut nonce = [number.to_be_bytes()[3]; 32];
+        nonce[28..31].copy_from_slice(&number.to_be_bytes()[..3]);
+        if number < 256 {
+            nonce = [nonce[0]; 32];
+        }
         Authorization {
-            from: self.payer.address(),
+            from: payer.address(),
             to: self.deposit_wallet().parse().unwrap(),
             value: Usdc::from_atomic(PRICE).unwrap(),
             valid_after: 0,
             valid_before: now() + 60,
-            nonce: [self.nonces.fetch_add(1, Ordering::Relaxed); 32],
+            nonce,
         }
+    }
+
+    /// A payload of another payer, who has money for exactly `payments` of them more.
+    pub(crate) async fn funded(&self, payer: &PrivateKey, payments: u64) {
+        self.anvil.mint(&payer.address().to_string(), payments * PRICE).await.unwrap();
+    }
+
+    /// A good payload of a payer.
+    pub(crate) fn signed_by(&self, payer: &PrivateKey) -> Payload {
+        let authorization = self.authorization_of(payer);
+        let signature = authorization.sign(payer, &self.domain()).unwrap();
+        Payload::new(authorization, &signature)
+    }
+
+    /// A good payment of a payer, recorded and not yet settled.
+    pub(crate) fn payment_by(&self, payer: &PrivateKey) -> Payment {
+        self.recorded(&self.signed_by(payer))
     }
 
     pub(crate) fn signed(&self, authorization: Authorization) -> Payload {
@@ -111,7 +140,7 @@ impl World {
         let requirements = self.requirements();
         let signed = &payload.authorization;
         let intent = Intent {
-            session: format!("7d444840-9dc0-4acd-b245-5ffdce74fa{:02x}", signed.nonce[0]).parse().unwrap(),
+            session: session(&signed.nonce),
             feed: "ticks".parse().unwrap(),
             unit: Unit::Stream,
             units: 1,
@@ -175,9 +204,26 @@ impl World {
         tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("a block");
     }
 
+    /// Transactions of the settlement account: mined, and including those that wait.
+    pub(crate) async fn sent(&self) -> (u64, u64) {
+        let signer = self.settlement().to_string();
+        let pending = self.anvil.rpc("eth_getTransactionCount", json!([signer, "pending"])).await.unwrap();
+        let pending = u64::from_str_radix(pending.as_str().unwrap().trim_start_matches("0x"), 16).unwrap();
+        (self.anvil.transaction_count(&signer).await.unwrap(), pending)
+    }
+
     pub(crate) fn settlement(&self) -> Address {
         self.chain.signers()[0].parse().unwrap()
     }
+}
+
+fn session(nonce: &[u8; 32]) -> tollwire_x402::SessionId {
+    let number = if nonce[28] == nonce[0] {
+        [0, 0, 0, nonce[0]]
+    } else {
+        [nonce[28], nonce[29], nonce[30], nonce[31]]
+    };
+    format!("7d444840-9dc0-4acd-b245-5ffd{}", hex::encode(number)).parse().unwrap()
 }
 
 pub(crate) fn config(anvil: &Anvil) -> EvmConfig {
@@ -202,6 +248,37 @@ pub(crate) async fn attempt(chain: &EvmChain, payment: &mut Payment) -> Result<A
     payment.attempts.push(attempt.clone());
     chain.broadcast(&attempt).await?;
     Ok(attempt)
+}
+
+/// Prepares and broadcasts in the turn that suits the payment, perhaps with others.
+pub(crate) async fn attempt_shared(chain: &EvmChain, payment: &mut Payment) -> Result<Attempt, ChainError> {
+    let turn = chain.turn_for(payment).await?;
+    let attempt = chain.prepare(payment, turn.as_ref()).await?;
+    payment.attempts.push(attempt.clone());
+    chain.broadcast(&attempt).await?;
+    Ok(attempt)
+}
+
+/// Lets all these payments wait for the account, then lets them go on; each with its attempt, or why it has none.
+pub(crate) async fn attempt_together(
+    chain: &Arc<EvmChain>,
+    payments: Vec<Payment>,
+) -> Vec<(Payment, Result<Attempt, ChainError>)> {
+    let held = chain.turn().await.unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    for (number, mut payment) in payments.into_iter().enumerate() {
+        let chain = Arc::clone(chain);
+        tasks.spawn(async move {
+            let attempt = attempt_shared(&chain, &mut payment).await;
+            (number, payment, attempt)
+        });
+    }
+    // Whoever has come by then is in line.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    drop(held);
+    let mut done = tasks.join_all().await;
+    done.sort_by_key(|(number, ..)| *number);
+    done.into_iter().map(|(_, payment, attempt)| (payment, attempt)).collect()
 }
 
 /// Settles on a node that mines by itself.

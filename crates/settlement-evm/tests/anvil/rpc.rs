@@ -1,0 +1,74 @@
+//! How often a node is asked.
+
+use crate::support::{World, attempt_shared, attempt_together, config, key, now, until_landed};
+use std::sync::Arc;
+use tollwire_settlement::Chain;
+use tollwire_settlement_evm::EvmChain;
+use tollwire_testkit::evm::proxy::RpcProxy;
+
+#[tokio::test]
+async fn an_operation_is_one_request_or_few() {
+    let world = World::base().await;
+    let proxy = RpcProxy::start(world.anvil.address()).await.unwrap();
+    let mut counted = config(&world.anvil);
+    counted.rpc_url = proxy.url();
+    let chain = Arc::new(EvmChain::connect(counted).await.unwrap());
+    let requirements = world.requirements();
+    let payload = world.signed(world.authorization());
+    proxy.count();
+
+    chain.verify(&requirements, &payload.to_json(), now()).await.unwrap().unwrap();
+    let verified = proxy.count();
+    println!("verify: {} request, {:?}", verified.requests, verified.calls);
+    assert_eq!((verified.requests, verified.total()), (1, 3));
+
+    // What fails by itself is not asked about.
+    let mut late = requirements.clone();
+    late.scheme = "upto".into();
+    chain.verify(&late, &payload.to_json(), now()).await.unwrap().unwrap_err();
+    assert_eq!(proxy.count().requests, 0);
+
+    let mut payment = world.recorded(&payload);
+    attempt_shared(&chain, &mut payment).await.unwrap();
+    let sent = proxy.count();
+    println!("prepare and broadcast: {} requests, {:?}", sent.requests, sent.calls);
+    assert_eq!((sent.requests, sent.total()), (2, 8));
+    world.mined(&payment.attempts[0].tx).await;
+    proxy.count();
+    until_landed(&chain, &payment).await;
+    let observed = proxy.count();
+    println!("observe: {} request, {:?}", observed.requests, observed.calls);
+    assert_eq!((observed.requests, observed.total()), (1, 3));
+
+    // Ten together are prepared by one request and sent by one.
+    let mut payments = Vec::new();
+    for byte in 0..10 {
+        world.funded(&key(0x80 + byte), 1).await;
+        payments.push(world.payment_by(&key(0x80 + byte)));
+    }
+    proxy.count();
+    let done = attempt_together(&chain, payments).await;
+    let sent = proxy.count();
+    println!("prepare and broadcast of ten: {} requests, {:?}", sent.requests, sent.calls);
+    assert_eq!((sent.requests, sent.total()), (2, 26));
+    assert!(done.iter().all(|(_, attempt)| attempt.is_ok()));
+}
+
+#[tokio::test]
+async fn a_node_that_takes_one_call_at_a_time_is_asked_so() {
+    use tollwire_testkit::evm::proxy::Fault;
+    let world = World::base().await;
+    let proxy = RpcProxy::start(world.anvil.address()).await.unwrap();
+    let mut counted = config(&world.anvil);
+    counted.rpc_url = proxy.url();
+    let chain = EvmChain::connect(counted).await.unwrap();
+    proxy.script(|methods| (methods.len() > 1).then_some(Fault::NoBatches));
+    let mut payment = world.payment();
+    attempt_shared(&chain, &mut payment).await.unwrap();
+    until_landed(&chain, &payment).await;
+    proxy.count();
+    let payload = world.signed(world.authorization());
+    chain.verify(&world.requirements(), &payload.to_json(), now()).await.unwrap().unwrap();
+    let verified = proxy.count();
+    assert_eq!((verified.requests, verified.total()), (3, 3), "not tried again");
+}
