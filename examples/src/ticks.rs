@@ -28,8 +28,8 @@ pub async fn serve(mut socket: WebSocket) {
     }
 }
 
-/// A price in cents that wanders around 3,000.00 without a float or a random number.
-fn text(tick: u64) -> String {
+/// The tick of this number: a price in cents that wanders around 3,000.00 without a float or a random number.
+pub fn text(tick: u64) -> String {
     let cents = 300_000 + tick.wrapping_mul(tick) % 997;
     format!(r#"{{"tick":{tick},"price":"{}.{:02}"}}"#, cents / 100, cents % 100)
 }
