@@ -60,6 +60,9 @@ mod stream;
 mod tls;
 mod wallet;
 
+#[cfg(test)]
+mod vectors;
+
 pub use budget::Budget;
 pub use config::{Config, PayOn, Signed};
 pub use endpoint::session_url;

@@ -182,7 +182,7 @@ impl Payer {
 }
 
 /// The bill of a 402.
-pub(super) fn read_bill(answer: &Answer) -> Result<PaymentRequired, Error> {
+pub(crate) fn read_bill(answer: &Answer) -> Result<PaymentRequired, Error> {
     let Some(value) = answer.headers.get(header::PAYMENT_REQUIRED) else {
         return Err(match answer.status {
             StatusCode::PAYMENT_REQUIRED => Error::Protocol("a 402 without payment-required".into()),

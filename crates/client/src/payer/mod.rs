@@ -17,6 +17,8 @@ use crate::payment::{Payment, Purpose};
 use crate::session::Session;
 use crate::{Budget, Config, Error, Wallet, tls};
 use exchange::Verdict;
+#[cfg(test)]
+pub(crate) use exchange::read_bill;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -24,3 +24,4 @@ mod support;
 mod tariff;
 mod top_up;
 mod upgrade;
+mod vectors;

@@ -69,6 +69,11 @@ impl Served {
         Self { world, upstream, address, _server: server }
     }
 
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Opens a WebSocket at a path with further headers.
     pub(crate) async fn open(&self, path: &str, headers: &[(&str, &str)]) -> Upgrade {
         let mut request = format!("ws://{}{path}", self.address).into_client_request().unwrap();

@@ -56,10 +56,14 @@ impl World {
     }
 
     pub(crate) fn with(adjust: impl FnOnce(&mut GateConfig)) -> Self {
+        Self::keyed(key(), adjust)
+    }
+
+    /// The same, signing with this key.
+    pub(crate) fn keyed(signing: SigningKey, adjust: impl FnOnce(&mut GateConfig)) -> Self {
         let clock = Arc::new(TestClock(AtomicU64::new(1_800_000_000_000)));
         let chain = Arc::new(DevChain::new(clock.clone()));
         let ledger = Arc::new(MemoryLedger::new(clock.clone()));
-        let signing = key();
         let gate = node(&clock, &chain, &ledger, &signing, adjust);
         for feed in ["ticks", "other"] {
             gate.feeds().add(feed_to(feed, "ws://127.0.0.1:1/stream"), Origin::Configuration).unwrap();
