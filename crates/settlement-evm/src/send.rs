@@ -5,7 +5,9 @@
 
 use crate::EvmChain;
 use crate::account::Account;
+use crate::contract::address;
 use crate::fees::Fees;
+use crate::multicall::payments_in;
 use crate::node::{Sent, hex0x};
 use crate::wallet::Way;
 use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};
@@ -56,8 +58,18 @@ impl EvmChain {
     pub(crate) async fn broadcast_attempt(&self, attempt: &Attempt) -> Result<(), ChainError> {
         match self.outbox.find(&attempt.tx) {
             Some(dispatch) => dispatch.send(self.send_attempt(attempt)).await,
+            // Each of those who share it sends it again; one of them is enough.
+            None if self.took_just_now(attempt) => Ok(()),
             None => self.send_attempt(attempt).await,
         }
+    }
+
+    fn took_just_now(&self, attempt: &Attempt) -> bool {
+        let account = self.pool.find(&attempt.signer).and_then(|at| self.pool.all().get(at));
+        account.zip(attempt.nonce).is_some_and(|(account, nonce)| {
+            account.lane.took_just_now(nonce, &attempt.raw)
+                && payments_in(attempt, address(&self.usdc.contract)) > U256::from(1)
+        })
     }
 
     async fn send_attempt(&self, attempt: &Attempt) -> Result<(), ChainError> {

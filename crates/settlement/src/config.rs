@@ -36,6 +36,9 @@ pub struct SettlerConfig {
     pub reconcile_patience: Duration,
     /// Payments the reconciler works on at once. Default 8.
     pub reconcile_parallel: usize,
+    /// First pause between two looks at a deposit that was credited and is not final; it doubles up to twelve times that.
+    /// Default 5 s.
+    pub watch_every: Duration,
     /// Refunds worked on at once in this process; the others wait. Default 8.
     pub refunds_parallel: usize,
     /// Longest pause before the reconciler looks at the same payment again. Default 60 s.
@@ -57,6 +60,7 @@ impl Default for SettlerConfig {
             reconcile_every: Duration::from_secs(5),
             reconcile_patience: Duration::from_secs(5),
             reconcile_parallel: 8,
+            watch_every: Duration::from_secs(5),
             refunds_parallel: 8,
             reconcile_backoff_max: Duration::from_mins(1),
         }

@@ -14,6 +14,7 @@ mod pace;
 mod payback;
 mod reconcile;
 mod refund;
+mod watch;
 mod work;
 
 use crate::{Chain, Identified, Refusal, SettleError, Settled, SettlerConfig};
@@ -49,6 +50,7 @@ struct Shared {
     in_flight: InFlight,
     backlog: reconcile::Backlog,
     paying_back: refund::PayingBack,
+    watch: watch::Watch,
 }
 
 impl Settler {
@@ -62,7 +64,19 @@ impl Settler {
         let in_flight = InFlight::new(config.in_flight_max);
         let backlog = reconcile::Backlog::default();
         let paying_back = refund::PayingBack::default();
-        Self { shared: Arc::new(Shared { ledger, chains, clock, config, in_flight, backlog, paying_back }) }
+        let watch = watch::Watch::new(config.watch_every);
+        Self {
+            shared: Arc::new(Shared {
+                ledger,
+                chains,
+                clock,
+                config,
+                in_flight,
+                backlog,
+                paying_back,
+                watch,
+            }),
+        }
     }
 
     /// The chain of a network, if it is served here.

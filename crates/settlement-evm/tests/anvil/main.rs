@@ -19,6 +19,7 @@ mod outage;
 mod pool;
 mod procedure;
 mod refund;
+mod reorg;
 mod rpc;
 mod settle;
 mod support;

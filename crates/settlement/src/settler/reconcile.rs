@@ -1,4 +1,4 @@
-//! The reconciler: finishes every payment in doubt, and every refund.
+//! The reconciler: finishes every payment in doubt, and every refund, and has an eye on young deposits.
 
 use super::inflight::End;
 use super::pace::Pace;
@@ -97,6 +97,9 @@ impl Settler {
                     Ok(resolved) => tracing::info!(resolved, "payments in doubt resolved"),
                     Err(SettleError::Draining) => return,
                     Err(error) => tracing::warn!(%error, "reconciling failed; will repeat"),
+                }
+                if let Err(error) = settler.watch_once().await {
+                    tracing::warn!(%error, "deposits not watched; will repeat");
                 }
                 tokio::time::sleep(settler.shared.config.reconcile_every).await;
             }

@@ -306,6 +306,7 @@ impl Shared {
                 let claim = chain.info().claim.clone();
                 metrics::histogram!("tollwire_settlement_seconds", "chain" => claim).record(took);
                 tracing::info!(payment = %id, %tx, "payment credited");
+                self.watch.add(id);
                 view
             }
             Outcome::Replayed(view) => view,
