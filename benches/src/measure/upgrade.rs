@@ -1,9 +1,9 @@
 //! CPU per stream that is opened and closed: ours with token, hold and capture in a durable ledger, theirs plain.
 
-use super::job::Job;
-use super::{Plan, compared, start};
-use crate::numbers::{median, micros};
-use crate::{Failure, targets};
+use super::job::{Counted, Job};
+use super::{Plan, start};
+use crate::numbers::{median, micros, ratio};
+use crate::{Failure, table, targets};
 
 /// Streams opened in a round.
 const STREAMS: u64 = 2_000;
@@ -17,13 +17,35 @@ pub(crate) async fn run(plan: &Plan) -> Result<String, Failure> {
     let job = Job { mode: "upgrade", size: 0, count: STREAMS, connections: AT_ONCE };
     let (_upstream, address) = targets::upstream().await?;
     let targets = start(plan, dir.path(), address).await?;
-    let mut costs = vec![Vec::new(); targets.len()];
+    let mut rounds = vec![Vec::new(); targets.len()];
     for _ in 0..plan.rounds {
-        for (target, costs) in targets.iter().zip(&mut costs) {
-            costs.push(job.cost(target).await?);
+        for (target, rounds) in targets.iter().zip(&mut rounds) {
+            rounds.push(job.counted(target).await?);
         }
     }
-    let found: Vec<(&str, u64)> =
-        targets.iter().map(|target| target.name).zip(costs.into_iter().map(median)).collect();
-    Ok(compared("CPU per stream opened and closed", "µs", targets::NGINX, &found, micros))
+    let nanos: Vec<u64> = rounds.iter().map(|rounds| each(rounds, |round| Some(round.nanos))).collect();
+    let reference = targets.iter().position(|target| target.name == targets::NGINX);
+    let reference = reference.and_then(|at| nanos.get(at)).copied().unwrap_or_default();
+    let rows: Vec<Vec<String>> = targets
+        .iter()
+        .zip(&rounds)
+        .zip(&nanos)
+        .map(|((target, rounds), nanos)| {
+            let instructions = each(rounds, |round| round.instructions);
+            let instructions = if instructions == 0 { "-".to_owned() } else { instructions.to_string() };
+            vec![
+                target.name.to_owned(),
+                micros(*nanos),
+                format!("{}x", ratio(*nanos, reference)),
+                instructions,
+            ]
+        })
+        .collect();
+    let head = ["CPU per stream opened and closed", "µs", "of nginx's", "instructions in user space"];
+    Ok(table::render(&head, &rows))
+}
+
+/// The median of what the rounds cost, for one stream.
+fn each(rounds: &[Counted], value: fn(&Counted) -> Option<u64>) -> u64 {
+    median(rounds.iter().filter_map(value).collect()) / STREAMS
 }
