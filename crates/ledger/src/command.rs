@@ -80,7 +80,8 @@ pub enum Command {
     /// lapsed; what neither has is forgone, which can only be what a hold that lapsed was worth.
     ///
     /// Held (units ahead are `session.holds`), Exhausted (the need cannot be met: nothing is held for this stream any
-    /// more), Expired, Revoked, Closed, Fenced, Unknown, Conflict (numbers out of order, or the stream was reversed).
+    /// more), Expired, Revoked, Closed, Fenced, Unknown, Conflict (numbers out of order, or the stream has ended or was
+    /// reversed). One that tells less than was told before comes late: Held, and nothing changes.
     Extend {
         /// Whose balance.
         session: SessionId,
@@ -101,7 +102,8 @@ pub enum Command {
     },
     /// Capture held units, up to `to` in all.
     ///
-    /// Done, Replayed (already posted that far), Lapsed (the hold returned before), Fenced, Revoked, Closed, Unknown.
+    /// Done, Replayed (already posted that far), Lapsed (the hold returned before, or the stream has ended), Fenced,
+    /// Revoked, Closed, Unknown.
     Post {
         /// Whose balance.
         session: SessionId,

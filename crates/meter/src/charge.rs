@@ -1,6 +1,7 @@
 //! What one opening of a stream costs: units held, then captured, given back if they were not served.
 
 use crate::error::{over, refused};
+use crate::keep::SecondsClock;
 use crate::live::Resident;
 use crate::meter::{Order, Shared};
 use crate::signal::Signal;
@@ -27,6 +28,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How long giving back is tried: the ledger's own window for a reversal. A mere hold lapses earlier by itself.
 const UNDO_WITHIN: Duration = tollwire_ledger::core::REVERSE_WINDOW;
 
+/// How long it is tried to tell a stream's end, and with it what it was served since the ledger was last told: longer
+/// than most stores are away.
+const TELL_WITHIN: Duration = Duration::from_hours(1);
+
 /// One opening's account with the ledger. Dropped unsettled, it settles itself in a task of its own: whatever
 /// becomes of a request, its unit is either served or given back.
 pub struct Charge {
@@ -48,8 +53,8 @@ pub struct Charge {
     pub(crate) used: u64,
     /// Units that may be used, as the ledger last said.
     granted: u64,
-    /// Of a stream sold by the second: units used up when its clock starts, and when that is.
-    pub(crate) clock: Option<(u64, Instant)>,
+    /// Of a stream sold by the second: what counts them.
+    pub(crate) clock: Option<Arc<SecondsClock>>,
     pub(crate) signal: Arc<Signal>,
     /// The session as the hold for the open showed it.
     pub(crate) opening: Option<Box<Session>>,
@@ -274,8 +279,9 @@ impl Charge {
     /// Notes when the stream ended, for [`settle`](Self::settle) to tell the seconds that had begun by then. Of streams that
     /// are not sold by the second, nothing follows from it.
     pub fn note_ended(&mut self, at: Instant) {
-        if let Some((base, from)) = self.clock {
-            self.note_used(base.saturating_add(begun(from, at)).min(self.granted));
+        if let Some(clock) = &self.clock {
+            let used = clock.used(at).min(self.granted);
+            self.note_used(used);
         }
     }
 
@@ -325,11 +331,6 @@ impl Drop for Charge {
     }
 }
 
-/// Seconds that have begun at `at`, of those that begin at `from`.
-pub(crate) fn begun(from: Instant, at: Instant) -> u64 {
-    at.checked_duration_since(from).map_or(0, |since| since.as_secs().saturating_add(1))
-}
-
 /// How an opening is wound up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Undo {
@@ -360,7 +361,8 @@ async fn settle(
 }
 
 async fn keep_settling(shared: Arc<Shared>, session: SessionId, stream: StreamId, fence: u64, undo: Undo) {
-    let give_up = Instant::now() + UNDO_WITHIN;
+    let within = if matches!(undo, Undo::End { .. }) { TELL_WITHIN } else { UNDO_WITHIN };
+    let give_up = Instant::now() + within;
     let mut pause = FIRST_PAUSE;
     while let Err(error) = settle(&shared, &session, &stream, fence, undo).await {
         if Instant::now() >= give_up {

@@ -10,7 +10,10 @@ check_journal(KEYS[3])
 check_live(KEYS[4])
 if not st then return answer('unknown', s) end
 if tonumber(ARGV[3]) ~= st.fence then return answer('fenced', s) end
-if st.reversed or used > need or need > want or want > MAX then return answer('conflict', s) end
+-- A word that was on its way when the stream ended must not make it live again.
+if st.reversed or st.live == 0 or used > need or need > want or want > MAX then return answer('conflict', s) end
+-- It was overtaken by a later word, whose hold stands.
+if used < st.posted then return held_answer(s, st) end
 
 sweep(s)
 local forgone = served(s, id, st, used)

@@ -10,6 +10,8 @@ if s.revoked then return answer('revoked', s) end
 if s.closed then return answer('closed', s) end
 if not st then return answer('unknown', s) end
 if tonumber(ARGV[3]) ~= st.fence then return answer('fenced', s) end
+-- It has ended: a word that was on its way must not make it live again.
+if st.live == 0 then return answer('lapsed', s) end
 
 st.live = math.max(deadline(tonumber(ARGV[5])), st.live)
 local units = math.max(0, to - st.posted)

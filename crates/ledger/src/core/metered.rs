@@ -40,12 +40,17 @@ pub fn share(available: u64, holders: u64, recalled: bool) -> u64 {
 impl Desk<'_> {
     pub(super) fn extend(&mut self, fence: u64, ask: &Ask) -> Outcome {
         let stream = match self.current(fence) {
-            Ok(stream) if stream.reversed => return Outcome::Conflict,
+            // A word that was on its way when the stream ended must not make it live again.
+            Ok(stream) if stream.reversed || stream.live_until.is_none() => return Outcome::Conflict,
             Ok(stream) => stream,
             Err(refusal) => return refusal,
         };
         if ask.used > ask.need || ask.need > ask.want || ask.want > UNITS_MAX {
             return Outcome::Conflict;
+        }
+        if ask.used < stream.posted {
+            // It was overtaken by a later word, whose hold stands.
+            return self.held(&stream);
         }
         let mut stream = self.served(stream, ask.used);
         self.session.holds.remove(self.id);

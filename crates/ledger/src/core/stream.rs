@@ -144,6 +144,10 @@ impl Desk<'_> {
             Ok(stream) => stream,
             Err(refusal) => return refusal,
         };
+        if stream.live_until.is_none() {
+            // It has ended: a word that was on its way must not make it live again.
+            return Outcome::Lapsed;
+        }
         let units = to.saturating_sub(stream.posted);
         stream.live_until = stream.live_until.max(Some(deadline(self.now, live_for)));
         if units == 0 {

@@ -92,6 +92,7 @@ async fn tell<G: Gauge>(
     pace: &Pace,
 ) -> Result<(), CloseCode> {
     let (mut pause, longest) = RETRY;
+    // From the first answer on, not from the first question: the process may have stood still in between.
     let (mut short_since, mut failing_since) = (None, None);
     loop {
         let now = Instant::now();
@@ -115,7 +116,7 @@ async fn tell<G: Gauge>(
             }
             Err(Renewal::Elsewhere) => {
                 telemetry::renewed("held_elsewhere");
-                let since = *short_since.get_or_insert(now);
+                let since = *short_since.get_or_insert_with(Instant::now);
                 let held_wait = charge.shared.config.held_wait;
                 if since.elapsed() >= held_wait {
                     return Err(exhausted(gauge).await);
@@ -143,7 +144,8 @@ async fn tell<G: Gauge>(
                     return Ok(());
                 }
                 // Nothing is served beyond the lease meanwhile: the gauge sees to that.
-                if failing_since.get_or_insert(now).elapsed() >= pace.lease {
+                let since = *failing_since.get_or_insert_with(Instant::now);
+                if Instant::now() >= lease.gives_up(since, pace) {
                     return Err(CloseCode::TryAgainLater);
                 }
             }

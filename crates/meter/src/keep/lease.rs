@@ -97,6 +97,12 @@ impl Lease {
         let late = self.until.checked_sub(pace.lease / IDLE_PART).unwrap_or(early);
         Some(if looked { late.max(early) } else { early })
     }
+
+    /// When a stream whose store has not answered `since` is to end: with its lease. If that is over, because it held
+    /// nothing, or nearly so, the store has half a lease to come back.
+    pub(super) fn gives_up(&self, since: Instant, pace: &Pace) -> Instant {
+        self.until.max(since + pace.lease / 2)
+    }
 }
 
 /// The numbers of [`MeterConfig`](crate::MeterConfig) that the policy goes by.
@@ -166,6 +172,14 @@ mod tests {
         let lease = Lease { to: 1 << 39, ..lease };
         let ask = lease.ask(Why::Short, 1 << 39, None, after(&lease, 1), &PACE);
         assert_eq!(ask.want, (1 << 39) + PACE.most);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_store_a_stream_ends_with_its_lease() {
+        let busy = lease(100, 0, 100);
+        assert_eq!(busy.gives_up(after(&busy, 1_000), &PACE), busy.until);
+        assert_eq!(busy.gives_up(after(&busy, 9_000), &PACE), after(&busy, 14_000));
+        assert_eq!(busy.gives_up(after(&busy, 60_000), &PACE), after(&busy, 65_000), "it held nothing");
     }
 
     #[tokio::test(start_paused = true)]

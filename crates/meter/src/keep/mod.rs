@@ -1,9 +1,12 @@
 //! Keeping a live stream's account until it must end.
 
 mod by_use;
+mod clock;
 mod lease;
 mod seconds;
 mod whole;
+
+pub(crate) use clock::SecondsClock;
 
 use crate::{Charge, Gauge};
 use seconds::Seconds;

@@ -1,8 +1,8 @@
 //! Streams sold by the second: the clock is the counter.
 
-use crate::charge::begun;
+use super::SecondsClock;
 use crate::{Charge, Gauge};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
@@ -14,12 +14,7 @@ const AHEAD: Duration = Duration::from_millis(250);
 /// Counts a second when it begins. What it grants to the data path is time.
 pub(super) struct Seconds<'a, G> {
     path: &'a G,
-    /// Units used up at `from`.
-    base: u64,
-    /// When the next unit begins.
-    from: Instant,
-    /// Units granted.
-    to: AtomicU64,
+    clock: Arc<SecondsClock>,
 }
 
 impl<'a, G: Gauge> Seconds<'a, G> {
@@ -27,55 +22,44 @@ impl<'a, G: Gauge> Seconds<'a, G> {
     pub(super) fn new(charge: &Charge, path: &'a G) -> Self {
         let (base, _) = charge.opened_with();
         let from = Instant::now() + charge.paid_for(SECOND);
-        Self { path, base, from, to: AtomicU64::new(base) }
+        Self { path, clock: Arc::new(SecondsClock::new(base, from)) }
     }
 
-    /// Units used up when its clock starts, and when that is.
-    pub(super) fn clock(&self) -> (u64, Instant) {
-        (self.base, self.from)
+    pub(super) fn clock(&self) -> Arc<SecondsClock> {
+        Arc::clone(&self.clock)
     }
 
-    /// When the unit after the `units`th begins.
-    fn begins(&self, units: u64) -> Instant {
-        let seconds = Duration::from_secs(units.saturating_sub(self.base));
-        self.from.checked_add(seconds).unwrap_or(self.from)
-    }
-
-    fn to(&self) -> u64 {
-        self.to.load(Ordering::Acquire)
+    /// When there is something to ask for: a moment before the last second granted ends, or when the lease does.
+    fn asks(&self) -> Instant {
+        let ends = self.clock.ends();
+        ends.checked_sub(AHEAD).unwrap_or(ends).min(self.clock.until())
     }
 }
 
 impl<G: Gauge> Gauge for Seconds<'_, G> {
     fn used(&self) -> u64 {
-        self.base.saturating_add(begun(self.from, Instant::now())).min(self.to())
+        self.clock.used(Instant::now())
     }
 
     fn needed(&self) -> Option<u64> {
-        let to = self.to();
-        (Instant::now() + AHEAD >= self.begins(to)).then(|| to.saturating_add(1))
+        let now = Instant::now();
+        if self.clock.shows(now) + AHEAD >= self.clock.ends() {
+            return Some(self.clock.to().saturating_add(1));
+        }
+        // The lease is over in the middle of what was granted: that much must be held anew.
+        (now >= self.clock.until()).then(|| self.clock.used(now))
     }
 
     fn grant(&self, to: u64, until: Instant) {
-        let to = to.max(self.used());
-        self.to.store(to, Ordering::Release);
-        let lasts = self.begins(to);
-        // What was used is captured, and no lease ends it; what is merely held ends with the lease.
-        let sure = self.begins(self.used());
-        self.path.grant(to, lasts.min(until.max(sure)));
+        let until = self.clock.grant(to, until, Instant::now());
+        self.path.grant(self.clock.to(), until);
     }
 
     async fn short(&self) {
-        loop {
-            let to = self.to();
-            sleep_until(self.begins(to).checked_sub(AHEAD).unwrap_or(self.from)).await;
-            if to == self.to() {
-                return;
-            }
-        }
+        sleep_until(self.asks()).await;
     }
 
     fn lasts_until(&self) -> Option<Instant> {
-        Some(self.begins(self.to()))
+        Some(self.clock.ends())
     }
 }

@@ -199,11 +199,12 @@ pub struct Watching {
     inner: Arc<dyn Ledger>,
     asked: std::sync::atomic::AtomicU64,
     down: std::sync::atomic::AtomicBool,
+    hanging: std::sync::atomic::AtomicBool,
 }
 
 impl Watching {
     pub fn new(inner: Arc<dyn Ledger>) -> Arc<Self> {
-        Arc::new(Self { inner, asked: 0.into(), down: false.into() })
+        Arc::new(Self { inner, asked: 0.into(), down: false.into(), hanging: false.into() })
     }
 
     /// Commands applied so far.
@@ -213,6 +214,11 @@ impl Watching {
 
     pub fn set_down(&self, down: bool) {
         self.down.store(down, std::sync::atomic::Ordering::SeqCst);
+    }
+
+    /// Whether commands from now on are never answered.
+    pub fn set_hanging(&self, hanging: bool) {
+        self.hanging.store(hanging, std::sync::atomic::Ordering::SeqCst);
     }
 
     pub fn as_ledger(self: &Arc<Self>) -> Arc<dyn Ledger> {
@@ -225,6 +231,9 @@ impl Ledger for Watching {
         self.asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         if self.down.load(std::sync::atomic::Ordering::SeqCst) {
             return Box::pin(std::future::ready(Err(Error::Unavailable("cut off".into()))));
+        }
+        if self.hanging.load(std::sync::atomic::Ordering::SeqCst) {
+            return Box::pin(std::future::pending());
         }
         self.inner.apply(command)
     }

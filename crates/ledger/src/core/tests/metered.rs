@@ -56,6 +56,20 @@ fn said_twice_counts_once() {
 }
 
 #[test]
+fn a_late_word_neither_takes_a_hold_away_nor_wakes_a_stream_that_has_ended() {
+    let mut books = Books::with_units(100);
+    books.play(&[
+        (0, hold("a", None, 1), "held 1 posted 0"),
+        (0, extend("a", 1, (5, 5, 9)), "held 1 posted 5"),
+        (0, extend("a", 1, (3, 4, 5)), "held 1 posted 5"),
+    ]);
+    assert_eq!(books.sums(), (5, 4, 91));
+    books.play(&[(0, end_used("a", 6), "done")]);
+    books.play(&[(0, extend("a", 1, (5, 9, 9)), "conflict"), (0, post("a", 1, 6), "lapsed")]);
+    assert_eq!(books.sums(), (6, 0, 94));
+}
+
+#[test]
 fn numbers_out_of_order_change_nothing() {
     let mut books = Books::with_units(10);
     books.play(&[
