@@ -148,6 +148,7 @@ async fn launch(folder: &Path, settings: &Settings, public: u16, admin: u16, log
     let mut command = Command::new(binary());
     command.arg("serve").arg("--config").arg(&config).current_dir(folder);
     command.env("TOLLWIRE_ADMIN_TOKEN", ADMIN_TOKEN).env("RUST_LOG", log).env("NO_COLOR", "1");
+    command.envs(settings.env.iter().map(|(name, value)| (name, value)));
     if let Chain::Evm { settlement_key, .. } = &settings.chain {
         command.env("TOLLWIRE_EVM_KEY", settlement_key);
     }

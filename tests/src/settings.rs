@@ -43,6 +43,8 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// The `[limits]` table's lines.
     pub limits: String,
+    /// More variables of its environment.
+    pub env: Vec<(&'static str, String)>,
 }
 
 /// Anvil's first well-known account: the facilitator's settlement key in these tests.
@@ -77,6 +79,7 @@ impl Settings {
             top: String::new(),
             public_url: None,
             limits: String::new(),
+            env: Vec::new(),
         }
     }
 

@@ -5,9 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Redis, an EVM node, the official x402 clients.
+/// Redis, an EVM node, the official x402 clients, a clock that can be stepped.
 pub(crate) fn for_tests() -> Result<(), String> {
-    debian(&[("redis-server", "redis-server"), ("npm", "npm"), ("python3", "python3-venv")])?;
+    debian(&[
+        ("redis-server", "redis-server"),
+        ("npm", "npm"),
+        ("python3", "python3-venv"),
+        ("faketime", "faketime"),
+    ])?;
     node()?;
     usdc()?;
     python()

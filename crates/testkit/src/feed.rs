@@ -18,6 +18,9 @@ pub use tokio_tungstenite::tungstenite::Message;
 pub enum Mode {
     /// Sends `{"tick":1}`, `{"tick":2}`, ... at this interval, the first at once.
     Ticks(Duration),
+    /// Sends binary messages of so many bytes, one after each interval, the first at once. The interval may be changed
+    /// while it runs.
+    Blocks(watch::Receiver<Duration>, usize),
     /// Sends every message back.
     Echo,
     /// Sends these messages, then closes with this code and reason; without one it stays and listens.

@@ -4,6 +4,7 @@
 //! feed is a WebSocket server on a socket. What must be installed first ([`tools`]) lives in `target/testkit`;
 //! a missing part is an error that says `run cargo xtask setup`, never a skipped test.
 
+pub mod clock;
 pub mod evm;
 pub mod feed;
 pub mod link;

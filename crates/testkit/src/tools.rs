@@ -40,6 +40,14 @@ pub fn usdc_artifact(contract: &str) -> Result<PathBuf, Error> {
     existing("Circle's USDC contract", home().join("usdc").join(format!("{contract}.json")))
 }
 
+/// The library that fakes a process's wall clock, as Debian's package `faketime` installs it.
+pub fn faketime() -> Result<PathBuf, Error> {
+    let folder = |machine: &str| Path::new("/usr/lib").join(machine).join("faketime/libfaketimeMT.so.1");
+    let machines = [format!("{}-linux-gnu", std::env::consts::ARCH), String::new()];
+    let found = machines.iter().map(|machine| folder(machine)).find(|path| path.is_file());
+    found.ok_or_else(|| Error::Missing("libfaketime (Debian: apt-get install faketime)".to_owned()))
+}
+
 fn existing(what: &str, path: PathBuf) -> Result<PathBuf, Error> {
     if path.exists() { Ok(path) } else { Err(Error::Missing(format!("{what} ({})", path.display()))) }
 }

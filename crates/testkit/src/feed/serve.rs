@@ -8,6 +8,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -59,6 +60,7 @@ async fn mute(stream: &mut TcpStream, stay: bool, shared: &Shared) {
 async fn talk(socket: &mut Socket, mode: Mode) -> Result<(), Error> {
     match mode {
         Mode::Ticks(every) => ticks(socket, every).await,
+        Mode::Blocks(every, bytes) => blocks(socket, every, bytes).await,
         Mode::Echo => echo(socket).await,
         Mode::Script(messages, close) => {
             for message in messages {
@@ -86,12 +88,39 @@ async fn ticks(socket: &mut Socket, every: Duration) -> Result<(), Error> {
                 tick = tick.saturating_add(1);
                 socket.send(Message::text(format!("{{\"tick\":{tick}}}"))).await?;
             }
-            // Reading answers pings and notices the peer's close.
+            // Reading answers pings and the peer's close, to its end.
             received = socket.next() => match received {
+                Some(Ok(Message::Close(_))) => return listen(socket).await,
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Err(error),
                 None => return Ok(()),
             },
+        }
+    }
+}
+
+async fn blocks(
+    socket: &mut Socket,
+    mut every: watch::Receiver<Duration>,
+    bytes: usize,
+) -> Result<(), Error> {
+    let block = Message::binary(vec![7; bytes]);
+    let mut next = Instant::now();
+    loop {
+        tokio::select! {
+            () = sleep_until(next) => {
+                socket.send(block.clone()).await?;
+                next += *every.borrow_and_update();
+            }
+            // Reading answers pings and the peer's close, to its end.
+            received = socket.next() => match received {
+                Some(Ok(Message::Close(_))) => return listen(socket).await,
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Err(error),
+                None => return Ok(()),
+            },
+            // Without its sender the interval stays as it is.
+            Ok(()) = every.changed() => next = Instant::now() + *every.borrow_and_update(),
         }
     }
 }
