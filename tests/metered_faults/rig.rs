@@ -77,7 +77,9 @@ impl Rig {
 
     /// A node on Redis.
     pub(crate) async fn on_redis() -> Self {
-        Self::start(Some(RedisServer::start().await.unwrap()), BLOCK, |_| {}).await
+        // Synced at once: the kernel must not hold back what a killed server has answered.
+        let redis = RedisServer::with(&[("appendfsync", "always")]).await.unwrap();
+        Self::start(Some(redis), BLOCK, |_| {}).await
     }
 
     pub(crate) async fn start(

@@ -133,7 +133,7 @@ async fn live(session: String, ws: String, enough: Arc<AtomicBool>) -> Promised 
 
 #[tokio::test]
 async fn a_killed_store_loses_nothing_and_the_node_recovers_by_itself() {
-    let mut redis = RedisServer::start().await.unwrap();
+    let mut redis = RedisServer::with(&[("appendfsync", "always")]).await.unwrap();
     let world = world(&redis, Mode::Ticks(Duration::from_millis(50)), "").await;
     let enough = Arc::new(AtomicBool::new(false));
     let agents: Vec<_> = (0..6)

@@ -79,7 +79,7 @@ async fn a_password_is_shown_nowhere() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_answered_survives_kill_9_and_the_node_reconnects() {
-    let mut server = RedisServer::start().await.unwrap();
+    let mut server = RedisServer::with(&[("appendfsync", "always")]).await.unwrap();
     let ledger = connect(&server).await;
     buy(&ledger, 1, 1_000_000).await;
     let mut answered = 0;
@@ -107,7 +107,7 @@ async fn what_was_answered_survives_kill_9_and_the_node_reconnects() {
 
 #[tokio::test]
 async fn a_command_cut_off_by_a_crash_is_sent_again_and_applied_once() {
-    let mut server = RedisServer::start().await.unwrap();
+    let mut server = RedisServer::with(&[("appendfsync", "always")]).await.unwrap();
     let ledger = connect(&server).await;
     buy(&ledger, 1, 5).await;
     assert!(matches!(ledger.apply(hold(1, 1)).await, Ok(Outcome::Held { fence: 1, .. })));

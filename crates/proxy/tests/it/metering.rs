@@ -142,7 +142,7 @@ async fn drained(mut socket: Socket) -> usize {
 /// Two nodes, one ledger, many streams of one session: they use it up to the last unit, and not one more.
 #[tokio::test]
 async fn streams_on_two_nodes_share_a_balance_to_the_last_unit() {
-    let feed = ticks(1).await;
+    let feed = ticks(10).await;
     let clock = Arc::new(TestClock::default());
     let ledger = Arc::new(MemoryLedger::new(clock.clone()));
     let route = sold_by(Unit::Message, &feed);
