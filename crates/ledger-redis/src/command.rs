@@ -7,6 +7,7 @@ use deadpool_redis::redis::{Cmd, Script};
 use std::time::Duration;
 use tollwire_ledger::core::UNITS_MAX;
 use tollwire_ledger::model::{Attempt, Intent, Landing, RefundOrder};
+use tollwire_ledger::spend::Charge;
 use tollwire_ledger::{Command, Error, record};
 use tollwire_x402::{PaymentId, SessionId, StreamId};
 
@@ -155,6 +156,15 @@ impl Calls<'_> {
 
     pub(crate) fn once(&self, key: &str, ttl: Duration) -> Cmd {
         call(&script::ONCE, &[self.keys.once(key)], self.now).arg(millis(ttl)).done()
+    }
+
+    pub(crate) fn spend(&self, purse: &str, id: &str, charges: &[Charge], window: Duration) -> Cmd {
+        let window = millis(window).max(1);
+        let mut call = call(&script::SPEND, &[self.keys.purse(purse)], self.now).arg(id).arg(window);
+        for charge in charges {
+            call = call.arg(&charge.counter).arg(countable(charge.amount)).arg(countable(charge.limit));
+        }
+        call.done()
     }
 
     pub(crate) fn lease(&self, name: &str, holder: &str, ttl: Duration) -> Cmd {

@@ -1,6 +1,6 @@
 //! Names of keys. All keys of one session share the hash tag `{jti}`.
 
-use tollwire_ledger::model::{RefundId, payer_key};
+use tollwire_ledger::model::{RefundId, payer_key, tx_key};
 use tollwire_x402::{PaymentId, SessionId};
 
 /// Makes key names under one prefix.
@@ -81,6 +81,16 @@ impl Keys {
     /// Written before waiting for replicas, so that the wait covers everything before it.
     pub(crate) fn mark(&self) -> String {
         format!("{}mark", self.prefix)
+    }
+
+    /// At least every payment that a transaction was made for: a sorted set in identity order.
+    pub(crate) fn transaction(&self, tx: &str) -> String {
+        format!("{}tx:{}", self.prefix, tx_key(tx))
+    }
+
+    /// A purse's window, counters and spendings: a hash.
+    pub(crate) fn purse(&self, purse: &str) -> String {
+        format!("{}purse:{purse}", self.prefix)
     }
 
     pub(crate) fn once(&self, key: &str) -> String {

@@ -14,6 +14,7 @@ use std::time::Duration;
 use tollwire_ledger::command::Entry;
 use tollwire_ledger::core::UNITS_MAX;
 use tollwire_ledger::model::{Intent, Payment, Refund, RefundId, RefundOrder, Session, Stream};
+use tollwire_ledger::spend::{Charge, Spent};
 use tollwire_ledger::{BoxFuture, Clock, Command, Error, Ledger, Outcome, SystemClock, Timestamp, Watched};
 use tollwire_x402::{PaymentId, SessionId, StreamId};
 
@@ -93,14 +94,20 @@ impl RedisLedger {
         let calls = Calls { keys: &self.keys, now: &now };
         let outcome = match command {
             Command::Record { payment, intent } => self.record(payment, intent, &calls).await?,
-            Command::Credit { session, .. } => {
+            Command::Credit { payment, session, landing } => {
                 // Before the session exists: the index holds at least what it must.
                 let mut listed = listing::add(&self.keys.sessions(), session.as_str());
+                listing::and(&mut listed, &self.keys.transaction(&landing.tx), payment.as_str());
                 listed.add_command(calls.transition(command)?);
                 self.safely(listed).await?
             }
             Command::Refund { session, refund } => self.refund_order(session, refund, &calls).await?,
-            Command::Attach { .. } | Command::AttachRefund { .. } | Command::SettleRefund { .. } => {
+            Command::Attach { payment, attempt, .. } => {
+                let mut listed = listing::add(&self.keys.transaction(&attempt.tx), payment.as_str());
+                listed.add_command(calls.transition(command)?);
+                self.safely(listed).await?
+            }
+            Command::AttachRefund { .. } | Command::SettleRefund { .. } => {
                 self.safely(only(calls.transition(command)?)).await?
             }
             _ => reply::outcome(first(self.ask(&only(calls.transition(command)?)).await?)?)?,
@@ -296,6 +303,11 @@ impl Ledger for RedisLedger {
         })
     }
 
+    fn payments_of(&self, tx: &str, limit: usize) -> BoxFuture<'_, Result<Vec<(PaymentId, Payment)>, Error>> {
+        let tx = tx.to_owned();
+        Box::pin(async move { listing::payments_of(self, &tx, limit).await })
+    }
+
     fn in_doubt(
         &self,
         after: Option<&PaymentId>,
@@ -346,6 +358,18 @@ impl Ledger for RedisLedger {
         let now = self.now();
         let call = Calls { keys: &self.keys, now: &now }.once(key, ttl);
         Box::pin(self.flag(call))
+    }
+
+    fn spend(
+        &self,
+        purse: &str,
+        id: &str,
+        charges: Vec<Charge>,
+        window: Duration,
+    ) -> BoxFuture<'_, Result<Spent, Error>> {
+        let now = self.now();
+        let call = Calls { keys: &self.keys, now: &now }.spend(purse, id, &charges, window);
+        Box::pin(async move { reply::spent(first(self.ask_whole(&only(call)).await?)?) })
     }
 
     fn lease(&self, name: &str, holder: &str, ttl: Duration) -> BoxFuture<'_, Result<bool, Error>> {

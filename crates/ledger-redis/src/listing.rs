@@ -15,8 +15,33 @@ const PAGE_MAX: usize = 256;
 /// Adds an entry, as the first command of a request.
 pub(crate) fn add(index: &str, entry: &str) -> Pipeline {
     let mut pipeline = Pipeline::new();
-    pipeline.cmd("ZADD").arg(index).arg(0).arg(entry);
+    and(&mut pipeline, index, entry);
     pipeline
+}
+
+/// Adds an entry to another index, before the command that makes it true.
+pub(crate) fn and(pipeline: &mut Pipeline, index: &str, entry: &str) {
+    pipeline.cmd("ZADD").arg(index).arg(0).arg(entry);
+}
+
+/// Payments of a transaction, at most `limit`.
+pub(crate) async fn payments_of(
+    ledger: &RedisLedger,
+    tx: &str,
+    limit: usize,
+) -> Result<Vec<(PaymentId, Payment)>, Error> {
+    let index = ledger.keys.transaction(tx);
+    let (mut found, mut after) = (Vec::new(), None::<PaymentId>);
+    while found.len() < limit {
+        let ids: Vec<PaymentId> = ids(ledger, &index, after.as_ref().map(PaymentId::as_str), limit).await?;
+        let Some(last) = ids.last().cloned() else { break };
+        let rows = payments(ledger, ids).await?;
+        // An entry whose command was refused, or is still under way, is none.
+        found.extend(rows.into_iter().filter(|(_, payment)| payment.names(tx)));
+        after = Some(last);
+    }
+    found.truncate(limit);
+    Ok(found)
 }
 
 /// Payments in doubt after `after`, at most `limit`.

@@ -9,6 +9,7 @@ use tollwire_ledger::model::{
     Attempt, Fate, Hold, Intent, Payment, Refund, RefundFate, RefundOrder, Session, Stream,
 };
 use tollwire_ledger::outcome::View;
+use tollwire_ledger::spend::Spent;
 use tollwire_ledger::{Error, Outcome, Timestamp, Watched, core, record};
 use tollwire_x402::{FeedId, Network, StreamId, Unit, Usdc};
 
@@ -330,6 +331,17 @@ fn number(text: &str, what: &str) -> Result<u64, Error> {
 }
 
 /// An identifier.
+/// The answer to a spending.
+pub(crate) fn spent(value: Value) -> Result<Spent, Error> {
+    let (kind, charge, left): (u8, usize, u64) = read(value, "spending")?;
+    match kind {
+        0 => Ok(Spent::Done),
+        1 => Ok(Spent::Replayed),
+        2 => Ok(Spent::Short { charge, again_in: Duration::from_millis(left) }),
+        _ => Err(Error::Corrupt(format!("spending was answered {kind}"))),
+    }
+}
+
 pub(crate) fn parse<T: FromStr<Err = tollwire_x402::Error>>(text: &str) -> Result<T, Error> {
     text.parse().map_err(|error| Error::Corrupt(format!("{text:?}: {error}")))
 }

@@ -35,6 +35,7 @@ scripts! {
     ATTACH_REFUND = "lua/attach_refund.lua";
     SETTLE_REFUND = "lua/settle_refund.lua";
     ONCE = "lua/once.lua";
+    SPEND = "lua/spend.lua";
     LEASE = "lua/lease.lua";
     RELEASE = "lua/release.lua";
 }

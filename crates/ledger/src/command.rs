@@ -274,6 +274,28 @@ impl Command {
 }
 
 impl Command {
+    /// The transaction that a command ties its payment to, if any.
+    pub fn transaction(&self) -> Option<&str> {
+        match self {
+            Self::Attach { attempt, .. } => Some(&attempt.tx),
+            Self::Credit { landing, .. } => Some(&landing.tx),
+            Self::Record { .. }
+            | Self::Abandon { .. }
+            | Self::Hold { .. }
+            | Self::Extend { .. }
+            | Self::Post { .. }
+            | Self::Void { .. }
+            | Self::Reverse { .. }
+            | Self::End { .. }
+            | Self::Revoke { .. }
+            | Self::Expire { .. }
+            | Self::Close { .. }
+            | Self::Refund { .. }
+            | Self::AttachRefund { .. }
+            | Self::SettleRefund { .. } => None,
+        }
+    }
+
     /// The refund a command names, by its number, if any.
     pub fn refund(&self) -> Option<u32> {
         match self {

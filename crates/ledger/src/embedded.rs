@@ -8,6 +8,7 @@ mod backup;
 mod books;
 mod failure;
 mod file;
+mod purses;
 mod reader;
 mod refunds;
 mod tables;
@@ -20,6 +21,7 @@ use self::writer::{Answer, Ask, Writer};
 use crate::command::Entry;
 use crate::ledger::{BoxFuture, Watched};
 use crate::model::{Payment, Refund, RefundId, Session, Stream};
+use crate::spend::{Charge, Spent};
 use crate::{Clock, Command, Error, Ledger, Outcome, Timestamp};
 use redb::{Builder, Database};
 use std::fmt;
@@ -76,7 +78,7 @@ impl EmbeddedLedger {
         Box::pin(async move {
             match answer.await? {
                 Answer::Flag(flag) => Ok(flag),
-                Answer::Outcome(_) => Err(misplaced()),
+                Answer::Outcome(_) | Answer::Spent(_) => Err(misplaced()),
             }
         })
     }
@@ -94,7 +96,7 @@ impl Ledger for EmbeddedLedger {
         Box::pin(async move {
             match answer.await? {
                 Answer::Outcome(outcome) => Ok(outcome),
-                Answer::Flag(_) => Err(misplaced()),
+                Answer::Flag(_) | Answer::Spent(_) => Err(misplaced()),
             }
         })
     }
@@ -114,6 +116,10 @@ impl Ledger for EmbeddedLedger {
 
     fn journal(&self, session: &SessionId) -> BoxFuture<'_, Result<Vec<Entry>, Error>> {
         self.read(|reader| reader.journal(session))
+    }
+
+    fn payments_of(&self, tx: &str, limit: usize) -> BoxFuture<'_, Result<Vec<(PaymentId, Payment)>, Error>> {
+        self.read(|reader| reader.payments_of(tx, limit))
     }
 
     fn in_doubt(
@@ -161,6 +167,23 @@ impl Ledger for EmbeddedLedger {
 
     fn once(&self, key: &str, ttl: Duration) -> BoxFuture<'_, Result<bool, Error>> {
         self.flag(Ask::Once { key: key.to_owned(), ttl })
+    }
+
+    fn spend(
+        &self,
+        purse: &str,
+        id: &str,
+        charges: Vec<Charge>,
+        window: Duration,
+    ) -> BoxFuture<'_, Result<Spent, Error>> {
+        let (purse, id) = (purse.to_owned(), id.to_owned());
+        let answer = self.writer.ask(Ask::Spend { purse, id, charges, window });
+        Box::pin(async move {
+            match answer.await? {
+                Answer::Spent(spent) => Ok(spent),
+                Answer::Outcome(_) | Answer::Flag(_) => Err(misplaced()),
+            }
+        })
     }
 
     fn lease(&self, name: &str, holder: &str, ttl: Duration) -> BoxFuture<'_, Result<bool, Error>> {

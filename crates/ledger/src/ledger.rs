@@ -2,6 +2,7 @@
 
 use crate::command::Entry;
 use crate::model::{Payment, Refund, RefundId, Session, Stream};
+use crate::spend::{Charge, Spent};
 use crate::{Command, Error, Outcome, Timestamp};
 use std::future::Future;
 use std::pin::Pin;
@@ -31,6 +32,10 @@ pub trait Ledger: Send + Sync {
 
     /// A session's journal, oldest first.
     fn journal(&self, session: &SessionId) -> BoxFuture<'_, Result<Vec<Entry>, Error>>;
+
+    /// Payments that a transaction was made for or moved the money of, in identity order, at most `limit`. Several share
+    /// one where a chain settles them together; another chain may have a transaction of the same hash.
+    fn payments_of(&self, tx: &str, limit: usize) -> BoxFuture<'_, Result<Vec<(PaymentId, Payment)>, Error>>;
 
     /// Payments whose fate is pending: at most `limit`, those after `after` in identity order.
     fn in_doubt(
@@ -68,6 +73,15 @@ pub trait Ledger: Send + Sync {
 
     /// True exactly once per key until `ttl` has passed (single-use nonces).
     fn once(&self, key: &str, ttl: Duration) -> BoxFuture<'_, Result<bool, Error>>;
+
+    /// Charges the counters of a purse, all or none, once per `id` within the purse's window ([`crate::spend`]).
+    fn spend(
+        &self,
+        purse: &str,
+        id: &str,
+        charges: Vec<Charge>,
+        window: Duration,
+    ) -> BoxFuture<'_, Result<Spent, Error>>;
 
     /// Takes or renews a named lease for `holder`; false while another holds it.
     fn lease(&self, name: &str, holder: &str, ttl: Duration) -> BoxFuture<'_, Result<bool, Error>>;

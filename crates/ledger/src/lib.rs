@@ -12,6 +12,7 @@ pub mod memory;
 pub mod model;
 pub mod outcome;
 pub mod record;
+pub mod spend;
 
 mod clock;
 mod error;

@@ -3,9 +3,10 @@
 use crate::command::Entry;
 use crate::core::{self, Slot, lapse};
 use crate::ledger::{BoxFuture, Watched};
-use crate::model::{Fate, Payment, Refund, RefundFate, RefundId, Session, Stream, payer_key};
+use crate::model::{Fate, Payment, Refund, RefundFate, RefundId, Session, Stream, payer_key, tx_key};
+use crate::spend::{Charge, Purse, Spent};
 use crate::{Clock, Command, Error, Ledger, Outcome, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,7 +29,10 @@ struct Books {
     /// Of the streams, those that are live: what reading a session shows.
     live: BTreeMap<SessionId, BTreeMap<StreamId, Timestamp>>,
     journals: BTreeMap<SessionId, Vec<Entry>>,
+    /// Transactions and the payments they are for.
+    transactions: BTreeMap<String, BTreeSet<PaymentId>>,
     once: BTreeMap<String, Timestamp>,
+    purses: BTreeMap<String, Purse>,
     leases: BTreeMap<String, (String, Timestamp)>,
 }
 
@@ -65,6 +69,9 @@ impl Books {
         }
         if let (Some(id), Some(row)) = (command.payment(), applied.changed.payment) {
             self.payments.insert(id.clone(), row);
+            if let Some(tx) = command.transaction() {
+                self.transactions.entry(tx_key(tx)).or_default().insert(id.clone());
+            }
         }
         if let (Some(id), Some(row)) = (command.stream(), applied.changed.stream) {
             let live = self.live.entry(session.clone()).or_default();
@@ -128,6 +135,13 @@ impl Ledger for MemoryLedger {
         ready(self.books().journals.get(session).cloned().unwrap_or_default())
     }
 
+    fn payments_of(&self, tx: &str, limit: usize) -> BoxFuture<'_, Result<Vec<(PaymentId, Payment)>, Error>> {
+        let books = self.books();
+        let all = books.transactions.get(&tx_key(tx)).into_iter().flatten();
+        let found = all.filter_map(|id| Some((id.clone(), books.payments.get(id)?.clone())));
+        ready(found.take(limit).collect())
+    }
+
     fn in_doubt(
         &self,
         after: Option<&PaymentId>,
@@ -189,6 +203,18 @@ impl Ledger for MemoryLedger {
             books.once.insert(key.to_owned(), now.after(ttl));
         }
         ready(fresh)
+    }
+
+    fn spend(
+        &self,
+        purse: &str,
+        id: &str,
+        charges: Vec<Charge>,
+        window: Duration,
+    ) -> BoxFuture<'_, Result<Spent, Error>> {
+        let (now, mut books) = (self.clock.now(), self.books());
+        let purse = books.purses.entry(purse.to_owned()).or_default();
+        ready(purse.spend(id, &charges, window, now))
     }
 
     fn lease(&self, name: &str, holder: &str, ttl: Duration) -> BoxFuture<'_, Result<bool, Error>> {

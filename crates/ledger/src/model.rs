@@ -107,6 +107,12 @@ pub fn payer_key(payer: &str) -> String {
     if payer.starts_with("0x") { payer.to_ascii_lowercase() } else { payer.to_owned() }
 }
 
+/// A transaction's hash in the one spelling under which stores list its payments: EVM hashes are the same in any case,
+/// Solana's signatures are not.
+pub fn tx_key(tx: &str) -> String {
+    payer_key(tx)
+}
+
 /// A transaction made ready for one payment. Its `Debug` leaves out the transaction itself.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
@@ -160,6 +166,13 @@ pub struct Payment {
 impl Payment {
     /// The most transactions made for one payment.
     pub const ATTEMPTS_MAX: usize = 16;
+
+    /// Whether this transaction was made for it, or moved its money.
+    pub fn names(&self, tx: &str) -> bool {
+        let tx = tx_key(tx);
+        let landed = matches!(&self.fate, Fate::Credited(landing) if tx_key(&landing.tx) == tx);
+        landed || self.attempts.iter().any(|attempt| tx_key(&attempt.tx) == tx)
+    }
 }
 
 /// A balance of units.

@@ -9,6 +9,7 @@ use common::{ManualClock, block_on, buy, hold, open, session};
 use std::sync::Arc;
 use std::time::Duration;
 use tollwire_ledger::embedded::EmbeddedLedger;
+use tollwire_ledger::spend::{Charge, Spent};
 use tollwire_ledger::{Clock, Error, Ledger, Outcome, SystemClock};
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -124,6 +125,37 @@ fn single_use_keys_are_used_once_and_pruned() {
 }
 
 #[test]
+fn what_was_spent_is_kept_and_what_is_over_is_pruned() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = ManualClock::new();
+    let path = directory.path().join("ledger.db");
+    let spend = |ledger: &EmbeddedLedger, n: u64| {
+        let charges = vec![Charge { counter: "settles".into(), amount: 1, limit: 20 }];
+        block_on(ledger.spend("customer", &format!("payment {n}"), charges, MINUTE)).unwrap()
+    };
+    let ledger = EmbeddedLedger::open(&path, clock.shared()).unwrap();
+    for n in 0..20 {
+        assert_eq!(spend(&ledger, n), Spent::Done);
+    }
+    drop(ledger);
+    let ledger = EmbeddedLedger::open(&path, clock.shared()).unwrap();
+    assert_eq!(spend(&ledger, 7), Spent::Replayed);
+    clock.advance(1_000);
+    let again_in = MINUTE.saturating_sub(Duration::from_secs(1));
+    assert_eq!(spend(&ledger, 20), Spent::Short { charge: 0, again_in });
+    clock.advance(59_000);
+    for n in 0..10 {
+        assert_eq!(spend(&ledger, n), Spent::Done, "another window");
+    }
+    drop(ledger);
+    let db = redb::Database::open(&path).unwrap();
+    let read = redb::ReadableDatabase::begin_read(&db).unwrap();
+    let rows: redb::TableDefinition<'_, (&str, u64, &str), u64> = redb::TableDefinition::new("spent");
+    let table: redb::ReadOnlyTable<(&str, u64, &str), u64> = read.open_table(rows).unwrap();
+    assert_eq!(redb::ReadableTableMetadata::len(&table).unwrap(), 11, "ten spendings and one counter");
+}
+
+#[test]
 fn a_record_of_a_newer_version_is_not_guessed_at() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ledger.db");
@@ -146,11 +178,11 @@ fn a_record_of_a_newer_version_is_not_guessed_at() {
     let db = redb::Database::open(&path).unwrap();
     let txn = db.begin_write().unwrap();
     let meta: redb::TableDefinition<'_, &str, u64> = redb::TableDefinition::new("meta");
-    txn.open_table(meta).unwrap().insert("schema", 3).unwrap();
+    txn.open_table(meta).unwrap().insert("schema", 99).unwrap();
     txn.commit().unwrap();
     drop(db);
     let why = unfit(EmbeddedLedger::open(&path, clock()));
-    assert!(why.contains("schema 3"), "{why}");
+    assert!(why.contains("schema 99"), "{why}");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use super::failure::storage;
 use super::file;
 use super::tables::{
-    IN_DOUBT, JOURNAL, LEASES, LIVE, META, ONCE, ONCE_UNTIL, PAYERS, PAYMENTS, REFUNDS, REFUNDS_IN_DOUBT,
-    SESSIONS, STREAMS,
+    IN_DOUBT, JOURNAL, LEASES, LIVE, META, ONCE, ONCE_UNTIL, PAYERS, PAYMENTS, PURSES, REFUNDS,
+    REFUNDS_IN_DOUBT, SESSIONS, SPENT, STREAMS, TRANSACTIONS,
 };
 use crate::Error;
 use redb::{
@@ -30,6 +30,9 @@ pub(super) fn write(db: &Database, path: &Path) -> Result<(), Error> {
     table(&from, &into, PAYERS)?;
     table(&from, &into, REFUNDS)?;
     table(&from, &into, REFUNDS_IN_DOUBT)?;
+    table(&from, &into, TRANSACTIONS)?;
+    table(&from, &into, PURSES)?;
+    table(&from, &into, SPENT)?;
     into.commit().map_err(storage)
 }
 

@@ -1,12 +1,16 @@
 //! One write transaction: the jobs of a batch, applied in order.
 
 use super::failure::Failure;
+use super::purses::{Purses, Spending};
 use super::refunds::Refunds;
-use super::tables::{IN_DOUBT, JOURNAL, LEASES, LIVE, ONCE, ONCE_UNTIL, PAYERS, PAYMENTS, SESSIONS, STREAMS};
+use super::tables::{
+    IN_DOUBT, JOURNAL, LEASES, LIVE, ONCE, ONCE_UNTIL, PAYERS, PAYMENTS, SESSIONS, STREAMS, TRANSACTIONS,
+};
 use super::writer::{Answer, Ask};
 use crate::command::Entry;
 use crate::core::{self, Applied, Slot};
-use crate::model::{Fate, Payment, Session, Stream, payer_key};
+use crate::model::{Fate, Payment, Session, Stream, payer_key, tx_key};
+use crate::spend::Spent;
 use crate::{Command, Error, Outcome, Timestamp, record};
 use redb::{ReadableTable, Table, WriteTransaction};
 use serde::de::DeserializeOwned;
@@ -14,7 +18,7 @@ use std::time::Duration;
 use tollwire_x402::{PaymentId, SessionId, StreamId};
 
 /// Rows that are over, removed with every new one of their kind: at least two, so that the table shrinks.
-const PRUNED_PER_CALL: usize = 8;
+pub(super) const PRUNED_PER_CALL: usize = 8;
 
 /// The open tables of a write transaction.
 pub(super) struct Books<'txn> {
@@ -28,7 +32,9 @@ pub(super) struct Books<'txn> {
     once_until: Table<'txn, (u64, &'static str), ()>,
     leases: Table<'txn, &'static str, (&'static str, u64)>,
     payers: Table<'txn, (&'static str, u64, &'static str), ()>,
+    transactions: Table<'txn, (&'static str, &'static str), ()>,
     refunds: Refunds<'txn>,
+    purses: Purses<'txn>,
     /// What was written, and so what the transaction's end has to cost.
     pub(super) written: Written,
 }
@@ -66,7 +72,9 @@ impl<'txn> Books<'txn> {
             once_until: txn.open_table(ONCE_UNTIL).map_err(Failure::store)?,
             leases: txn.open_table(LEASES).map_err(Failure::store)?,
             payers: txn.open_table(PAYERS).map_err(Failure::store)?,
+            transactions: txn.open_table(TRANSACTIONS).map_err(Failure::store)?,
             refunds: Refunds::open(txn)?,
+            purses: Purses::open(txn)?,
             written: Written::Nothing,
         })
     }
@@ -75,6 +83,10 @@ impl<'txn> Books<'txn> {
         match ask {
             Ask::Apply(command) => self.apply(command, now).map(Answer::Outcome),
             Ask::Once { key, ttl } => self.once(key, *ttl, now).map(Answer::Flag),
+            Ask::Spend { purse, id, charges, window } => {
+                let spending = Spending { purse, id, charges, window: *window };
+                self.spend(&spending, now).map(Answer::Spent)
+            }
             Ask::Lease { name, holder, ttl } => self.lease(name, holder, *ttl, now).map(Answer::Flag),
             Ask::Release { name, holder } => self.release(name, holder).map(Answer::Flag),
             Ask::Ready => Ok(Answer::Flag(true)),
@@ -123,6 +135,10 @@ impl<'txn> Books<'txn> {
             self.payments.insert(id.as_str(), bytes.as_slice()).map_err(Failure::store)?;
             let pending = applied.changed.payment.as_ref().is_some_and(|row| row.fate == Fate::Pending);
             self.index(id, pending)?;
+            if let Some(tx) = command.transaction() {
+                let key = tx_key(tx);
+                self.transactions.insert((key.as_str(), id.as_str()), ()).map_err(Failure::store)?;
+            }
             self.keep(Written::Durably);
         }
         if let (Some(id), Some(bytes)) = (command.stream(), &encoded.stream) {
@@ -227,6 +243,14 @@ impl<'txn> Books<'txn> {
         self.once_until.insert((until, key), ()).map_err(Failure::store)?;
         self.keep(Written::Durably);
         Ok(true)
+    }
+
+    fn spend(&mut self, spending: &Spending<'_>, now: Timestamp) -> Result<Spent, Failure> {
+        let spent = self.purses.spend(spending, now)?;
+        if spent == Spent::Done {
+            self.keep(Written::Durably);
+        }
+        Ok(spent)
     }
 
     fn prune(&mut self, now: Timestamp) -> Result<(), Failure> {

@@ -2,11 +2,11 @@
 
 use super::failure::storage;
 use super::refunds;
-use super::tables::{IN_DOUBT, JOURNAL, LIVE, PAYERS, PAYMENTS, Rows, SESSIONS, STREAMS};
+use super::tables::{IN_DOUBT, JOURNAL, LIVE, PAYERS, PAYMENTS, Rows, SESSIONS, STREAMS, TRANSACTIONS};
 use crate::command::Entry;
 use crate::core::lapse;
 use crate::ledger::Watched;
-use crate::model::{Payment, Refund, RefundId, Session, Stream, payer_key};
+use crate::model::{Payment, Refund, RefundId, Session, Stream, payer_key, tx_key};
 use crate::{Error, Timestamp, record};
 use redb::{Database, ReadTransaction, ReadableDatabase};
 use serde::de::DeserializeOwned;
@@ -61,6 +61,20 @@ impl Reader {
         let lines = (session.as_str(), 0)..=(session.as_str(), u64::MAX);
         let lines = table.range(lines).map_err(storage)?;
         lines.map(|line| record::decode(line.map_err(storage)?.1.value(), "journal line")).collect()
+    }
+
+    pub(super) fn payments_of(&self, tx: &str, limit: usize) -> Result<Vec<(PaymentId, Payment)>, Error> {
+        let table = self.0.open_table(TRANSACTIONS).map_err(storage)?;
+        let tx = tx_key(tx);
+        let all = (tx.as_str(), "")..=(tx.as_str(), "\u{10FFFF}");
+        let mut found = Vec::new();
+        for key in table.range(all).map_err(storage)?.take(limit) {
+            let id: PaymentId = parse(key.map_err(storage)?.0.value().1)?;
+            let missing = || Error::Corrupt(format!("payment {id} has a transaction but is not recorded"));
+            let payment = self.payment(&id)?.ok_or_else(missing)?;
+            found.push((id, payment));
+        }
+        Ok(found)
     }
 
     pub(super) fn in_doubt(

@@ -29,10 +29,17 @@ pub(super) const REFUNDS_IN_DOUBT: TableDefinition<'static, (&str, u32), ()> =
     TableDefinition::new("refunds_in_doubt");
 /// (payer, when opened, session) of every session: what a wallet paid for.
 pub(super) const PAYERS: TableDefinition<'static, (&str, u64, &str), ()> = TableDefinition::new("payers");
+/// (transaction, payment) of every transaction that was made for a payment or moved its money.
+pub(super) const TRANSACTIONS: TableDefinition<'static, (&str, &str), ()> =
+    TableDefinition::new("transactions");
+/// Purse -> (when its window began, when it ends).
+pub(super) const PURSES: TableDefinition<'static, &str, (u64, u64)> = TableDefinition::new("purses");
+/// (purse, when its window began, `n:` counter or `i:` spending) -> what the counter came to.
+pub(super) const SPENT: TableDefinition<'static, (&str, u64, &str), u64> = TableDefinition::new("spent");
 pub(super) const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
 
 const SCHEMA: &str = "schema";
-const SCHEMA_VERSION: u64 = 2;
+const SCHEMA_VERSION: u64 = 3;
 const EPOCH: &str = "epoch";
 
 /// Creates missing tables and checks that this build can read the file. Tells when the file was new.
@@ -82,5 +89,8 @@ fn create_all(txn: &WriteTransaction) -> Result<(), Error> {
     txn.open_table(PAYERS).map_err(storage)?;
     txn.open_table(REFUNDS).map_err(storage)?;
     txn.open_table(REFUNDS_IN_DOUBT).map_err(storage)?;
+    txn.open_table(TRANSACTIONS).map_err(storage)?;
+    txn.open_table(PURSES).map_err(storage)?;
+    txn.open_table(SPENT).map_err(storage)?;
     Ok(())
 }

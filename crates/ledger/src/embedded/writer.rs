@@ -3,6 +3,7 @@
 use super::books::{Books, Written};
 use super::failure::{Failure, storage};
 use super::file::FileIdentity;
+use crate::spend::{Charge, Spent};
 use crate::{Clock, Command, Error, Outcome};
 use futures_channel::oneshot;
 use redb::{Database, Durability};
@@ -22,6 +23,7 @@ const SYNC_WITHIN: Duration = Duration::from_secs(1);
 pub(super) enum Ask {
     Apply(Box<Command>),
     Once { key: String, ttl: Duration },
+    Spend { purse: String, id: String, charges: Vec<Charge>, window: Duration },
     Lease { name: String, holder: String, ttl: Duration },
     Release { name: String, holder: String },
     Ready,
@@ -31,6 +33,7 @@ pub(super) enum Ask {
 pub(super) enum Answer {
     Outcome(Outcome),
     Flag(bool),
+    Spent(Spent),
 }
 
 struct Job {

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tollwire_ledger::model::{Intent, Payment, Refund, RefundId, Session};
+use tollwire_ledger::spend::{Charge, Spent};
 use tollwire_ledger::{Command, Ledger, Outcome};
 use tollwire_x402::{StreamId, Unit};
 
@@ -70,6 +71,12 @@ pub enum Action {
     Once {
         key: u64,
         ttl: u64,
+    },
+    Spend {
+        purse: u64,
+        id: u64,
+        gas: u64,
+        window: u64,
     },
     Lease {
         holder: u64,
@@ -164,6 +171,8 @@ fn action() -> impl Strategy<Value = Action> {
         }),
         1 => (s, 1..4_u32).prop_map(|(n, number)| Action::Plain(settle_refund(n, number))),
         1 => (0..2_u64, 0..40_000_u64).prop_map(|(key, ttl)| Action::Once { key, ttl }),
+        2 => (0..2_u64, 0..6_u64, numbers(), millis.clone())
+            .prop_map(|(purse, id, gas, window)| Action::Spend { purse, id, gas, window }),
         1 => (0..2_u64, millis).prop_map(|(holder, ttl)| Action::Lease { holder, ttl }),
         1 => (0..2_u64).prop_map(|holder| Action::Release { holder }),
     ]
@@ -212,6 +221,7 @@ fn intents() -> impl Strategy<Value = Intent> {
 pub enum Answer {
     Outcome(Box<Outcome>),
     Flag(bool),
+    Spent(Spent),
     Nothing,
 }
 
@@ -234,6 +244,14 @@ pub async fn play(ledger: &dyn Ledger, action: &Action, fences: &mut Fences) -> 
         Action::Once { key, ttl } => {
             let key = format!("nonce-{key}");
             return Answer::Flag(ledger.once(&key, Duration::from_millis(ttl)).await.unwrap());
+        }
+        Action::Spend { purse, id, gas, window } => {
+            let charge = |counter: &str, amount, limit| Charge { counter: counter.into(), amount, limit };
+            let charges =
+                vec![charge("settles", 1, 3), charge("gas", gas, if purse == 0 { 5 } else { u64::MAX })];
+            let (purse, id) = (format!("customer {purse}"), format!("payment {id}"));
+            let spent = ledger.spend(&purse, &id, charges, Duration::from_millis(window)).await.unwrap();
+            return Answer::Spent(spent);
         }
         Action::Lease { holder, ttl } => {
             let holder = format!("node {holder}");
@@ -286,7 +304,11 @@ fn command(action: &Action, fences: &Fences) -> Command {
             Command::End { session, stream, fence, used }
         }
         Action::Plain(ref command) => command.clone(),
-        Action::Refund { .. } | Action::Once { .. } | Action::Lease { .. } | Action::Release { .. } => {
+        Action::Refund { .. }
+        | Action::Spend { .. }
+        | Action::Once { .. }
+        | Action::Lease { .. }
+        | Action::Release { .. } => {
             unreachable!("not a command")
         }
     }
@@ -306,6 +328,7 @@ pub struct Shown {
     listed: Vec<(tollwire_x402::SessionId, Session)>,
     paged: Vec<tollwire_x402::SessionId>,
     watched: Vec<Option<tollwire_ledger::Watched>>,
+    by_transaction: Vec<Vec<(tollwire_x402::PaymentId, Payment)>>,
     paid_by: Vec<Vec<(tollwire_x402::SessionId, Session)>>,
 }
 
@@ -332,6 +355,11 @@ pub async fn show(ledger: &dyn Ledger) -> Shown {
             refunds.push(ledger.refund(&RefundId { session: session(n), number }).await.unwrap());
         }
     }
+    let mut by_transaction = Vec::new();
+    for tx in 0..18 {
+        by_transaction.push(ledger.payments_of(&format!("0X{tx:02X}").replace('X', "x"), 100).await.unwrap());
+        by_transaction.push(ledger.payments_of(&format!("0x{tx:02x}"), 1).await.unwrap());
+    }
     let mut refunds_paged = Vec::new();
     while let Some((id, _)) = ledger.refunds_in_doubt(refunds_paged.last(), 1).await.unwrap().pop() {
         refunds_paged.push(id);
@@ -347,6 +375,7 @@ pub async fn show(ledger: &dyn Ledger) -> Shown {
         in_doubt: ledger.in_doubt(None, 100).await.unwrap(),
         listed: ledger.sessions(None, 100).await.unwrap(),
         paged,
+        by_transaction,
         watched: ledger.watch((0..SESSIONS).map(session).collect()).await.unwrap(),
         paid_by: vec![
             ledger.sessions_of("0xPAYER", 100).await.unwrap(),

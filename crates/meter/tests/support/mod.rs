@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tollwire_ledger::command::Entry;
 use tollwire_ledger::memory::MemoryLedger;
 use tollwire_ledger::model::{Intent, Landing, Payment, Refund, RefundId, Session, Stream};
+use tollwire_ledger::spend::{Charge, Spent};
 use tollwire_ledger::{BoxFuture, Clock, Command, Error, Ledger, Outcome, Timestamp, Watched};
 use tollwire_meter::{Gauge, Meter, MeterConfig, Order, Terms};
 use tollwire_x402::{Network, PaymentId, SessionId, StreamId, Unit, Usdc};
@@ -254,6 +255,10 @@ impl Ledger for Watching {
         self.inner.journal(session)
     }
 
+    fn payments_of(&self, tx: &str, limit: usize) -> BoxFuture<'_, Result<Vec<(PaymentId, Payment)>, Error>> {
+        self.inner.payments_of(tx, limit)
+    }
+
     fn in_doubt(
         &self,
         after: Option<&PaymentId>,
@@ -296,6 +301,16 @@ impl Ledger for Watching {
 
     fn once(&self, key: &str, ttl: Duration) -> BoxFuture<'_, Result<bool, Error>> {
         self.inner.once(key, ttl)
+    }
+
+    fn spend(
+        &self,
+        purse: &str,
+        id: &str,
+        charges: Vec<Charge>,
+        window: Duration,
+    ) -> BoxFuture<'_, Result<Spent, Error>> {
+        self.inner.spend(purse, id, charges, window)
     }
 
     fn lease(&self, name: &str, holder: &str, ttl: Duration) -> BoxFuture<'_, Result<bool, Error>> {

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tollwire_ledger::command::Entry;
 use tollwire_ledger::model::{Payment, Refund, RefundId, Session, Stream};
+use tollwire_ledger::spend::{Charge, Spent};
 use tollwire_ledger::{BoxFuture, Command, Error, Ledger, Outcome, Timestamp, Watched};
 use tollwire_x402::{PaymentId, SessionId, StreamId};
 
@@ -79,6 +80,10 @@ impl Ledger for FaultyLedger {
         self.inner.journal(session)
     }
 
+    fn payments_of(&self, tx: &str, limit: usize) -> BoxFuture<'_, Result<Vec<(PaymentId, Payment)>, Error>> {
+        self.inner.payments_of(tx, limit)
+    }
+
     fn in_doubt(
         &self,
         after: Option<&PaymentId>,
@@ -124,6 +129,16 @@ impl Ledger for FaultyLedger {
 
     fn once(&self, key: &str, ttl: Duration) -> BoxFuture<'_, Result<bool, Error>> {
         self.inner.once(key, ttl)
+    }
+
+    fn spend(
+        &self,
+        purse: &str,
+        id: &str,
+        charges: Vec<Charge>,
+        window: Duration,
+    ) -> BoxFuture<'_, Result<Spent, Error>> {
+        self.inner.spend(purse, id, charges, window)
     }
 
     fn lease(&self, name: &str, holder: &str, ttl: Duration) -> BoxFuture<'_, Result<bool, Error>> {

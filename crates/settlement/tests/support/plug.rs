@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tollwire_ledger::command::Entry;
 use tollwire_ledger::model::{Attempt, Landing, Outgoing, Payment, Refund, RefundId, Session, Stream};
+use tollwire_ledger::spend::{Charge, Spent};
 use tollwire_ledger::{Command, Error, Ledger, Outcome, Timestamp, Watched};
 use tollwire_settlement::chain::{BoxFuture, Delivery, Turn};
 use tollwire_settlement::{Chain, ChainError, ChainInfo, Identified, Observation, Refusal};
@@ -96,6 +97,10 @@ impl Ledger for PluggedLedger {
         self.inner.journal(session)
     }
 
+    fn payments_of(&self, tx: &str, limit: usize) -> Answer<'_, Vec<(PaymentId, Payment)>> {
+        self.inner.payments_of(tx, limit)
+    }
+
     fn in_doubt(&self, after: Option<&PaymentId>, limit: usize) -> Answer<'_, Vec<(PaymentId, Payment)>> {
         let after = after.cloned();
         Box::pin(self.plug.pass(async move { self.inner.in_doubt(after.as_ref(), limit).await }))
@@ -129,6 +134,10 @@ impl Ledger for PluggedLedger {
 
     fn once(&self, key: &str, ttl: Duration) -> Answer<'_, bool> {
         self.inner.once(key, ttl)
+    }
+
+    fn spend(&self, purse: &str, id: &str, charges: Vec<Charge>, window: Duration) -> Answer<'_, Spent> {
+        self.inner.spend(purse, id, charges, window)
     }
 
     fn lease(&self, name: &str, holder: &str, ttl: Duration) -> Answer<'_, bool> {
