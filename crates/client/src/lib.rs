@@ -3,6 +3,7 @@
 //! - [`Payer`] answers a 402 with a signed payment and collects the session it buys; it tops sessions up, and comes
 //!   back to them after a restart: with what was kept ([`Payer::restore`]), or with nothing but its wallet
 //!   ([`Payer::sign_in`]). A payment whose answer was lost is sent again, never made again.
+//! - [`Payer::get`] pays for a single answer of any x402 server.
 //! - [`StreamClient`] opens the WebSocket and pays on: within the stream, when the facilitator's signed notice of a low
 //!   balance comes; else over HTTP, when the session is exhausted (close 4008, or a refused upgrade that can be paid
 //!   for); else by another session. All on the terms of the session's first bill. [`Event`] says what happens.
@@ -69,7 +70,7 @@ pub use endpoint::session_url;
 pub use error::Error;
 pub use facilitator::HttpFacilitator;
 pub use keys::published_keys;
-pub use payer::{Balance, Payer, ToppedUp};
+pub use payer::{Balance, Fetched, Payer, ToppedUp};
 pub use payment::{Payment, SavedPayment};
 pub use receipt::Receipt;
 pub use saved::SavedSession;

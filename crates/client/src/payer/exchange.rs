@@ -125,7 +125,7 @@ impl Payer {
         }
     }
 
-    async fn exchange(
+    pub(super) async fn exchange(
         &self,
         payment: &Payment,
         session: Option<&Session>,
@@ -203,7 +203,7 @@ pub(crate) fn refused(reason: Option<String>, message: Option<String>) -> Error 
 }
 
 /// Whether the same payment must be sent again to learn its fate.
-fn is_undecided(answer: &Answer) -> bool {
+pub(super) fn is_undecided(answer: &Answer) -> bool {
     let pending = || {
         let reason = settlement(answer).and_then(|settled| settled.error_reason);
         reason.as_deref() == Some(reason::SETTLEMENT_PENDING)

@@ -1,10 +1,12 @@
 //! Buying sessions, and what goes with them.
 
 mod exchange;
+mod fetch;
 mod online;
 mod resume;
 mod top_up;
 
+pub use fetch::Fetched;
 pub use online::Balance;
 pub(crate) use top_up::Notice;
 pub use top_up::ToppedUp;
