@@ -9,6 +9,7 @@ pub(crate) fn run(path: &Path) -> Result<(), Failure> {
     let file = config::read(path)?;
     wiring::keys(&file)?;
     wiring::feeds(&file, wiring::described(&file)?)?;
+    wiring::Clientele::of(&file)?;
     wiring::proxy_config(&file)?;
     if let Some(tls) = &file.value.tls {
         tollwire_ops::listener::acceptor(tls, &file.base)?;

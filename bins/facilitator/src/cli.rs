@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use tollwire_gate::AccountId;
 
 /// Sells access to WebSocket feeds over x402; also a plain x402 facilitator.
 #[derive(Debug, Parser)]
@@ -38,6 +39,9 @@ pub(crate) enum Command {
     /// Keys that sign session tokens.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Accounts of those who settle through us.
+    #[command(subcommand)]
+    Accounts(AccountsCommand),
     /// Usage receipts.
     #[command(subcommand)]
     Receipt(ReceiptCommand),
@@ -55,6 +59,15 @@ pub(crate) enum KeysCommand {
         /// What it signs with.
         #[arg(long, value_enum, default_value_t = KeyAlgorithm::Eddsa)]
         algorithm: KeyAlgorithm,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountsCommand {
+    /// Make a key for an account and print it with its hash. The key is shown this once.
+    New {
+        /// The account's name: 1 to 32 of a-z, 0-9 and -.
+        id: AccountId,
     },
 }
 

@@ -1,7 +1,7 @@
 //! `facilitator dev`: a server on the dev chain with a sample feed.
 
 use crate::failure::Failure;
-use crate::wiring::{Blueprint, Node, new_keys};
+use crate::wiring::{Blueprint, Clientele, Node, new_keys};
 use crate::{sample, say};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use tollwire_ops::listener::{Limits, Listener};
 use tollwire_ops::shutdown::Signals;
 use tollwire_proxy::{FeedRoute, MAX_STREAM, ProxyConfig};
 use tollwire_settlement::dev::{self, DevChain};
-use tollwire_settlement::{Allowlist, Chain, SettlerConfig};
+use tollwire_settlement::{Chain, SettlerConfig};
 use tollwire_x402::{Unit, Usdc};
 use url::Url;
 
@@ -98,7 +98,7 @@ pub(crate) async fn start(listen: SocketAddr, offers: Vec<Offer>) -> Result<DevN
         chains: vec![settled_on],
         clock,
         keys: new_keys(&url)?,
-        allowlist: Allowlist::dev_only(),
+        clientele: Clientele::dev_only(),
         proxy: ProxyConfig::default(),
         settlement_lease: SettlerConfig::default().lease,
         feed_store: None,

@@ -2,6 +2,7 @@
 //!
 //! Configuration and wiring only: the rules live in the crates.
 
+mod accounts;
 mod check;
 mod cli;
 mod config;
@@ -17,7 +18,7 @@ mod serve;
 mod wiring;
 
 use clap::Parser as _;
-use cli::{Cli, Command, KeysCommand, ReceiptCommand};
+use cli::{AccountsCommand, Cli, Command, KeysCommand, ReceiptCommand};
 use failure::Failure;
 use std::future::Future;
 use std::process::ExitCode;
@@ -42,6 +43,7 @@ fn run(command: Command) -> Result<(), Failure> {
         }
         Command::Check { config } => check::run(&config),
         Command::Keys(KeysCommand::New { out, algorithm }) => keys::new(&out, algorithm),
+        Command::Accounts(AccountsCommand::New { id }) => accounts::new(&id),
         Command::Receipt(ReceiptCommand::Verify { file, jwks }) => {
             in_runtime(Some(1), receipt::verify(&file, jwks.as_deref()))
         }

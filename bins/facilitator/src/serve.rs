@@ -89,9 +89,11 @@ fn reload(path: &Path, node: &Node) {
         let file = config::read(path)?;
         let feeds = wiring::feeds(&file, wiring::described(&file)?)?;
         let keys = wiring::keys(&file)?;
+        let clientele = wiring::Clientele::of(&file)?;
         let count = feeds.len();
         node.gate.feeds().configure(feeds, SystemClock.now()).map_err(Failure::start)?;
         node.rotate(keys)?;
+        node.gate.set_customers(clientele.served_by(&node.settler, node.gate.config().settle_wait));
         Ok(count)
     };
     match apply() {

@@ -2,9 +2,11 @@
 
 use crate::caps::{Limiter, Pass};
 use crate::config::GateConfig;
+use crate::customers::Customers;
 use crate::error::Error;
 use crate::feed::{FeedRegistry, FeedStore};
 use crate::keys::Keys;
+use crate::settlements::Heads;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +16,7 @@ use tollwire_ledger::{Clock, Ledger};
 use tollwire_proxy::Proxy;
 use tollwire_session::{Issuer, KeySet, Verifier};
 use tollwire_settlement::Settler;
-use tollwire_x402::{Facilitator, SessionId};
+use tollwire_x402::SessionId;
 
 /// How far the clocks of replicas may differ when they read each other's tokens.
 pub const TOKEN_LEEWAY: Duration = Duration::from_secs(30);
@@ -27,8 +29,8 @@ pub struct Parts {
     pub ledger: Arc<dyn Ledger>,
     /// Settles payments for sessions; its chains are those feeds can be sold on.
     pub settler: Arc<Settler>,
-    /// Answers `/verify`, `/settle` and `/supported` for plain x402 servers.
-    pub facilitator: Arc<dyn Facilitator>,
+    /// Whom `/verify`, `/settle` and `/supported` answer, and by what.
+    pub customers: Customers,
     /// Opens streams.
     pub proxy: Arc<Proxy>,
     /// Signs session tokens.
@@ -46,13 +48,14 @@ pub struct Gate {
     pub(crate) config: GateConfig,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) settler: Arc<Settler>,
-    pub(crate) facilitator: Arc<dyn Facilitator>,
     pub(crate) proxy: Arc<Proxy>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) verifier: Verifier,
     pub(crate) feed_store: Option<Arc<dyn FeedStore>>,
     /// Held while one feed is changed and kept.
     pub(crate) feed_changes: tokio::sync::Mutex<()>,
+    pub(crate) heads: Heads,
+    customers: RwLock<Arc<Customers>>,
     feeds: FeedRegistry,
     keys: RwLock<Arc<Keys>>,
     limiter: Arc<Limiter>,
@@ -77,7 +80,8 @@ impl Gate {
             config: parts.config,
             ledger: parts.ledger,
             settler: parts.settler,
-            facilitator: parts.facilitator,
+            customers: RwLock::new(Arc::new(parts.customers)),
+            heads: Heads::default(),
             proxy: parts.proxy,
             clock: parts.clock,
             feed_store: parts.feed_store,
@@ -104,6 +108,16 @@ impl Gate {
         self.verifier.replace_keys(public);
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
         Ok(())
+    }
+
+    /// Serves these customers from now on. What was counted for an account in this process is counted anew; what stands
+    /// in the ledger stays.
+    pub fn set_customers(&self, customers: Customers) {
+        *self.customers.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(customers);
+    }
+
+    pub(crate) fn customers(&self) -> Arc<Customers> {
+        Arc::clone(&self.customers.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Says `/readyz` no from now on, so that nobody sends new agents here. Serving goes on; whoever shuts down

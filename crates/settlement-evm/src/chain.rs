@@ -3,7 +3,7 @@
 use crate::EvmConfig;
 use crate::account::{Account, Pool, Wanted};
 use crate::dispatch::Outbox;
-use crate::node::Node;
+use crate::node::{At, Node};
 use crate::prepare::Loners;
 use alloy_primitives::Address;
 use serde_json::Value;
@@ -163,6 +163,14 @@ impl Chain for EvmChain {
         landing: &'a Landing,
     ) -> BoxFuture<'a, Result<Firmness, ChainError>> {
         Box::pin(self.firmness_of(payment, landing))
+    }
+
+    fn settle_gas(&self) -> BoxFuture<'_, Result<Usdc, ChainError>> {
+        Box::pin(self.settlement_cost())
+    }
+
+    fn head(&self) -> BoxFuture<'_, Result<Option<u64>, ChainError>> {
+        Box::pin(async move { Ok(Some(self.node.block(At::Latest).await?.number)) })
     }
 
     fn block_time<'a>(&'a self, landing: &'a Landing) -> BoxFuture<'a, Result<Option<u64>, ChainError>> {

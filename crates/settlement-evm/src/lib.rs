@@ -19,6 +19,7 @@ mod dispatch;
 mod error;
 mod fees;
 mod finality;
+mod gas;
 mod lane;
 mod line;
 mod multicall;

@@ -219,6 +219,18 @@ pub trait Chain: Send + Sync {
         Box::pin(std::future::ready(Ok(Firmness::Final)))
     }
 
+    /// What settling one payment would cost now, in USDC at the configured rate: an estimate, rather high than low. Zero
+    /// (the default) if the chain cannot tell.
+    fn settle_gas(&self) -> BoxFuture<'_, Result<Usdc, ChainError>> {
+        Box::pin(std::future::ready(Ok(Usdc::ZERO)))
+    }
+
+    /// The number of the newest block or slot, as [`Landing::block`] counts them. `None` (the default) if that cannot be
+    /// told.
+    fn head(&self) -> BoxFuture<'_, Result<Option<u64>, ChainError>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
     /// When the block of a landing was made, by the chain's clock, in seconds since the epoch. `None` (the default) if
     /// that cannot be told; what landed before it was recorded is then never credited.
     fn block_time<'a>(&'a self, _landing: &'a Landing) -> BoxFuture<'a, Result<Option<u64>, ChainError>> {

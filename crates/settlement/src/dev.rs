@@ -354,6 +354,20 @@ impl Chain for DevChain {
         })
     }
 
+    fn settle_gas(&self) -> BoxFuture<'_, Result<Usdc, ChainError>> {
+        Box::pin(async move {
+            self.reach().await?;
+            Ok(self.config.gas)
+        })
+    }
+
+    fn head(&self) -> BoxFuture<'_, Result<Option<u64>, ChainError>> {
+        Box::pin(async move {
+            self.reach().await?;
+            Ok(Some(self.world().height()))
+        })
+    }
+
     fn block_time<'a>(&'a self, landing: &'a Landing) -> BoxFuture<'a, Result<Option<u64>, ChainError>> {
         Box::pin(async move {
             self.reach().await?;

@@ -19,6 +19,9 @@ pub enum SettleError {
     /// The chain could not be asked.
     #[error(transparent)]
     Chain(#[from] ChainError),
+    /// The caller's own condition was not met: nothing was recorded.
+    #[error("not recorded: the caller's condition was not met")]
+    Barred,
     /// No payment of this identity was ever recorded.
     #[error("no such payment")]
     Unknown,

@@ -4,16 +4,31 @@
 //! idempotent across retries, dialects, processes and crashes. Refusals carry the official SDKs' strings.
 
 mod allowlist;
+mod answer;
+mod customer;
+mod gas;
+mod identifier;
+mod rates;
+mod terms;
+mod toll;
 
 pub use allowlist::Allowlist;
+pub use identifier::PAYMENT_IDENTIFIER;
+pub use terms::{Minimum, QUOTA_WINDOW, Rate, Terms};
+
+use answer::{failure, invalid, pending, refused, succeeded};
+use customer::Customer;
+use rates::Rates;
+use toll::{Stop, Toll};
 
 use crate::{Chain, Identified, Refusal, SettleError, Settled, Settler};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::time::Duration;
-use tollwire_ledger::model::{Fate, Intent, Payment};
+use tollwire_ledger::model::Intent;
 use tollwire_x402::facilitator::{
     BoxFuture, Failure, Kind, Request, SettleResponse, Supported, VerifyResponse,
 };
@@ -31,10 +46,12 @@ const SCHEME: &str = "exact";
 const PLAIN_FEED: &str = "x402";
 
 /// A [`Facilitator`] in process, over a [`Settler`].
+///
+/// Each customer has one of its own ([`LocalFacilitator::for_account`]), over the same settler.
 #[derive(Clone)]
 pub struct LocalFacilitator {
     settler: Arc<Settler>,
-    allowlist: Allowlist,
+    customer: Arc<Customer>,
     wait: Duration,
 }
 
@@ -48,9 +65,24 @@ struct Admitted<'a> {
 }
 
 impl LocalFacilitator {
-    /// A facilitator for the payees and assets of `allowlist`.
+    /// A facilitator for the payees and assets of `allowlist`, without limits.
     pub fn new(settler: Arc<Settler>, allowlist: Allowlist) -> Self {
-        Self { settler, allowlist, wait: WAIT }
+        Self::with_terms(settler, Terms::of(allowlist))
+    }
+
+    /// A facilitator for whoever comes without a key, under these terms.
+    pub fn with_terms(settler: Arc<Settler>, terms: Terms) -> Self {
+        let customer = Customer { name: None, terms, rates: Rates::default(), gauge: Arc::default() };
+        Self { settler, customer: Arc::new(customer), wait: WAIT }
+    }
+
+    /// The facilitator of an account: its own terms, rates, quotas and budgets. The name stands for the account in the
+    /// ledger, on all nodes.
+    #[must_use]
+    pub fn for_account(&self, name: &str, terms: Terms) -> Self {
+        let (name, gauge) = (Some(name.to_owned()), Arc::clone(&self.customer.gauge));
+        let customer = Customer { name, terms, rates: Rates::default(), gauge };
+        Self { settler: Arc::clone(&self.settler), customer: Arc::new(customer), wait: self.wait }
     }
 
     /// The same with another wait for outcomes; the default is [`WAIT`].
@@ -78,44 +110,61 @@ impl LocalFacilitator {
         let (requirements, payload) = request.canonical().ok_or_else(unserved)?;
         let network = requirements.known_network().ok_or_else(unserved)?;
         let chain = self.settler.chain(network).ok_or_else(unserved)?;
-        self.allowlist.check(chain.info(), &requirements)?;
+        self.customer.terms.allowlist.check(chain.info(), &requirements)?;
         let identified = chain.identify(&requirements, payload)?;
         Ok(Admitted { chain, payload: payload.clone(), identified, network, requirements })
     }
 
     async fn verify_now(&self, request: &Request) -> Result<VerifyResponse, Failure> {
+        self.customer.rates.request(&self.customer.terms).map_err(rate_limited)?;
+        identifier::of(request)?;
         let admitted = match self.admit(request) {
             Ok(admitted) => admitted,
             Err(refusal) => return Ok(invalid(request, refusal)),
         };
-        match self.settler.verify(&admitted.requirements, &admitted.payload).await.map_err(|e| failure(&e))? {
-            Ok(identified) => Ok(VerifyResponse::valid(Some(identified.payer))),
-            Err(refusal) => Ok(invalid(request, refusal)),
-        }
+        self.customer.rates.payer(&self.customer.terms, &admitted.identified.payer).map_err(rate_limited)?;
+        let verified = self.settler.verify(&admitted.requirements, &admitted.payload).await;
+        let identified = match verified.map_err(|error| failure(&error))? {
+            Ok(identified) => identified,
+            Err(refusal) => return Ok(invalid(request, refusal)),
+        };
+        let small = self.customer.too_small(&**admitted.chain, identified.amount, &identified.payer).await;
+        Ok(match small.map_err(|error| failure(&error))? {
+            None => VerifyResponse::valid(Some(identified.payer)),
+            Some(refusal) => invalid(request, refusal),
+        })
     }
 
     async fn settle_now(&self, request: &Request) -> Result<SettleResponse, Failure> {
+        self.customer.rates.request(&self.customer.terms).map_err(rate_limited)?;
+        let identifier = identifier::of(request)?;
         let admitted = match self.admit(request) {
             Ok(admitted) => admitted,
             Err(refusal) => return Ok(refused(request, refusal)),
         };
+        let Identified { id, payer, .. } = &admitted.identified;
+        self.customer.rates.payer(&self.customer.terms, payer).map_err(rate_limited)?;
         let intent = plain_intent(&admitted)?;
-        let (id, payer) = (admitted.identified.id, admitted.identified.payer);
-        let settled = self.settler.settle(&admitted.requirements, intent, id, self.wait).await;
-        Ok(match settled.map_err(|e| failure(&e))? {
-            Settled::Credited { payment, .. } => succeeded(request, &payment),
-            Settled::Pending { tx } => pending(request, tx, payer),
-            Settled::Refused(refusal) => refused(request, refusal),
-            // Never said of a plain payment: those are not adopted.
-            Settled::Unclaimed | Settled::Foreign => refused(
-                request,
-                Refusal::new(
-                    reason::INVALID_PAYMENT_REQUIREMENTS,
-                    "this payment was presented before for another purchase",
-                )
-                .by(payer),
-            ),
-        })
+        let toll = Toll {
+            customer: &self.customer,
+            ledger: &**self.settler.ledger(),
+            chain: &**admitted.chain,
+            id,
+            intent: &intent,
+            identifier,
+            stop: OnceLock::new(),
+        };
+        let terms = &admitted.requirements;
+        let settled = self.settler.settle_guarded(terms, intent.clone(), id.clone(), self.wait, &toll).await;
+        match settled {
+            Ok(settled) => Ok(answered(request, settled, payer)),
+            Err(SettleError::Barred) => match toll.stop.into_inner() {
+                Some(Stop::Refused(refusal)) => Ok(refused(request, refusal)),
+                Some(Stop::Failed(why)) => Err(why),
+                None => Err(failure(&SettleError::Barred)),
+            },
+            Err(error) => Err(failure(&error)),
+        }
     }
 
     fn kinds(&self) -> Supported {
@@ -141,7 +190,7 @@ impl LocalFacilitator {
             known.sort();
             known.dedup();
         }
-        Supported { kinds, extensions: Vec::new(), signers }
+        Supported { kinds, extensions: vec![PAYMENT_IDENTIFIER.to_owned()], signers }
     }
 }
 
@@ -218,58 +267,19 @@ fn session_of(id: &PaymentId) -> Result<SessionId, tollwire_x402::Error> {
     format!("{}-{}-4{}-8{}-{}", part(0, 8), part(8, 12), part(12, 15), part(15, 18), part(18, 30)).parse()
 }
 
-fn succeeded(request: &Request, payment: &Payment) -> SettleResponse {
-    let transaction = match &payment.fate {
-        Fate::Credited(landing) => landing.tx.clone(),
-        Fate::Pending | Fate::Abandoned(_) => String::new(),
-    };
-    let amount = match request {
-        Request::V1(..) => None,
-        Request::V2(..) => Some(payment.intent.amount.atomic().to_string()),
-    };
-    SettleResponse {
-        success: true,
-        error_reason: None,
-        error_message: None,
-        payer: Some(payment.intent.payer.clone()),
-        transaction,
-        network: request.network_text().into(),
-        amount,
-        extensions: None,
+fn answered(request: &Request, settled: Settled, payer: &str) -> SettleResponse {
+    match settled {
+        Settled::Credited { payment, .. } => succeeded(request, &payment),
+        Settled::Pending { tx } => pending(request, tx, payer.to_owned()),
+        Settled::Refused(refusal) => refused(request, refusal),
+        // Never said of a plain payment: those are not adopted.
+        Settled::Unclaimed | Settled::Foreign => {
+            let message = "this payment was presented before for another purchase";
+            refused(request, Refusal::new(reason::INVALID_PAYMENT_REQUIREMENTS, message).by(payer))
+        }
     }
 }
 
-fn pending(request: &Request, tx: Option<String>, payer: String) -> SettleResponse {
-    let message = "sent, outcome not known yet; settle the same payload again, never a new one";
-    let refusal = Refusal::new(reason::SETTLEMENT_PENDING, message).by(payer);
-    SettleResponse { transaction: tx.unwrap_or_default(), ..refused(request, refusal) }
-}
-
-fn refused(request: &Request, refusal: Refusal) -> SettleResponse {
-    SettleResponse {
-        success: false,
-        error_reason: Some(in_dialect(request, refusal.reason).into()),
-        error_message: Some(refusal.message),
-        payer: refusal.payer,
-        transaction: String::new(),
-        network: request.network_text().into(),
-        amount: None,
-        extensions: None,
-    }
-}
-
-fn invalid(request: &Request, refusal: Refusal) -> VerifyResponse {
-    VerifyResponse::invalid(in_dialect(request, refusal.reason), refusal.message, refusal.payer)
-}
-
-/// v1 has its own word for a wrong amount.
-fn in_dialect(request: &Request, reason: &'static str) -> &'static str {
-    match request {
-        Request::V1(..) if reason == reason::EVM_VALUE_MISMATCH => reason::EVM_VALUE_V1,
-        Request::V1(..) | Request::V2(..) => reason,
-    }
-}
-
-fn failure(error: &SettleError) -> Failure {
-    Failure::Unreachable(error.to_string())
+fn rate_limited(retry_after: Duration) -> Failure {
+    Failure::TooMany { reason: reason::RATE_LIMITED, retry_after }
 }

@@ -40,6 +40,8 @@ mod settler;
 pub use chain::{Chain, ChainError, ChainInfo, Delivery, Firmness, Identified, Observation, Refusal};
 pub use config::SettlerConfig;
 pub use error::SettleError;
-pub use facilitator::{Allowlist, LocalFacilitator, WAIT};
+pub use facilitator::{
+    Allowlist, LocalFacilitator, Minimum, PAYMENT_IDENTIFIER, QUOTA_WINDOW, Rate, Terms, WAIT,
+};
 pub use settled::Settled;
 pub use settler::{Reconciler, Settler, VALIDITY_SLACK_SECS};

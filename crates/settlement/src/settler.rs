@@ -8,6 +8,7 @@
 //! doing it at once ([`lease`]); callers only watch, so a caller that goes away takes nothing with it.
 
 mod adopt;
+mod guard;
 mod inflight;
 mod lease;
 mod pace;
@@ -19,6 +20,7 @@ mod work;
 
 use crate::{Chain, Identified, Refusal, SettleError, Settled, SettlerConfig};
 use adopt::{Adoption, Unrecorded};
+use guard::Unguarded;
 use inflight::{End, InFlight, Permit};
 use serde_json::Value;
 use std::sync::Arc;
@@ -30,6 +32,7 @@ use tollwire_x402::v2::PaymentRequirements;
 use tollwire_x402::{Network, PaymentId, reason};
 use work::{Job, Mode, incomplete};
 
+pub(crate) use guard::Guard;
 pub use reconcile::Reconciler;
 
 /// How much longer than `maxTimeoutSeconds` a payment may stay valid, in seconds. A payment that is valid for
@@ -128,7 +131,20 @@ impl Settler {
         id: PaymentId,
         wait: Duration,
     ) -> Result<Settled, SettleError> {
-        self.pursue(requirements, intent, id, wait, false).await
+        self.pursue(requirements, intent, id, wait, (false, &Unguarded)).await
+    }
+
+    /// [`Settler::settle`] with a last word of the caller's before the payment is recorded, or answered if it was before;
+    /// [`SettleError::Barred`] if that is no.
+    pub(crate) async fn settle_guarded(
+        &self,
+        requirements: &PaymentRequirements,
+        intent: Intent,
+        id: PaymentId,
+        wait: Duration,
+        guard: &dyn Guard,
+    ) -> Result<Settled, SettleError> {
+        self.pursue(requirements, intent, id, wait, (false, guard)).await
     }
 
     /// [`Settler::settle`] for a caller who has proven to be the payer: an unclaimed payment is credited.
@@ -139,7 +155,7 @@ impl Settler {
         id: PaymentId,
         wait: Duration,
     ) -> Result<Settled, SettleError> {
-        self.pursue(requirements, intent, id, wait, true).await
+        self.pursue(requirements, intent, id, wait, (true, &Unguarded)).await
     }
 
     async fn pursue(
@@ -148,7 +164,7 @@ impl Settler {
         intent: Intent,
         id: PaymentId,
         wait: Duration,
-        by_payer: bool,
+        (by_payer, guard): (bool, &dyn Guard),
     ) -> Result<Settled, SettleError> {
         let deadline = Instant::now() + wait;
         let served = requirements.known_network().filter(|network| *network == intent.network);
@@ -187,7 +203,13 @@ impl Settler {
             if !payment.intent.same_purchase(&intent) {
                 return Ok(Settled::Foreign);
             }
+            if !guard.admits(true).await? {
+                return Err(SettleError::Barred);
+            }
             return self.answer(&id, Box::new(payment), None, deadline, false).await;
+        }
+        if !guard.admits(false).await? {
+            return Err(SettleError::Barred);
         }
         // Somebody may record it between our look and this; the ledger decides who was first.
         let (view, fresh) = match self.record(id.clone(), intent, permit, landed).await? {
@@ -211,6 +233,11 @@ impl Settler {
         let deadline = Instant::now() + wait;
         let payment = self.shared.ledger.payment(id).await?.ok_or(SettleError::Unknown)?;
         self.answer(id, Box::new(payment), None, deadline, false).await
+    }
+
+    /// The books that it settles into.
+    pub(crate) fn ledger(&self) -> &Arc<dyn Ledger> {
+        &self.shared.ledger
     }
 
     /// Takes no new payments and waits until those being worked on are finished or left to the reconciler, at

@@ -9,6 +9,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 /// A boxed future, so that `Arc<dyn Facilitator>` works.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -129,6 +130,20 @@ pub enum Failure {
     /// The request itself is malformed: correct it.
     #[error("malformed request: {0}")]
     Malformed(String),
+    /// Too much was asked for: ask again with the same payment, later.
+    #[error("{reason}; ask again in {} s", retry_after.as_secs().max(1))]
+    TooMany {
+        /// One of [`crate::reason`]'s strings.
+        reason: &'static str,
+        /// How long to wait.
+        retry_after: Duration,
+    },
+    /// The request contradicts an earlier one: use a new identifier for another payment.
+    #[error("conflict: {0}")]
+    Conflict(String),
+    /// The request lacks the identifier that its offer asks for, or has none that is well formed.
+    #[error("payment-identifier: {0}")]
+    Identifier(String),
 }
 
 /// Verifies and settles payments.

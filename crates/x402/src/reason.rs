@@ -63,6 +63,25 @@ pub const UNEXPECTED_VERIFY_ERROR: &str = "unexpected_verify_error";
 /// Settlement failed for a reason of our own.
 pub const UNEXPECTED_SETTLE_ERROR: &str = "unexpected_settle_error";
 
+// Ours alone: what a facilitator with customers has to say and the SDKs have no word for.
+
+/// The request's key is missing, unknown or wrong (HTTP 401).
+pub const UNAUTHORIZED: &str = "unauthorized";
+/// The account is suspended (HTTP 403).
+pub const ACCOUNT_SUSPENDED: &str = "account_suspended";
+/// Too many requests, of the account or about one payer (HTTP 429).
+pub const RATE_LIMITED: &str = "rate_limited";
+/// The account has settled as many payments as it may for now (HTTP 429).
+pub const QUOTA_EXHAUSTED: &str = "quota_exhausted";
+/// What the account may cost in gas, in all or for this payer, is used up for now.
+pub const SPONSOR_BUDGET_EXHAUSTED: &str = "sponsor_budget_exhausted";
+/// The payment is smaller than what is settled here.
+pub const AMOUNT_BELOW_MINIMUM: &str = "amount_below_minimum";
+/// The `payment-identifier` was used for another payment (HTTP 409).
+pub const PAYMENT_IDENTIFIER_CONFLICT: &str = "payment_identifier_conflict";
+/// The offer asks for a `payment-identifier`, and the payment has none that is well formed (HTTP 400).
+pub const PAYMENT_IDENTIFIER_INVALID: &str = "payment_identifier_invalid";
+
 #[cfg(test)]
 mod tests {
     /// The strings of `@x402/evm` 2.27.0 (`exact/facilitator/errors.ts`) that we have a use for, as published.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tollwire_gate::feed::Dpop;
 use tollwire_gate::http::GateService;
-use tollwire_gate::{Feed, Gate, GateConfig, Parts};
+use tollwire_gate::{Customers, Feed, Gate, GateConfig, Parts};
 use tollwire_ledger::embedded::EmbeddedLedger;
 use tollwire_ledger::{Clock, Ledger, SystemClock};
 use tollwire_middleware_axum::{Accept, Verifier};
@@ -56,7 +56,10 @@ impl Shop {
         let gate = Gate::new(Parts {
             config: GateConfig::new(url.parse()?),
             ledger: Arc::clone(&ledger),
-            facilitator: Arc::new(LocalFacilitator::new(Arc::clone(&settler), Allowlist::dev_only())),
+            customers: Customers::keyless(Arc::new(LocalFacilitator::new(
+                Arc::clone(&settler),
+                Allowlist::dev_only(),
+            ))),
             settler: Arc::clone(&settler),
             proxy: Arc::new(proxy),
             issuer: Issuer::new(key, url.to_owned(), url.to_owned()),

@@ -1,8 +1,9 @@
 //! What is allowed but probably not meant.
 
 use super::feed::UpstreamAuth;
-use super::{Chain, File, Unspent};
+use super::{Chain, CustomerLimits, File, Unspent};
 use tollwire_ops::config::Loaded;
+use tollwire_settlement::Minimum;
 use tollwire_x402::Usdc;
 use url::{Host, Url};
 
@@ -55,6 +56,7 @@ pub(crate) fn warnings(file: &Loaded<File>) -> Vec<String> {
             ));
         }
     }
+    found.extend(unbounded(file));
     let keys = std::iter::once(&file.value.token.signing_key).chain(&file.value.token.previous_keys);
     let chains = file.value.chain.iter().flat_map(|chain| match chain {
         Chain::Dev => &[],
@@ -66,6 +68,23 @@ pub(crate) fn warnings(file: &Loaded<File>) -> Vec<String> {
         }
     }
     found
+}
+
+/// Customers whose payments could cost any amount of gas.
+fn unbounded(file: &Loaded<File>) -> Vec<String> {
+    let api = &file.value.facilitator;
+    if file.value.chain.iter().any(|chain| matches!(chain, Chain::Dev)) {
+        return Vec::new();
+    }
+    let keyless = (!api.pay_to.is_empty()).then_some(("facilitator.limits".to_owned(), &api.limits));
+    let accounts =
+        api.account.iter().map(|account| (format!("facilitator.account {}", account.id), &account.limits));
+    let free = |limits: &CustomerLimits| limits.minimum == Minimum::None && limits.gas_per_day.is_none();
+    let open = keyless.into_iter().chain(accounts).filter(|(_, limits)| free(limits));
+    open.map(|(name, _)| {
+        format!("{name}: nothing bounds what settling costs in gas; set minimum = \"auto\" or gas_per_day")
+    })
+    .collect()
 }
 
 fn is_public(url: &Url) -> bool {

@@ -1,11 +1,13 @@
 //! The configuration file: its shape. What the values mean is in docs/configuration.md.
 
 mod chain;
+mod facilitator;
 mod feed;
 mod footguns;
 mod limits;
 
 pub(crate) use chain::Chain;
+pub(crate) use facilitator::{CustomerLimits, FacilitatorApi};
 pub(crate) use feed::{Count, Exhausted, Feed, UpstreamAuth};
 pub(crate) use footguns::warnings;
 pub(crate) use limits::Limits;
@@ -112,14 +114,6 @@ pub(crate) struct Token {
     pub(crate) ttl: HumanDuration,
 }
 
-/// `[facilitator]`: `/verify` and `/settle` for other people's resource servers.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct FacilitatorApi {
-    /// Wallets we settle for. Empty: none on real chains, all on the dev chain.
-    pub(crate) pay_to: Vec<String>,
-}
-
 const fn default_fee_bps() -> u16 {
     100
 }
@@ -188,5 +182,6 @@ fn validate(file: &Loaded<File>) -> Result<(), tollwire_ops::Error> {
         }
         networks.push(network);
     }
+    facilitator::validate(file, dev)?;
     feed::validate(file, &networks, dev)
 }

@@ -1,6 +1,7 @@
 //! From a configuration file to running parts.
 
 mod chains;
+mod customers;
 mod feed_file;
 mod feeds;
 mod keys;
@@ -8,6 +9,7 @@ mod proxy;
 mod store;
 
 pub(crate) use chains::described;
+pub(crate) use customers::Clientele;
 pub(crate) use feeds::feeds;
 pub(crate) use keys::{keys, new_keys};
 pub(crate) use proxy::proxy_config;
@@ -22,7 +24,7 @@ use tollwire_ledger::{Clock, Ledger, SystemClock};
 use tollwire_ops::config::Loaded;
 use tollwire_proxy::{Proxy, ProxyConfig};
 use tollwire_settlement::dues::Unspent;
-use tollwire_settlement::{Allowlist, Chain, LocalFacilitator, Reconciler, Settler, SettlerConfig};
+use tollwire_settlement::{Chain, Reconciler, Settler, SettlerConfig};
 
 /// How often balances whose life is over are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
@@ -45,7 +47,8 @@ pub(crate) struct Blueprint {
     pub(crate) chains: Vec<Arc<dyn Chain>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) keys: keys::Keys,
-    pub(crate) allowlist: Allowlist,
+    /// Whom `/verify` and `/settle` serve.
+    pub(crate) clientele: Clientele,
     pub(crate) proxy: ProxyConfig,
     pub(crate) settlement_lease: Duration,
     /// Keeps registered feeds over restarts.
@@ -70,10 +73,6 @@ pub(crate) async fn node(file: &Loaded<File>) -> Result<Node, Failure> {
     config.settle_wait = value.limits.settlement_wait.0;
     config.stream_limits = Arc::new(feeds::stream_limits(file));
     config.upstream_hosts.clone_from(&value.upstream_hosts);
-    let allowlist = match value.facilitator.pay_to.as_slice() {
-        [] => Allowlist::dev_only(),
-        some => Allowlist::of(some.to_vec()),
-    };
     Blueprint {
         config,
         alone: store.alone,
@@ -81,7 +80,7 @@ pub(crate) async fn node(file: &Loaded<File>) -> Result<Node, Failure> {
         chains,
         clock,
         keys: keys(file)?,
-        allowlist,
+        clientele: Clientele::of(file)?,
         proxy: proxy_config(file)?,
         settlement_lease: value.limits.settlement_lease.0,
         feed_store: Some(Arc::new(FeedFile::new(file.base.join(&value.registered_feeds)))),
@@ -105,12 +104,12 @@ impl Blueprint {
         )
         .map_err(Failure::start)?;
         let proxy = Arc::new(proxy);
-        let facilitator = LocalFacilitator::new(Arc::clone(&settler), self.allowlist);
+        let wait = self.config.settle_wait;
         let gate = Gate::new(Parts {
             config: self.config,
             ledger: self.ledger,
             settler: Arc::clone(&settler),
-            facilitator: Arc::new(facilitator),
+            customers: self.clientele.served_by(&settler, wait),
             proxy: Arc::clone(&proxy),
             issuer: tokens,
             keys: self.keys.previous,

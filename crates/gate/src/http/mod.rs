@@ -21,6 +21,7 @@ mod receipt;
 mod route;
 mod service;
 mod session;
+mod settlement;
 mod top_up;
 mod ws;
 

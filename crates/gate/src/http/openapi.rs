@@ -28,6 +28,7 @@ fn document(server: &str) -> Value {
             "/session": { "get": online(), "delete": close() },
             "/verify": { "post": call("verifyPayment", "Would this payment settle now?", "VerifyResponse") },
             "/settle": { "post": call("settlePayment", "Settle this payment, once", "SettleResponse") },
+            "/settle/{network}/{transaction}": { "parameters": settlement_parameters(), "get": settlement() },
             "/supported": {
                 "get": operation("listSupported", "What can be paid here", &json!({ "200": ok("Kinds", "Supported") }))
             },
@@ -38,7 +39,9 @@ fn document(server: &str) -> Value {
                 "get": operation("getDescription", "This document", &json!({ "200": { "description": "OpenAPI" } }))
             },
         },
-        "components": { "schemas": schemas(), "securitySchemes": { "session": { "type": "http", "scheme": "bearer" } } },
+        "components": { "schemas": schemas(), "securitySchemes": {
+            "session": { "type": "http", "scheme": "bearer" }, "account": { "type": "http", "scheme": "bearer" },
+        } },
     })
 }
 
@@ -202,20 +205,54 @@ fn close() -> Value {
     })
 }
 
+fn settlement_parameters() -> Value {
+    let text = json!({ "type": "string" });
+    json!([
+        { "name": "network", "in": "path", "required": true, "description": "CAIP-2, or the v1 name", "schema": text },
+        { "name": "transaction", "in": "path", "required": true, "schema": text,
+          "description": "its hash; or what follows the network in a payment's identity, on EVM {asset}/{payer}/{nonce}" },
+    ])
+}
+
+fn settlement() -> Value {
+    json!({
+        "operationId": "getSettlement",
+        "summary": "What became of a settlement; of several payments in one transaction, of each",
+        "security": [{ "account": [] }, {}],
+        "responses": {
+            "200": ok("How its payments stand", "Settlements"),
+            "401": problem("The account's key is missing or unknown"),
+            "403": problem("The account is suspended"),
+            "404": problem("Nothing of that name was settled here (status: unknown)"),
+            "429": problem("Too many requests in flight"),
+            "503": problem("The ledger cannot answer"),
+        },
+    })
+}
+
 fn call(id: &str, summary: &str, schema: &str) -> Value {
     json!({
         "operationId": id,
         "summary": summary,
+        "security": [{ "account": [] }, {}],
         "requestBody": {
             "required": true,
             "content": { "application/json": { "schema": reference("FacilitatorRequest") } },
         },
         "responses": {
             "200": ok("The answer, also when it is no", schema),
-            "400": problem("The request cannot be read"),
+            "400": problem("The request cannot be read, or lacks a payment-identifier that its offer asks for"),
+            "401": problem("The account's key is missing or unknown"),
+            "403": problem("The account is suspended"),
+            "409": problem("The payment-identifier was used for another payment"),
+            "429": problem("The account's rate or quota is used up: ask again with the same payment after Retry-After"),
             "503": problem("The chain or the ledger cannot answer"),
         },
     })
+}
+
+fn settlement_status() -> Value {
+    json!({ "enum": ["pending", "failed", "settled"] })
 }
 
 fn schemas() -> Value {
@@ -254,6 +291,13 @@ fn schemas() -> Value {
         "SettleResponse": { "type": "object", "required": ["success", "transaction", "network"], "properties": {
             "success": { "type": "boolean" }, "errorReason": text, "errorMessage": text, "payer": text,
             "transaction": text, "network": text, "amount": text,
+        } },
+        "Settlements": { "type": "object", "required": ["status", "network", "payments"], "properties": {
+            "status": settlement_status(), "network": text,
+            "payments": { "type": "array", "items": { "type": "object", "properties": {
+                "payment": text, "status": settlement_status(), "payer": text, "payTo": text, "asset": text,
+                "amount": text, "transaction": text, "errorReason": text, "confirmations": count,
+            } } },
         } },
         "Supported": { "type": "object", "properties": {
             "kinds": { "type": "array", "items": object }, "extensions": { "type": "array", "items": text }, "signers": object,

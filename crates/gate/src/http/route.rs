@@ -1,13 +1,17 @@
 //! The public routes: one table that the router, the preflight, `Allow` and the OpenAPI document share.
 
 use http::Method;
-use tollwire_x402::FeedId;
+use percent_encoding::percent_decode_str;
+use tollwire_x402::{FeedId, Network};
 
 /// Where units are added to a session.
 pub(crate) const TOP_UP: &str = "/session/top-up";
 
 /// Where a session's receipt is.
 pub(super) const RECEIPT: &str = "/session/receipt";
+
+/// The longest name of a settlement, in bytes.
+const NAME_BYTES_MAX: usize = 256;
 
 /// A public route.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +24,8 @@ pub(super) enum Route {
     Receipt,
     Verify,
     Settle,
+    /// A settlement, by the transaction or the rest of the payment's identity.
+    Settlement(Network, String),
     Supported,
     Jwks,
     OpenApi,
@@ -48,16 +54,29 @@ impl Route {
             "/supported" => Self::Supported,
             "/.well-known/jwks.json" => Self::Jwks,
             "/openapi.json" => Self::OpenApi,
-            _ => {
-                let (feed, leaf) = path.strip_prefix("/feeds/")?.split_once('/')?;
-                let feed = feed.parse().ok()?;
-                match leaf {
-                    "session" => Self::Session(feed),
-                    "ws" => Self::Stream(feed),
-                    _ => return None,
-                }
-            }
+            _ => return Self::of_settlement(path).or_else(|| Self::of_feed(path)),
         })
+    }
+
+    fn of_feed(path: &str) -> Option<Self> {
+        let (feed, leaf) = path.strip_prefix("/feeds/")?.split_once('/')?;
+        let feed = feed.parse().ok()?;
+        match leaf {
+            "session" => Some(Self::Session(feed)),
+            "ws" => Some(Self::Stream(feed)),
+            _ => None,
+        }
+    }
+
+    fn of_settlement(path: &str) -> Option<Self> {
+        // Clients that encode each part write %3A for the colon of a network.
+        let named = percent_decode_str(path.strip_prefix("/settle/")?).decode_utf8().ok()?;
+        let (network, name) = named.split_once('/')?;
+        let network = network.parse().or_else(|_| Network::from_v1_name(network)).ok()?;
+        let plain = !name.is_empty()
+            && name.len() <= NAME_BYTES_MAX
+            && name.bytes().all(|byte| byte.is_ascii_graphic());
+        plain.then(|| Self::Settlement(network, name.to_owned()))
     }
 
     fn methods(&self) -> &'static str {
@@ -96,6 +115,15 @@ mod tests {
         assert_eq!(Route::of(&Method::GET, "/settle"), Err(Unrouted::Method("POST, OPTIONS")));
         assert_eq!(Route::of(&Method::HEAD, "/feeds/ticks/ws"), Err(Unrouted::Method("GET, OPTIONS")));
         assert_eq!(Route::of(&Method::OPTIONS, "/feeds"), Err(Unrouted::Preflight("GET, HEAD, OPTIONS")));
+        let settlement = Route::Settlement(Network::BASE, "0xab".into());
+        for path in ["/settle/eip155:8453/0xab", "/settle/base/0xab", "/settle/eip155%3A8453/0xab"] {
+            assert_eq!(Route::of(&Method::GET, path), Ok(settlement.clone()), "{path}");
+        }
+        for path in
+            ["/settle/", "/settle/base", "/settle/base/", "/settle/cosmos:hub/0xab", "/settle/base/%20"]
+        {
+            assert_eq!(Route::of(&Method::GET, path), Err(Unrouted::NotFound), "{path}");
+        }
         for path in
             ["/", "", "/feeds/", "/feeds/ticks", "/feeds/TICKS/ws", "/feeds/a/ws/", "/feeds/../ws", "//feeds"]
         {

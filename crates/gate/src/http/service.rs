@@ -2,7 +2,9 @@
 
 use super::answer::{Answer, Problem};
 use super::route::{Route, Unrouted};
-use super::{close, cors, facilitator, feeds, jwks, online, openapi, receipt, session, top_up, ws};
+use super::{
+    close, cors, facilitator, feeds, jwks, online, openapi, receipt, session, settlement, top_up, ws,
+};
 use crate::gate::Gate;
 use http::header::ALLOW;
 use http::{Method, Request, StatusCode};
@@ -82,6 +84,10 @@ where
         }
         Route::Verify => facilitator::post(gate, facilitator::Call::Verify, request).await,
         Route::Settle => facilitator::post(gate, facilitator::Call::Settle, request).await,
+        Route::Settlement(network, name) => {
+            let (parts, _body) = request.into_parts();
+            settlement::get(gate, network, &name, &parts).await
+        }
         Route::Supported => facilitator::supported(gate).await,
         Route::Jwks => jwks::get(gate),
         Route::OpenApi => openapi::get(gate),

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tollwire_exact::evm::{Authorization, Domain, Payload, PrivateKey};
 use tollwire_gate::feed::Origin;
 use tollwire_gate::http::{AdminService, AdminToken, GateService};
-use tollwire_gate::{Feed, Gate, GateConfig, Parts};
+use tollwire_gate::{Customers, Feed, Gate, GateConfig, Parts};
 use tollwire_ledger::memory::MemoryLedger;
 use tollwire_ledger::{Clock, Ledger, Timestamp};
 use tollwire_proxy::{FeedRoute, Proxy, ProxyConfig};
@@ -177,7 +177,10 @@ pub(crate) fn node(
     let gate = Gate::new(Parts {
         config,
         ledger,
-        facilitator: Arc::new(LocalFacilitator::new(settler.clone(), Allowlist::dev_only())),
+        customers: Customers::keyless(Arc::new(LocalFacilitator::new(
+            settler.clone(),
+            Allowlist::dev_only(),
+        ))),
         settler,
         proxy: Arc::new(proxy),
         issuer: issuer(key),
