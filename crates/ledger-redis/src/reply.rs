@@ -330,7 +330,6 @@ fn number(text: &str, what: &str) -> Result<u64, Error> {
     text.parse().map_err(|_| unreadable(what))
 }
 
-/// An identifier.
 /// The answer to a spending.
 pub(crate) fn spent(value: Value) -> Result<Spent, Error> {
     let (kind, charge, left): (u8, usize, u64) = read(value, "spending")?;
@@ -342,6 +341,7 @@ pub(crate) fn spent(value: Value) -> Result<Spent, Error> {
     }
 }
 
+/// An identifier.
 pub(crate) fn parse<T: FromStr<Err = tollwire_x402::Error>>(text: &str) -> Result<T, Error> {
     text.parse().map_err(|error| Error::Corrupt(format!("{text:?}: {error}")))
 }
