@@ -34,7 +34,7 @@ pub struct SettlerConfig {
     pub reconcile_every: Duration,
     /// How long the reconciler stays with one payment per walk. Default 5 s.
     pub reconcile_patience: Duration,
-    /// Payments the reconciler works on at once. Default 8.
+    /// Payments the reconciler works on, and deposits it looks at, at once. Default 8.
     pub reconcile_parallel: usize,
     /// First pause between two looks at a deposit that was credited and is not final; it doubles up to twelve times that.
     /// Default 5 s.

@@ -347,13 +347,6 @@ impl Chain for DevChain {
         })
     }
 
-    fn custody(&self) -> BoxFuture<'_, Result<Usdc, ChainError>> {
-        Box::pin(async move {
-            self.reach().await?;
-            Ok(self.balance_of(&self.info.deposit_wallet))
-        })
-    }
-
     fn settle_gas(&self) -> BoxFuture<'_, Result<Usdc, ChainError>> {
         Box::pin(async move {
             self.reach().await?;

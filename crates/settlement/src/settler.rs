@@ -15,6 +15,7 @@ mod pace;
 mod payback;
 mod reconcile;
 mod refund;
+mod timing;
 mod watch;
 mod work;
 

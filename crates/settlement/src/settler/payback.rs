@@ -11,7 +11,7 @@
 
 use super::lease::Lease;
 use super::refund::{count, incomplete};
-use super::work::Timing;
+use super::timing::Timing;
 use super::{Shared, unexpected};
 use crate::chain::Delivery;
 use crate::{Chain, ChainError, SettleError};

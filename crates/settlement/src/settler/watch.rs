@@ -6,6 +6,7 @@
 use super::pace::Pace;
 use super::{Settler, Shared};
 use crate::{Chain, ChainError, Firmness, SettleError};
+use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -103,15 +104,18 @@ impl Settler {
     /// Looks at every credited deposit that is due and not final yet, and reports those that the chain does not have any
     /// more, or has again. Answers how many are still watched.
     pub async fn watch_once(&self) -> Result<usize, SettleError> {
-        for id in self.shared.watch.due() {
-            match self.shared.look_after(&id).await {
-                Ok(()) => {}
-                Err(SettleError::Chain(error)) => {
-                    tracing::debug!(payment = %id, %error, "deposit not looked at");
+        let looks = iter(self.shared.watch.due()).map(Ok);
+        looks
+            .try_for_each_concurrent(self.shared.config.reconcile_parallel, |id| async move {
+                match self.shared.look_after(&id).await {
+                    Err(SettleError::Chain(error)) => {
+                        tracing::debug!(payment = %id, %error, "deposit not looked at");
+                        Ok(())
+                    }
+                    looked => looked,
                 }
-                Err(error) => return Err(error),
-            }
-        }
+            })
+            .await?;
         let watched = self.shared.watch.lock().len();
         metrics::gauge!("tollwire_deposits_watched").set(u32::try_from(watched).unwrap_or(u32::MAX));
         Ok(watched)

@@ -3,6 +3,7 @@
 use super::inflight::{End, Permit, Progress, Voice};
 use super::lease::Lease;
 use super::pace::Pace;
+use super::timing::Timing;
 use super::{Shared, unexpected};
 use crate::{Chain, ChainError, Observation, Refusal, SettleError};
 use std::sync::Arc;
@@ -370,45 +371,6 @@ enum Claim<'a> {
     Mine(Lease<'a>),
     /// Another process's.
     Elsewhere,
-}
-
-/// When a task may send again.
-pub(super) struct Timing {
-    /// The last transaction, if it was not seen yet: at once when taken over from somebody else, then after 1 s,
-    /// 2 s, 4 s, ... at most 15 s.
-    resend_at: Instant,
-    resend_pace: Pace,
-    /// Another transaction, whatever the record says: a chain may make the same one again.
-    attempt_at: Instant,
-}
-
-impl Timing {
-    pub(super) fn new() -> Self {
-        let resend_pace = Pace::new(Duration::from_secs(1), Duration::from_secs(15));
-        Self { resend_at: Instant::now(), resend_pace, attempt_at: Instant::now() }
-    }
-
-    pub(super) fn resend_due(&mut self) -> bool {
-        let due = Instant::now() >= self.resend_at;
-        if due {
-            self.resend_at = Instant::now() + self.resend_pace.step();
-        }
-        due
-    }
-
-    pub(super) fn attempt_due(&self) -> bool {
-        Instant::now() >= self.attempt_at
-    }
-
-    /// Whether a transaction of this task's making went out a moment ago.
-    fn is_watching(&self) -> bool {
-        !self.attempt_due()
-    }
-
-    pub(super) fn attempted(&mut self, pause: Duration) {
-        self.attempt_at = Instant::now() + pause;
-        self.resend_at = Instant::now() + self.resend_pace.step();
-    }
 }
 
 /// Counts how a payment came out.

@@ -232,10 +232,6 @@ impl Chain for PluggedChain {
         Box::pin(self.plug.pass(self.inner.observe_outgoing(outgoing)))
     }
 
-    fn custody(&self) -> BoxFuture<'_, Result<Usdc, ChainError>> {
-        Box::pin(self.plug.pass(self.inner.custody()))
-    }
-
     fn final_block(&self) -> BoxFuture<'_, Result<Option<u64>, ChainError>> {
         Box::pin(self.plug.pass(self.inner.final_block()))
     }
