@@ -48,7 +48,7 @@ pub(crate) struct PayArguments {
     #[arg(long, value_name = "DOLLARS")]
     pub(crate) price_max: Option<Usdc>,
     /// A network to pay on, such as base, base-sepolia or eip155:8453; repeatable. Base and Base Sepolia if left out.
-    #[arg(long, value_name = "NETWORK", value_parser = network)]
+    #[arg(long, value_name = "NETWORK", value_parser = Network::from_any_name)]
     pub(crate) network: Vec<Network>,
     /// The paying wallet's key, 64 hexadecimal digits: env:NAME or file:PATH. `random` is a new wallet that is
     /// forgotten at the end: for the dev chain, where every wallet has play money.
@@ -163,10 +163,6 @@ pub(crate) enum Events {
     Json,
     /// None.
     None,
-}
-
-fn network(text: &str) -> Result<Network, tollwire_x402::Error> {
-    text.parse().or_else(|error| Network::from_v1_name(text).map_err(|_| error))
 }
 
 #[cfg(test)]

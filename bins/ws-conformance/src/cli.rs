@@ -22,7 +22,7 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "env:NAME|file:PATH|random", default_value = "env:TOLLWIRE_KEY")]
     pub(crate) key: String,
     /// A network to pay on, such as base, base-sepolia or eip155:8453; repeatable. Base and Base Sepolia if left out.
-    #[arg(long, value_name = "NETWORK", value_parser = network)]
+    #[arg(long, value_name = "NETWORK", value_parser = Network::from_any_name)]
     pub(crate) network: Vec<Network>,
     /// How long to wait for anything, and for a balance to run dry.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
@@ -33,10 +33,6 @@ pub(crate) struct Cli {
     /// Trust the certificate authorities in FILE (PEM) too.
     #[arg(long, value_name = "FILE")]
     pub(crate) roots: Option<PathBuf>,
-}
-
-fn network(text: &str) -> Result<Network, tollwire_x402::Error> {
-    text.parse().or_else(|error| Network::from_v1_name(text).map_err(|_| error))
 }
 
 #[cfg(test)]

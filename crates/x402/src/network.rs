@@ -83,6 +83,11 @@ impl Network {
         evm.or_else(solana).ok_or(Error::Network)
     }
 
+    /// Reads a CAIP-2 name or a v1 name: whatever people may write.
+    pub fn from_any_name(name: &str) -> Result<Self, Error> {
+        name.parse().or_else(|_| Self::from_v1_name(name))
+    }
+
     /// The EVM chain id, if this is an EVM chain.
     pub fn chain_id(self) -> Option<u64> {
         match self {
@@ -137,7 +142,9 @@ mod tests {
             assert_eq!(network.to_string(), caip2);
             assert_eq!(network.v1_name(), Some(v1));
             assert_eq!(Network::from_v1_name(v1), Ok(network));
+            assert_eq!([v1, caip2].map(Network::from_any_name), [Ok(network), Ok(network)]);
         }
+        assert_eq!(Network::from_any_name("bass"), Err(Error::Network));
     }
 
     #[test]

@@ -72,7 +72,7 @@ impl Route {
         // Clients that encode each part write %3A for the colon of a network.
         let named = percent_decode_str(path.strip_prefix("/settle/")?).decode_utf8().ok()?;
         let (network, name) = named.split_once('/')?;
-        let network = network.parse().or_else(|_| Network::from_v1_name(network)).ok()?;
+        let network = Network::from_any_name(network).ok()?;
         let plain = !name.is_empty()
             && name.len() <= NAME_BYTES_MAX
             && name.bytes().all(|byte| byte.is_ascii_graphic());
