@@ -3,8 +3,8 @@
 use super::failure::storage;
 use super::file;
 use super::tables::{
-    IN_DOUBT, JOURNAL, LEASES, LIVE, META, ONCE, ONCE_UNTIL, PAYERS, PAYMENTS, REFUNDS, REFUNDS_IN_DOUBT,
-    SESSIONS, STREAMS,
+    GATHERED, IN_DOUBT, JOURNAL, LEASES, LIVE, META, ONCE, ONCE_UNTIL, PAYERS, PAYMENTS, PAYOUTS,
+    PAYOUTS_IN_DOUBT, PROVIDERS, REFUNDS, REFUNDS_IN_DOUBT, SESSIONS, STREAMS,
 };
 use crate::Error;
 use redb::{
@@ -30,6 +30,10 @@ pub(super) fn write(db: &Database, path: &Path) -> Result<(), Error> {
     table(&from, &into, PAYERS)?;
     table(&from, &into, REFUNDS)?;
     table(&from, &into, REFUNDS_IN_DOUBT)?;
+    table(&from, &into, PROVIDERS)?;
+    table(&from, &into, PAYOUTS)?;
+    table(&from, &into, PAYOUTS_IN_DOUBT)?;
+    table(&from, &into, GATHERED)?;
     into.commit().map_err(storage)
 }
 

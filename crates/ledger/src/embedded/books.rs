@@ -1,13 +1,14 @@
 //! One write transaction: the jobs of a batch, applied in order.
 
 use super::failure::Failure;
+use super::payouts::Payouts;
 use super::refunds::Refunds;
 use super::tables::{IN_DOUBT, JOURNAL, LEASES, LIVE, ONCE, ONCE_UNTIL, PAYERS, PAYMENTS, SESSIONS, STREAMS};
 use super::writer::{Answer, Ask};
 use crate::command::Entry;
 use crate::core::{self, Applied, Slot};
 use crate::model::{Fate, Payment, Session, Stream, payer_key};
-use crate::{Command, Error, Outcome, Timestamp, record};
+use crate::{Command, Error, Outcome, PayoutCommand, PayoutOutcome, Timestamp, record};
 use redb::{ReadableTable, Table, WriteTransaction};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -29,6 +30,7 @@ pub(super) struct Books<'txn> {
     leases: Table<'txn, &'static str, (&'static str, u64)>,
     payers: Table<'txn, (&'static str, u64, &'static str), ()>,
     refunds: Refunds<'txn>,
+    payouts: Payouts<'txn>,
     /// What was written, and so what the transaction's end has to cost.
     pub(super) written: Written,
 }
@@ -67,6 +69,7 @@ impl<'txn> Books<'txn> {
             leases: txn.open_table(LEASES).map_err(Failure::store)?,
             payers: txn.open_table(PAYERS).map_err(Failure::store)?,
             refunds: Refunds::open(txn)?,
+            payouts: Payouts::open(txn)?,
             written: Written::Nothing,
         })
     }
@@ -74,6 +77,7 @@ impl<'txn> Books<'txn> {
     pub(super) fn run(&mut self, ask: &Ask, now: Timestamp) -> Result<Answer, Failure> {
         match ask {
             Ask::Apply(command) => self.apply(command, now).map(Answer::Outcome),
+            Ask::PayOut(command) => self.pay_out(command, now).map(Answer::PaidOut),
             Ask::Once { key, ttl } => self.once(key, *ttl, now).map(Answer::Flag),
             Ask::Lease { name, holder, ttl } => self.lease(name, holder, *ttl, now).map(Answer::Flag),
             Ask::Release { name, holder } => self.release(name, holder).map(Answer::Flag),
@@ -110,6 +114,14 @@ impl<'txn> Books<'txn> {
             self.index_live(&session, id, was_live, stream.live_until, now)?;
         }
         Ok(applied.outcome)
+    }
+
+    fn pay_out(&mut self, command: &PayoutCommand, now: Timestamp) -> Result<PayoutOutcome, Failure> {
+        let (outcome, written) = self.payouts.apply(command, now)?;
+        if written {
+            self.keep(Written::Durably);
+        }
+        Ok(outcome)
     }
 
     fn write(

@@ -3,7 +3,7 @@
 use super::books::{Books, Written};
 use super::failure::{Failure, storage};
 use super::file::FileIdentity;
-use crate::{Clock, Command, Error, Outcome};
+use crate::{Clock, Command, Error, Outcome, PayoutCommand, PayoutOutcome};
 use futures_channel::oneshot;
 use redb::{Database, Durability};
 use std::sync::Arc;
@@ -21,6 +21,7 @@ const SYNC_WITHIN: Duration = Duration::from_secs(1);
 /// What can be asked of the writer.
 pub(super) enum Ask {
     Apply(Box<Command>),
+    PayOut(Box<PayoutCommand>),
     Once { key: String, ttl: Duration },
     Lease { name: String, holder: String, ttl: Duration },
     Release { name: String, holder: String },
@@ -30,6 +31,7 @@ pub(super) enum Ask {
 /// What it answers.
 pub(super) enum Answer {
     Outcome(Outcome),
+    PaidOut(PayoutOutcome),
     Flag(bool),
 }
 
