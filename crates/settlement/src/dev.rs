@@ -354,6 +354,13 @@ impl Chain for DevChain {
         })
     }
 
+    fn final_block(&self) -> BoxFuture<'_, Result<Option<u64>, ChainError>> {
+        Box::pin(async move {
+            self.reach().await?;
+            Ok(self.faults.final_block())
+        })
+    }
+
     fn block_time<'a>(&'a self, landing: &'a Landing) -> BoxFuture<'a, Result<Option<u64>, ChainError>> {
         Box::pin(async move {
             self.reach().await?;
