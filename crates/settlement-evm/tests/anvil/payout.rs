@@ -56,6 +56,8 @@ impl Books {
             let outcome = ledger.apply(command).await.unwrap();
             assert!(matches!(outcome, Outcome::Done(_) | Outcome::Held { .. }), "{outcome:?}");
         }
+        // Deep enough that no reorganisation is expected to take the deposit away.
+        world.anvil.mine(70).await.unwrap();
         Self { world, ledger, clock }
     }
 
