@@ -4,6 +4,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use tollwire_gate::AccountId;
+use tollwire_settlement::cost_model::EVM_GAS_ALONE;
+use tollwire_x402::Usdc;
 
 /// Sells access to WebSocket feeds over x402; also a plain x402 facilitator.
 #[derive(Debug, Parser)]
@@ -45,8 +47,88 @@ pub(crate) enum Command {
     /// Usage receipts.
     #[command(subcommand)]
     Receipt(ReceiptCommand),
+    /// What providers are paid.
+    #[command(subcommand)]
+    Payouts(PayoutsCommand),
+    /// The books.
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
     /// Print the cost model: what agent, provider, chain and facilitator pay and get.
-    CostModel,
+    CostModel(CostModelArgs),
+}
+
+/// Rates at which measured costs are reckoned beside the paper's.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct CostModelArgs {
+    /// Also print measured costs beside the paper's assumptions.
+    #[arg(long)]
+    pub(crate) measured: bool,
+    /// Gas of one settlement alone on an EVM chain; measured on the real USDC contract.
+    #[arg(long, default_value_t = EVM_GAS_ALONE)]
+    pub(crate) gas: u64,
+    /// Gas of a transaction that settles several deposits, as SIZE=GAS; may be repeated.
+    #[arg(long, value_parser = batch)]
+    pub(crate) batch: Vec<(u64, u64)>,
+    /// Price per gas, in wei.
+    #[arg(long, default_value_t = 10_000_000)]
+    pub(crate) wei_per_gas: u64,
+    /// Dollars per whole coin of the EVM chain's currency.
+    #[arg(long, default_value = "3000")]
+    pub(crate) usdc_per_coin: Usdc,
+    /// Priority fee of a settlement on Solana, in lamports.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) priority_lamports: u64,
+    /// Dollars per SOL.
+    #[arg(long, default_value = "150")]
+    pub(crate) usdc_per_sol: Usdc,
+}
+
+fn batch(text: &str) -> Result<(u64, u64), String> {
+    let rule = "write SIZE=GAS, such as 10=600000";
+    let (size, gas) = text.split_once('=').ok_or(rule)?;
+    let number = |text: &str| text.parse::<u64>().map_err(|_| rule.to_owned());
+    match (number(size)?, number(gas)?) {
+        (0, _) => Err("a batch settles at least one deposit".to_owned()),
+        pair => Ok(pair),
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PayoutsCommand {
+    /// List every payout: account, amount, state, transaction.
+    List {
+        /// The configuration file; its store is read, or the node asked that has it open.
+        #[arg(long)]
+        config: PathBuf,
+        /// Comma-separated values, for other programs; amounts in atomic units.
+        #[arg(long)]
+        csv: bool,
+    },
+    /// Pay every provider to whom enough is due, now. Safe beside running nodes and beside their schedule.
+    Run {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+        /// Dollars that must be due, in place of the configured threshold.
+        #[arg(long)]
+        threshold: Option<Usdc>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LedgerCommand {
+    /// The books in double entry, beside what the chains say; exit code 1 if they do not balance.
+    Balance {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// Every session, refund and payout with where each atomic unit is, as comma-separated values.
+    Export {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,11 +1,30 @@
 //! `facilitator cost-model`.
 
+use crate::cli::CostModelArgs;
 use crate::failure::Failure;
 use crate::say;
-use tollwire_settlement::cost_model::{Inputs, render};
+use tollwire_settlement::cost_model::{
+    Inputs, Measured, SOLANA_SIGNATURES, appendix, render, render_measured,
+};
 
-/// Prints the paper's tables, computed from its inputs.
-pub(crate) fn run() -> Result<(), Failure> {
-    say::line(render(&Inputs::paper()).map_err(Failure::start)?);
+/// Prints the paper's tables and appendix A, computed from its inputs; and what was measured beside them.
+pub(crate) fn run(args: &CostModelArgs) -> Result<(), Failure> {
+    let inputs = Inputs::paper();
+    say::line(render(&inputs).map_err(Failure::start)?);
+    say::line(appendix(&inputs).map_err(Failure::start)?);
+    if args.measured {
+        let measured = measured(args).ok_or_else(|| Failure::Start("a cost is too large to count".into()))?;
+        say::line(render_measured(&inputs, &measured).map_err(Failure::start)?);
+    }
     Ok(())
+}
+
+fn measured(args: &CostModelArgs) -> Option<Vec<Measured>> {
+    let alone = [(1, args.gas)];
+    let evm = alone
+        .iter()
+        .chain(&args.batch)
+        .map(|(settles, gas)| Measured::evm("Base", *gas, *settles, args.wei_per_gas, args.usdc_per_coin));
+    let solana = Measured::solana("Solana", SOLANA_SIGNATURES, args.priority_lamports, args.usdc_per_sol);
+    evm.chain(std::iter::once(solana)).collect()
 }

@@ -102,6 +102,8 @@ pub(crate) async fn start(listen: SocketAddr, offers: Vec<Offer>) -> Result<DevN
         proxy: ProxyConfig::default(),
         settlement_lease: SettlerConfig::default().lease,
         feed_store: None,
+        payouts: SettlerConfig::default().payouts,
+        payout_every: None,
     }
     .build()?;
     let feeds = offers.into_iter().map(Offer::feed).collect::<Result<Vec<_>, _>>()?;

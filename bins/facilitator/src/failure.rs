@@ -17,6 +17,9 @@ pub(crate) enum Failure {
     /// A receipt did not verify, or could not be looked at.
     #[error("{0}")]
     Receipt(String),
+    /// The books do not balance, or providers could not be paid.
+    #[error("{0}")]
+    Books(String),
     /// The demo saw something other than its story.
     #[error("the demo did not go as it should: {0}")]
     Demo(String),
@@ -27,7 +30,9 @@ impl Failure {
         const CONFIG: u8 = 78;
         match self {
             Self::Config(_) => ExitCode::from(CONFIG),
-            Self::Start(_) | Self::Exists(_) | Self::Receipt(_) | Self::Demo(_) => ExitCode::FAILURE,
+            Self::Start(_) | Self::Exists(_) | Self::Receipt(_) | Self::Books(_) | Self::Demo(_) => {
+                ExitCode::FAILURE
+            }
         }
     }
 

@@ -11,14 +11,18 @@ mod demo;
 mod dev;
 mod failure;
 mod keys;
+mod ledger;
+mod node;
+mod payouts;
 mod receipt;
 mod sample;
 mod say;
 mod serve;
+mod table;
 mod wiring;
 
 use clap::Parser as _;
-use cli::{AccountsCommand, Cli, Command, KeysCommand, ReceiptCommand};
+use cli::{AccountsCommand, Cli, Command, KeysCommand, LedgerCommand, PayoutsCommand, ReceiptCommand};
 use failure::Failure;
 use std::future::Future;
 use std::process::ExitCode;
@@ -47,7 +51,19 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Receipt(ReceiptCommand::Verify { file, jwks }) => {
             in_runtime(Some(1), receipt::verify(&file, jwks.as_deref()))
         }
-        Command::CostModel => cost_model::run(),
+        Command::Payouts(PayoutsCommand::List { config, csv }) => {
+            in_runtime(Some(1), payouts::list(config::read(&config)?, csv))
+        }
+        Command::Payouts(PayoutsCommand::Run { config, threshold }) => {
+            in_runtime(Some(1), payouts::run(config::read(&config)?, threshold))
+        }
+        Command::Ledger(LedgerCommand::Balance { config }) => {
+            in_runtime(Some(1), ledger::balance(config::read(&config)?))
+        }
+        Command::Ledger(LedgerCommand::Export { config }) => {
+            in_runtime(Some(1), ledger::export(config::read(&config)?))
+        }
+        Command::CostModel(args) => cost_model::run(&args),
     }
 }
 

@@ -81,6 +81,9 @@ pub enum Error {
     /// The session is over, but what is left cannot be paid back now: ask again.
     #[error("what is left cannot be paid back now: {0}")]
     Refund(SettleError),
+    /// Providers cannot be paid now: ask again.
+    #[error("providers cannot be paid now: {0}")]
+    Payout(SettleError),
     /// The session's balance has expired.
     #[error("the session's balance has expired")]
     BalanceExpired,
@@ -130,7 +133,7 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Undecided(_) => Some(Duration::from_secs(2)),
-            Self::Refund(_) => Some(Duration::from_secs(5)),
+            Self::Refund(_) | Self::Payout(_) => Some(Duration::from_secs(5)),
             Self::Store(_) | Self::Busy | Self::Random => Some(Duration::from_secs(1)),
             Self::Open(error) => error.retry_after(),
             _ => None,

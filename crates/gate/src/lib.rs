@@ -14,6 +14,7 @@ pub mod payment;
 pub mod quote;
 pub mod rfc3339;
 pub mod siwx;
+pub mod statements;
 pub mod totals;
 
 mod caps;

@@ -40,7 +40,8 @@ pub struct Units {
     pub expired: u128,
 }
 
-/// Where money is. `deposited = provider_net + fee + gas + refunded + refund_gas + unspent`.
+/// Where money is. `deposited = provider_net + fee + gas + refunded + refund_gas + unspent`; `handed` is what of
+/// `provider_net` left the sessions for payouts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "explained at tollwire_settlement::dues::Statement")]
 pub struct Money {
@@ -50,6 +51,8 @@ pub struct Money {
     pub accrued: u128,
     #[serde(serialize_with = "text")]
     pub provider_net: u128,
+    #[serde(serialize_with = "text")]
+    pub handed: u128,
     #[serde(serialize_with = "text")]
     pub fee: u128,
     #[serde(serialize_with = "text")]
@@ -79,6 +82,8 @@ pub struct Report {
     pub in_doubt: Vec<PaymentId>,
     /// Refunds that were ordered and are not known to have arrived.
     pub refunds_in_doubt: u64,
+    /// Payouts that were sealed and are not known to have arrived.
+    pub payouts_in_doubt: u64,
 }
 
 impl Gate {
@@ -114,6 +119,14 @@ impl Gate {
             let count = u64::try_from(page.len()).unwrap_or(u64::MAX);
             report.refunds_in_doubt = report.refunds_in_doubt.saturating_add(count);
         }
+        let mut after = None;
+        loop {
+            let page = self.ledger.payouts_in_doubt(after.as_ref(), PAGE).await?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(last.clone());
+            let count = u64::try_from(page.len()).unwrap_or(u64::MAX);
+            report.payouts_in_doubt = report.payouts_in_doubt.saturating_add(count);
+        }
         report.balanced = report.totals.balanced() && report.feeds.values().all(Totals::balanced);
         Ok(report)
     }
@@ -142,6 +155,7 @@ impl Totals {
             (&mut sums.deposited, money.deposited),
             (&mut sums.accrued, money.accrued),
             (&mut sums.provider_net, money.provider_net),
+            (&mut sums.handed, money.handed),
             (&mut sums.fee, money.fee),
             (&mut sums.gas, money.gas),
             (&mut sums.gas_uncovered, money.gas_uncovered),

@@ -6,9 +6,9 @@ use crate::script::{self, call};
 use deadpool_redis::redis::{Cmd, Script};
 use std::time::Duration;
 use tollwire_ledger::core::UNITS_MAX;
-use tollwire_ledger::model::{Attempt, Intent, Landing, RefundOrder};
+use tollwire_ledger::model::{Attempt, HandOver, Intent, Landing, RefundOrder};
 use tollwire_ledger::spend::Charge;
-use tollwire_ledger::{Command, Error, record};
+use tollwire_ledger::{Command, Error, PayoutCommand, record};
 use tollwire_x402::{PaymentId, SessionId, StreamId};
 
 /// Makes script calls for one moment; `now` is milliseconds, or empty for the server's own clock.
@@ -65,6 +65,40 @@ impl Calls<'_> {
             Command::SettleRefund { number, landing, .. } => {
                 self.of_refund(&script::SETTLE_REFUND, session, *number).arg(record::encode(landing)?).done()
             }
+            Command::HandOver { due, .. } => self.hand_over(session, due, false),
+        })
+    }
+
+    /// `HandOver`, for one that was compared with the session's provider (`to_provider`).
+    pub(crate) fn hand_over(&self, session: &SessionId, due: &HandOver, to_provider: bool) -> Cmd {
+        let keys = [self.keys.session(session), self.keys.journal(session)];
+        let to = &due.to;
+        let call = call(&script::HAND_OVER, &keys, self.now).arg(u8::from(to_provider));
+        let call = call.arg(countable(due.from)).arg(countable(to.units)).arg(to.value.atomic());
+        let call = call.arg(to.fee.atomic()).arg(to.gas.atomic()).arg(to.net.atomic());
+        call.arg(countable(due.bought)).arg(due.refunds).done()
+    }
+
+    /// A command of a provider's account.
+    pub(crate) fn pay_out(&self, command: &PayoutCommand) -> Result<Cmd, Error> {
+        let id = command.payout();
+        let (provider, payout) = (self.keys.provider(&id.account), self.keys.payout(id));
+        Ok(match command {
+            PayoutCommand::Gather { order, session, net, .. } => {
+                let keys = [provider, payout, self.keys.gathered(&id.account)];
+                let call = call(&script::GATHER, &keys, self.now).arg(id.number).arg(session.as_str());
+                call.arg(net.atomic()).arg(record::encode(order)?).done()
+            }
+            PayoutCommand::Seal { gas, .. } => {
+                call(&script::SEAL, &[provider, payout], self.now).arg(gas.atomic()).done()
+            }
+            PayoutCommand::Attach { made, attempt, .. } => {
+                let call = call(&script::ATTACH_PAYOUT, &[payout], self.now);
+                call.arg(&attempt.tx).arg(*made).arg(record::encode(attempt)?).done()
+            }
+            PayoutCommand::Settle { landing, .. } => {
+                call(&script::SETTLE_PAYOUT, &[payout], self.now).arg(record::encode(landing)?).done()
+            }
         })
     }
 
@@ -102,7 +136,8 @@ impl Calls<'_> {
         let keys =
             [self.keys.session(session), self.keys.payment(session, payment), self.keys.journal(session)];
         let call = call(&script::CREDIT, &keys, self.now);
-        Ok(call.arg(landing.gas.atomic()).arg(record::encode(landing)?).arg(payment.as_str()).done())
+        let call = call.arg(landing.gas.atomic()).arg(record::encode(landing)?).arg(payment.as_str());
+        Ok(call.arg(landing.block.min(UNITS_MAX)).done())
     }
 
     fn of_opening(&self, session: &SessionId) -> [String; 3] {

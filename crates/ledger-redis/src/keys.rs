@@ -1,6 +1,6 @@
-//! Names of keys. All keys of one session share the hash tag `{jti}`.
+//! Names of keys. All keys of one session share the hash tag `{jti}`, all of one provider's account that of its text.
 
-use tollwire_ledger::model::{RefundId, payer_key, tx_key};
+use tollwire_ledger::model::{PayoutId, ProviderAccount, RefundId, payer_key, tx_key};
 use tollwire_x402::{PaymentId, SessionId};
 
 /// Makes key names under one prefix.
@@ -63,6 +63,35 @@ impl Keys {
         format!("{}refunds-in-doubt", self.prefix)
     }
 
+    fn of_account(&self, account: &ProviderAccount, what: &str) -> String {
+        format!("{}{{{account}}}:{what}", self.prefix)
+    }
+
+    /// A provider's account: a hash.
+    pub(crate) fn provider(&self, account: &ProviderAccount) -> String {
+        self.of_account(account, "provider")
+    }
+
+    /// A payout of it: a hash.
+    pub(crate) fn payout(&self, id: &PayoutId) -> String {
+        self.of_account(&id.account, &format!("payout:{}", id.number))
+    }
+
+    /// What it has gathered in all, by session: a hash.
+    pub(crate) fn gathered(&self, account: &ProviderAccount) -> String {
+        self.of_account(account, "gathered")
+    }
+
+    /// At least every provider's account: a sorted set in the order of their texts.
+    pub(crate) fn providers(&self) -> String {
+        format!("{}providers", self.prefix)
+    }
+
+    /// At least every payout that is sealed and pending: a sorted set in the order of [`payout_entry`].
+    pub(crate) fn payouts_in_doubt(&self) -> String {
+        format!("{}payouts-in-doubt", self.prefix)
+    }
+
     /// At least every session: a sorted set in identity order.
     pub(crate) fn sessions(&self) -> String {
         format!("{}sessions", self.prefix)
@@ -100,6 +129,11 @@ impl Keys {
     pub(crate) fn lease(&self, name: &str) -> String {
         format!("{}lease:{name}", self.prefix)
     }
+}
+
+/// A payout in the index: ordered as text as its id is ordered.
+pub(crate) fn payout_entry(id: &PayoutId) -> String {
+    format!("{} {:010}", id.account, id.number)
 }
 
 /// A refund in the index: ordered as text as its id is ordered.

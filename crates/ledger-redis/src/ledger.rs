@@ -3,7 +3,7 @@
 use crate::command::{Calls, goods_of};
 use crate::config::RedisConfig;
 use crate::connection::{Connections, only};
-use crate::keys::{Keys, refund_entry};
+use crate::keys::{Keys, payout_entry, refund_entry};
 use crate::listing;
 use crate::reply::{self, Fields, read};
 use crate::start;
@@ -13,10 +13,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tollwire_ledger::command::Entry;
 use tollwire_ledger::core::UNITS_MAX;
-use tollwire_ledger::model::{Intent, Payment, Refund, RefundId, RefundOrder, Session, Stream};
+use tollwire_ledger::model::{
+    HandOver, Intent, Payment, Payout, PayoutId, Provider, ProviderAccount, Refund, RefundId, RefundOrder,
+    Session, Stream,
+};
 use tollwire_ledger::spend::{Charge, Spent};
-use tollwire_ledger::{BoxFuture, Clock, Command, Error, Ledger, Outcome, SystemClock, Timestamp, Watched};
-use tollwire_x402::{PaymentId, SessionId, StreamId};
+use tollwire_ledger::{
+    BoxFuture, Clock, Command, Error, Ledger, Outcome, PayoutCommand, PayoutOutcome, SystemClock, Timestamp,
+    Watched,
+};
+use tollwire_x402::{PaymentId, SessionId, StreamId, Usdc};
 
 /// A [`Ledger`] on a Redis server, shared by any number of nodes.
 pub struct RedisLedger {
@@ -102,6 +108,7 @@ impl RedisLedger {
                 self.safely(listed).await?
             }
             Command::Refund { session, refund } => self.refund_order(session, refund, &calls).await?,
+            Command::HandOver { session, due } => self.hand_over(session, due, &calls).await?,
             Command::Attach { payment, attempt, .. } => {
                 let mut listed = listing::add(&self.keys.transaction(&attempt.tx), payment.as_str());
                 listed.add_command(calls.transition(command)?);
@@ -171,6 +178,37 @@ impl RedisLedger {
         self.safely(listed).await
     }
 
+    /// Whose a session's dues are never changes, so it is compared here, where it can be read.
+    async fn hand_over(
+        &self,
+        session: &SessionId,
+        due: &HandOver,
+        calls: &Calls<'_>,
+    ) -> Result<Outcome, Error> {
+        let mut ask = Pipeline::new();
+        ask.cmd("HGET").arg(self.keys.session(session)).arg("head");
+        let head: Option<Vec<u8>> = read(first(self.ask_whole(&ask).await?)?, "session")?;
+        let to_provider = match head {
+            Some(head) => Fields::earned_by(&head, due.network, &due.provider)?,
+            None => false,
+        };
+        self.safely(only(calls.hand_over(session, due, to_provider))).await
+    }
+
+    async fn account_command(&self, command: &PayoutCommand) -> Result<PayoutOutcome, Error> {
+        let (now, id) = (self.now(), command.payout());
+        // An emptied store would begin the account anew.
+        self.ask_whole(&Pipeline::new()).await?;
+        // Before the row exists: the indexes hold at least what they must.
+        let mut commands = match command {
+            PayoutCommand::Gather { .. } => listing::add(&self.keys.providers(), id.account.as_str()),
+            PayoutCommand::Seal { .. } => listing::add(&self.keys.payouts_in_doubt(), &payout_entry(id)),
+            PayoutCommand::Attach { .. } | PayoutCommand::Settle { .. } => Pipeline::new(),
+        };
+        commands.add_command(Calls { keys: &self.keys, now: &now }.pay_out(command)?);
+        reply::payout_outcome(self.surely(commands).await?)
+    }
+
     async fn pointer(&self, id: &PaymentId) -> Result<Option<SessionId>, Error> {
         let mut ask = Pipeline::new();
         ask.cmd("GET").arg(self.keys.pointer(id));
@@ -187,10 +225,15 @@ impl RedisLedger {
     }
 
     /// Sends commands of which the last is a script call, then waits for the replicas that the configuration demands.
-    async fn safely(&self, mut commands: Pipeline) -> Result<Outcome, Error> {
+    async fn safely(&self, commands: Pipeline) -> Result<Outcome, Error> {
+        reply::outcome(self.surely(commands).await?)
+    }
+
+    /// The same; the script's own answer.
+    async fn surely(&self, mut commands: Pipeline) -> Result<Value, Error> {
         let replicas = self.config.wait_replicas;
         if replicas == 0 {
-            return reply::outcome(last(self.ask(&commands).await?)?);
+            return last(self.ask(&commands).await?);
         }
         let wait = self.config.wait_timeout;
         // A write of our own, because WAIT covers only what its connection wrote: a repeated command writes nothing,
@@ -200,11 +243,11 @@ impl RedisLedger {
         let mut answers = self.ask_within(&commands, wait).await?;
         let reached: u64 = read(answers.pop().unwrap_or_default(), "WAIT")?;
         drop(answers.pop());
-        let outcome = reply::outcome(last(answers)?)?;
+        let answer = last(answers)?;
         if reached < u64::from(replicas) {
             return Err(Error::Unavailable(format!("{reached} of {replicas} replicas answered in time")));
         }
-        Ok(outcome)
+        Ok(answer)
     }
 
     /// Rows of sessions and the time they are read at.
@@ -330,6 +373,49 @@ impl Ledger for RedisLedger {
     ) -> BoxFuture<'_, Result<Vec<(RefundId, Refund)>, Error>> {
         let after = after.cloned();
         Box::pin(async move { listing::refunds_in_doubt(self, after.as_ref(), limit).await })
+    }
+
+    fn pay_out(&self, command: PayoutCommand) -> BoxFuture<'_, Result<PayoutOutcome, Error>> {
+        Box::pin(async move { self.account_command(&command).await })
+    }
+
+    fn provider(&self, account: &ProviderAccount) -> BoxFuture<'_, Result<Option<Provider>, Error>> {
+        let mut ask = Pipeline::new();
+        ask.cmd("HGETALL").arg(self.keys.provider(account));
+        Box::pin(async move { Fields::read(first(self.ask_whole(&ask).await?)?)?.provider() })
+    }
+
+    fn providers(
+        &self,
+        after: Option<&ProviderAccount>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(ProviderAccount, Provider)>, Error>> {
+        let after = after.cloned();
+        Box::pin(async move { listing::providers(self, after.as_ref(), limit).await })
+    }
+
+    fn payout(&self, id: &PayoutId) -> BoxFuture<'_, Result<Option<Payout>, Error>> {
+        let mut ask = Pipeline::new();
+        ask.cmd("HGETALL").arg(self.keys.payout(id));
+        Box::pin(async move { Fields::read(first(self.ask_whole(&ask).await?)?)?.payout() })
+    }
+
+    fn payouts_in_doubt(
+        &self,
+        after: Option<&PayoutId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(PayoutId, Payout)>, Error>> {
+        let after = after.cloned();
+        Box::pin(async move { listing::payouts_in_doubt(self, after.as_ref(), limit).await })
+    }
+
+    fn gathered(
+        &self,
+        account: &ProviderAccount,
+        sessions: Vec<SessionId>,
+    ) -> BoxFuture<'_, Result<Vec<Usdc>, Error>> {
+        let key = self.keys.gathered(account);
+        Box::pin(async move { listing::gathered(self, &key, &sessions).await })
     }
 
     fn sessions(

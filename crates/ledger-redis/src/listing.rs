@@ -1,13 +1,16 @@
 //! The indexes. They hold at least what they must; listing leaves out, and in part removes, the rest.
 
-use crate::keys::refund_entry;
+use crate::keys::{payout_entry, refund_entry};
 use crate::ledger::RedisLedger;
 use crate::reply::{self, Fields, read};
 use deadpool_redis::redis::{Pipeline, Value};
 use std::str::FromStr;
 use tollwire_ledger::Error;
-use tollwire_ledger::model::{Fate, Payment, Refund, RefundFate, RefundId, Session, payer_key};
-use tollwire_x402::{PaymentId, SessionId};
+use tollwire_ledger::model::{
+    Fate, Payment, Payout, PayoutFate, PayoutId, Provider, ProviderAccount, Refund, RefundFate, RefundId,
+    Session, payer_key,
+};
+use tollwire_x402::{PaymentId, SessionId, Usdc};
 
 /// The most entries read in one round trip.
 const PAGE_MAX: usize = 256;
@@ -113,6 +116,93 @@ fn refund_id(entry: &str) -> Result<RefundId, Error> {
     let unreadable = || Error::Corrupt(format!("{entry:?} is no refund"));
     let (session, number) = entry.split_once(' ').ok_or_else(unreadable)?;
     Ok(RefundId { session: reply::parse(session)?, number: number.parse().map_err(|_| unreadable())? })
+}
+
+/// Payouts that are sealed and pending, after `after`, at most `limit`.
+pub(crate) async fn payouts_in_doubt(
+    ledger: &RedisLedger,
+    after: Option<&PayoutId>,
+    limit: usize,
+) -> Result<Vec<(PayoutId, Payout)>, Error> {
+    let index = ledger.keys.payouts_in_doubt();
+    let mut after = after.map(payout_entry);
+    let (mut found, mut settled) = (Vec::new(), Pipeline::new());
+    while found.len() < limit {
+        let entries = page(ledger, &index, after.as_deref(), limit).await?;
+        let Some(last) = entries.last().cloned() else { break };
+        let ids: Vec<PayoutId> = entries.iter().map(|entry| payout_id(entry)).collect::<Result<_, _>>()?;
+        let mut ask = Pipeline::new();
+        for id in &ids {
+            ask.cmd("HGETALL").arg(ledger.keys.payout(id));
+        }
+        for (id, row) in ids.into_iter().zip(ledger.ask_whole(&ask).await?) {
+            match Fields::read(row)?.payout()? {
+                Some(payout) if payout.fate == PayoutFate::Pending => found.push((id, payout)),
+                Some(Payout { fate: PayoutFate::Paid(_), .. }) => {
+                    settled.cmd("ZREM").arg(&index).arg(payout_entry(&id));
+                }
+                // Somebody may be about to seal it.
+                _ => {}
+            }
+        }
+        after = Some(last);
+    }
+    if !settled.is_empty() {
+        ledger.ask_whole(&settled).await?;
+    }
+    found.truncate(limit);
+    Ok(found)
+}
+
+fn payout_id(entry: &str) -> Result<PayoutId, Error> {
+    let unreadable = || Error::Corrupt(format!("{entry:?} is no payout"));
+    let (account, number) = entry.split_once(' ').ok_or_else(unreadable)?;
+    Ok(PayoutId { account: reply::parse(account)?, number: number.parse().map_err(|_| unreadable())? })
+}
+
+/// Providers' accounts after `after`, at most `limit`.
+pub(crate) async fn providers(
+    ledger: &RedisLedger,
+    after: Option<&ProviderAccount>,
+    limit: usize,
+) -> Result<Vec<(ProviderAccount, Provider)>, Error> {
+    let index = ledger.keys.providers();
+    let mut after = after.map(|account| account.as_str().to_owned());
+    let mut found = Vec::new();
+    while found.len() < limit {
+        let accounts: Vec<ProviderAccount> = ids(ledger, &index, after.as_deref(), limit).await?;
+        let Some(last) = accounts.last() else { break };
+        after = Some(last.as_str().to_owned());
+        let mut ask = Pipeline::new();
+        for account in &accounts {
+            ask.cmd("HGETALL").arg(ledger.keys.provider(account));
+        }
+        for (account, row) in accounts.into_iter().zip(ledger.ask_whole(&ask).await?) {
+            found.extend(Fields::read(row)?.provider()?.map(|row| (account, row)));
+        }
+    }
+    found.truncate(limit);
+    Ok(found)
+}
+
+/// What was gathered in all from each of these sessions, by the account whose hash this is.
+pub(crate) async fn gathered(
+    ledger: &RedisLedger,
+    key: &str,
+    sessions: &[SessionId],
+) -> Result<Vec<Usdc>, Error> {
+    let mut found = Vec::with_capacity(sessions.len());
+    for page in sessions.chunks(PAGE_MAX) {
+        let mut ask = Pipeline::new();
+        ask.cmd("HMGET").arg(key).arg(page.iter().map(SessionId::as_str).collect::<Vec<_>>());
+        let atomic: Vec<Option<u64>> =
+            read(ledger.ask_whole(&ask).await?.pop().unwrap_or_default(), "gathered")?;
+        for atomic in atomic {
+            let unreadable = || Error::Corrupt("what was gathered is not readable".to_owned());
+            found.push(Usdc::from_atomic(atomic.unwrap_or_default()).ok_or_else(unreadable)?);
+        }
+    }
+    Ok(found)
 }
 
 /// Sessions after `after`, at most `limit`.

@@ -6,11 +6,12 @@ use std::str::FromStr;
 use std::time::Duration;
 use tollwire_ledger::command::{Entry, EntryKind};
 use tollwire_ledger::model::{
-    Attempt, Fate, Hold, Intent, Payment, Refund, RefundFate, RefundOrder, Session, Stream,
+    Attempt, Fate, Handed, Hold, Intent, Payment, Payout, PayoutFate, PayoutOrder, Provider, Refund,
+    RefundFate, RefundOrder, Session, Stream,
 };
 use tollwire_ledger::outcome::View;
 use tollwire_ledger::spend::Spent;
-use tollwire_ledger::{Error, Outcome, Timestamp, Watched, core, record};
+use tollwire_ledger::{Error, Outcome, PayoutOutcome, Timestamp, Watched, core, record};
 use tollwire_x402::{FeedId, Network, StreamId, Unit, Usdc};
 
 /// What a session is from its first credit on; written by `record`, copied by `credit`.
@@ -22,6 +23,7 @@ pub(crate) struct Head {
     network: Network,
     chain: String,
     jkt: Option<String>,
+    provider: Option<String>,
 }
 
 impl Head {
@@ -33,6 +35,7 @@ impl Head {
             network: intent.network,
             chain: intent.chain.clone(),
             jkt: intent.jkt.clone(),
+            provider: intent.provider.clone(),
         }
     }
 }
@@ -106,6 +109,19 @@ pub(crate) fn outcome(value: Value) -> Result<Outcome, Error> {
     })
 }
 
+/// The answer of the script of a command of a provider's account.
+pub(crate) fn payout_outcome(value: Value) -> Result<PayoutOutcome, Error> {
+    let (name, payout): (String, Value) = read(value, "script answer")?;
+    let payout = || Fields::read(payout)?.payout();
+    Ok(match name.as_str() {
+        "done" => PayoutOutcome::Done(Box::new(payout()?.ok_or_else(|| unreadable("payout"))?)),
+        "replayed" => PayoutOutcome::Replayed(payout()?.map(Box::new)),
+        "conflict" => PayoutOutcome::Conflict,
+        "unknown" => PayoutOutcome::Unknown,
+        _ => return Err(unreadable("script answer")),
+    })
+}
+
 /// The fields of a hash.
 pub(crate) struct Fields(HashMap<String, Vec<u8>>);
 
@@ -162,6 +178,15 @@ impl Fields {
             chain: head.chain,
             deposited: self.usdc("deposited")?,
             gas: self.usdc("gas")?,
+            last_block: self.number("block")?,
+            provider: head.provider,
+            handed: Handed {
+                units: self.number("handed_units")?,
+                value: self.usdc("handed_value")?,
+                fee: self.usdc("handed_fee")?,
+                gas: self.usdc("handed_gas")?,
+                net: self.usdc("handed_net")?,
+            },
             bought: self.number("bought")?,
             captured: self.number("captured")?,
             refunded: self.number("refunded")?,
@@ -231,6 +256,50 @@ impl Fields {
             _ => return Err(unreadable("fate")),
         };
         Ok(Some(Refund { order, ordered: self.time("ordered")?, attempts: self.attempts()?, fate }))
+    }
+
+    /// The provider's account in these fields; `None` if there are none.
+    pub(crate) fn provider(&self) -> Result<Option<Provider>, Error> {
+        if self.0.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Provider {
+            payouts: self.small("payouts")?,
+            gathering: self.number("gathering")? == 1,
+            gathered: self.usdc("gathered")?,
+        }))
+    }
+
+    /// The payout in these fields; `None` if there are none.
+    pub(crate) fn payout(&self) -> Result<Option<Payout>, Error> {
+        if self.0.is_empty() {
+            return Ok(None);
+        }
+        let order: PayoutOrder = record::decode(self.bytes("order")?, "payout")?;
+        let fate = match self.text("fate")? {
+            "gathering" => PayoutFate::Gathering,
+            "pending" => PayoutFate::Pending,
+            "paid" => PayoutFate::Paid(record::decode(self.bytes("landing")?, "landing")?),
+            _ => return Err(unreadable("fate")),
+        };
+        Ok(Some(Payout {
+            order,
+            opened: self.time("opened")?,
+            gathered: self.usdc("gathered")?,
+            parts: self.number("parts")?,
+            gas: self.usdc("gas")?,
+            sealed: optional(self.text("sealed")?, |text| {
+                number(text, "sealed").map(Timestamp::from_millis)
+            })?,
+            attempts: self.attempts()?,
+            fate,
+        }))
+    }
+
+    /// Whether the session in these fields has this provider on this network.
+    pub(crate) fn earned_by(head: &[u8], network: Network, provider: &str) -> Result<bool, Error> {
+        let head: Head = record::decode(head, "session")?;
+        Ok(head.network == network && head.provider.as_deref() == Some(provider))
     }
 
     /// Whether the session in these fields was paid by this account on this network.
@@ -311,6 +380,7 @@ pub(crate) fn entry(text: &str) -> Result<Entry, Error> {
         "revoke" => EntryKind::Revoke,
         "close" => EntryKind::Close,
         "refund" => EntryKind::Refund,
+        "handover" => EntryKind::HandOver,
         _ => return Err(unreadable("journal line")),
     };
     Ok(Entry {

@@ -34,6 +34,11 @@ scripts! {
     REFUND = "lua/refund.lua";
     ATTACH_REFUND = "lua/attach_refund.lua";
     SETTLE_REFUND = "lua/settle_refund.lua";
+    HAND_OVER = "lua/hand_over.lua";
+    GATHER = "lua/gather.lua";
+    SEAL = "lua/seal.lua";
+    ATTACH_PAYOUT = "lua/attach_payout.lua";
+    SETTLE_PAYOUT = "lua/settle_payout.lua";
     ONCE = "lua/once.lua";
     SPEND = "lua/spend.lua";
     LEASE = "lua/lease.lua";

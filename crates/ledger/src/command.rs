@@ -1,7 +1,7 @@
 //! What can be asked of the ledger. Every command is idempotent, by id or by a cumulative number.
 
 use crate::Timestamp;
-use crate::model::{Attempt, Intent, Landing, RefundOrder};
+use crate::model::{Attempt, HandOver, Intent, Landing, RefundOrder};
 use std::time::Duration;
 use tollwire_x402::{PaymentId, SessionId, StreamId};
 
@@ -128,7 +128,8 @@ pub enum Command {
     /// Give back what was captured for a stream whose upstream ended at once without data.
     ///
     /// Done, Replayed, Conflict (later than [`REVERSE_WINDOW`](crate::core::REVERSE_WINDOW) after its capture, not exactly
-    /// one unit posted, or opened again since: the earlier connection was served), Fenced, Unknown.
+    /// one unit posted, opened again since: the earlier connection was served; or the unit was handed over to the
+    /// provider), Fenced, Unknown.
     Reverse {
         /// Whose balance.
         session: SessionId,
@@ -201,6 +202,17 @@ pub enum Command {
         /// How it landed.
         landing: Landing,
     },
+    /// Take what the provider has earned out of a session, to be paid out. The payout that it goes to gathers it by
+    /// [`PayoutCommand::Gather`](crate::PayoutCommand::Gather), from what the session shows as handed over in all.
+    ///
+    /// Done, Replayed (as many units were handed over before), Unknown, Conflict (the session does not stand any more as
+    /// it was reckoned from, has another provider or none, or has not earned or taken in as much).
+    HandOver {
+        /// Which.
+        session: SessionId,
+        /// What is handed over.
+        due: Box<HandOver>,
+    },
 }
 
 impl Command {
@@ -222,7 +234,8 @@ impl Command {
             | Self::Close { session }
             | Self::Refund { session, .. }
             | Self::AttachRefund { session, .. }
-            | Self::SettleRefund { session, .. } => session,
+            | Self::SettleRefund { session, .. }
+            | Self::HandOver { session, .. } => session,
         }
     }
 }
@@ -246,7 +259,8 @@ impl Command {
             | Self::Close { .. }
             | Self::Refund { .. }
             | Self::AttachRefund { .. }
-            | Self::SettleRefund { .. } => None,
+            | Self::SettleRefund { .. }
+            | Self::HandOver { .. } => None,
         }
     }
 
@@ -268,7 +282,8 @@ impl Command {
             | Self::Close { .. }
             | Self::Refund { .. }
             | Self::AttachRefund { .. }
-            | Self::SettleRefund { .. } => None,
+            | Self::SettleRefund { .. }
+            | Self::HandOver { .. } => None,
         }
     }
 }
@@ -313,7 +328,8 @@ impl Command {
             | Self::End { .. }
             | Self::Revoke { .. }
             | Self::Expire { .. }
-            | Self::Close { .. } => None,
+            | Self::Close { .. }
+            | Self::HandOver { .. } => None,
         }
     }
 }
@@ -353,4 +369,6 @@ pub enum EntryKind {
     Close,
     /// Units taken out of the balance, to be paid back.
     Refund,
+    /// Units whose worth was handed over to the provider's payout.
+    HandOver,
 }

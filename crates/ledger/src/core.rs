@@ -7,6 +7,7 @@
 
 mod metered;
 mod payment;
+mod payout;
 mod refund;
 mod session;
 mod stream;
@@ -14,6 +15,7 @@ mod stream;
 mod tests;
 
 pub use metered::{RECALL_FRESH, share};
+pub use payout::{PaidOut, PayoutSlot, pay_out};
 pub use session::{check_invariants, lapse};
 
 use crate::command::Entry;
@@ -108,6 +110,7 @@ pub fn apply(slot: Slot, command: &Command, now: Timestamp) -> Applied {
         Command::Refund { refund, .. } => refund::order(slot, refund, now),
         Command::AttachRefund { made, attempt, .. } => refund::attach(slot, *made, attempt, now),
         Command::SettleRefund { landing, .. } => refund::settle(slot, landing, now),
+        Command::HandOver { due, .. } => session::hand_over(slot, due, now),
     };
     debug_assert_eq!(
         applied.changed.session.as_ref().map_or(Ok(()), check_invariants),

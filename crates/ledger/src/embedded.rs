@@ -8,6 +8,7 @@ mod backup;
 mod books;
 mod failure;
 mod file;
+mod payouts;
 mod purses;
 mod reader;
 mod refunds;
@@ -20,15 +21,15 @@ use self::reader::Reader;
 use self::writer::{Answer, Ask, Writer};
 use crate::command::Entry;
 use crate::ledger::{BoxFuture, Watched};
-use crate::model::{Payment, Refund, RefundId, Session, Stream};
+use crate::model::{Payment, Payout, PayoutId, Provider, ProviderAccount, Refund, RefundId, Session, Stream};
 use crate::spend::{Charge, Spent};
-use crate::{Clock, Command, Error, Ledger, Outcome, Timestamp};
+use crate::{Clock, Command, Error, Ledger, Outcome, PayoutCommand, PayoutOutcome, Timestamp};
 use redb::{Builder, Database};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tollwire_x402::{PaymentId, SessionId, StreamId};
+use tollwire_x402::{PaymentId, SessionId, StreamId, Usdc};
 
 /// Memory for pages of the file.
 const CACHE_BYTES: usize = 64 << 20;
@@ -78,7 +79,7 @@ impl EmbeddedLedger {
         Box::pin(async move {
             match answer.await? {
                 Answer::Flag(flag) => Ok(flag),
-                Answer::Outcome(_) | Answer::Spent(_) => Err(misplaced()),
+                Answer::Outcome(_) | Answer::PaidOut(_) | Answer::Spent(_) => Err(misplaced()),
             }
         })
     }
@@ -96,7 +97,7 @@ impl Ledger for EmbeddedLedger {
         Box::pin(async move {
             match answer.await? {
                 Answer::Outcome(outcome) => Ok(outcome),
-                Answer::Flag(_) | Answer::Spent(_) => Err(misplaced()),
+                Answer::Flag(_) | Answer::PaidOut(_) | Answer::Spent(_) => Err(misplaced()),
             }
         })
     }
@@ -140,6 +141,48 @@ impl Ledger for EmbeddedLedger {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<(RefundId, Refund)>, Error>> {
         self.read(|reader| reader.refunds_in_doubt(after, limit))
+    }
+
+    fn pay_out(&self, command: PayoutCommand) -> BoxFuture<'_, Result<PayoutOutcome, Error>> {
+        let answer = self.writer.ask(Ask::PayOut(Box::new(command)));
+        Box::pin(async move {
+            match answer.await? {
+                Answer::PaidOut(outcome) => Ok(outcome),
+                Answer::Outcome(_) | Answer::Flag(_) => Err(misplaced()),
+            }
+        })
+    }
+
+    fn provider(&self, account: &ProviderAccount) -> BoxFuture<'_, Result<Option<Provider>, Error>> {
+        self.read(|reader| reader.provider(account))
+    }
+
+    fn providers(
+        &self,
+        after: Option<&ProviderAccount>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(ProviderAccount, Provider)>, Error>> {
+        self.read(|reader| reader.providers(after, limit))
+    }
+
+    fn payout(&self, id: &PayoutId) -> BoxFuture<'_, Result<Option<Payout>, Error>> {
+        self.read(|reader| reader.payout(id))
+    }
+
+    fn payouts_in_doubt(
+        &self,
+        after: Option<&PayoutId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(PayoutId, Payout)>, Error>> {
+        self.read(|reader| reader.payouts_in_doubt(after, limit))
+    }
+
+    fn gathered(
+        &self,
+        account: &ProviderAccount,
+        sessions: Vec<SessionId>,
+    ) -> BoxFuture<'_, Result<Vec<Usdc>, Error>> {
+        self.read(|reader| reader.gathered(account, &sessions))
     }
 
     fn sessions(

@@ -1,13 +1,13 @@
 //! The interface every store implements.
 
 use crate::command::Entry;
-use crate::model::{Payment, Refund, RefundId, Session, Stream};
+use crate::model::{Payment, Payout, PayoutId, Provider, ProviderAccount, Refund, RefundId, Session, Stream};
 use crate::spend::{Charge, Spent};
-use crate::{Command, Error, Outcome, Timestamp};
+use crate::{Command, Error, Outcome, PayoutCommand, PayoutOutcome, Timestamp};
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
-use tollwire_x402::{PaymentId, SessionId, StreamId};
+use tollwire_x402::{PaymentId, SessionId, StreamId, Usdc};
 
 /// A boxed future, so that `Arc<dyn Ledger>` works.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -53,6 +53,36 @@ pub trait Ledger: Send + Sync {
         after: Option<&RefundId>,
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<(RefundId, Refund)>, Error>>;
+
+    /// Applies one command of a provider's account, atomically.
+    fn pay_out(&self, command: PayoutCommand) -> BoxFuture<'_, Result<PayoutOutcome, Error>>;
+
+    /// A provider's account.
+    fn provider(&self, account: &ProviderAccount) -> BoxFuture<'_, Result<Option<Provider>, Error>>;
+
+    /// Providers' accounts in the order of their texts after `after`, at most `limit`.
+    fn providers(
+        &self,
+        after: Option<&ProviderAccount>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(ProviderAccount, Provider)>, Error>>;
+
+    /// A payout.
+    fn payout(&self, id: &PayoutId) -> BoxFuture<'_, Result<Option<Payout>, Error>>;
+
+    /// Payouts that are sealed and pending: at most `limit`, those after `after` in the order of accounts, then numbers.
+    fn payouts_in_doubt(
+        &self,
+        after: Option<&PayoutId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(PayoutId, Payout)>, Error>>;
+
+    /// What an account has gathered in all from each of these sessions, in the order asked.
+    fn gathered(
+        &self,
+        account: &ProviderAccount,
+        sessions: Vec<SessionId>,
+    ) -> BoxFuture<'_, Result<Vec<Usdc>, Error>>;
 
     /// Sessions in identity order after `after`, at most `limit`.
     fn sessions(

@@ -17,9 +17,11 @@ pub mod spend;
 mod clock;
 mod error;
 mod ledger;
+mod payout;
 
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use command::Command;
 pub use error::Error;
 pub use ledger::{BoxFuture, Ledger, Watched};
 pub use outcome::Outcome;
+pub use payout::{PayoutCommand, PayoutOutcome};

@@ -1,17 +1,20 @@
 //! A ledger in memory, for development and tests: correct, and gone with the process.
 
 use crate::command::Entry;
-use crate::core::{self, Slot, lapse};
+use crate::core::{self, PayoutSlot, Slot, lapse};
 use crate::ledger::{BoxFuture, Watched};
-use crate::model::{Fate, Payment, Refund, RefundFate, RefundId, Session, Stream, payer_key, tx_key};
+use crate::model::{
+    Fate, Payment, Payout, PayoutFate, PayoutId, Provider, ProviderAccount, Refund, RefundFate, RefundId,
+    Session, Stream, payer_key, tx_key,
+};
 use crate::spend::{Charge, Purse, Spent};
-use crate::{Clock, Command, Error, Ledger, Outcome, Timestamp};
+use crate::{Clock, Command, Error, Ledger, Outcome, PayoutCommand, PayoutOutcome, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tollwire_x402::{PaymentId, SessionId, StreamId};
+use tollwire_x402::{PaymentId, SessionId, StreamId, Usdc};
 
 /// The ledger core over maps behind one lock. Nothing is durable.
 pub struct MemoryLedger {
@@ -26,6 +29,9 @@ struct Books {
     sessions: BTreeMap<SessionId, Session>,
     streams: BTreeMap<(SessionId, StreamId), Stream>,
     refunds: BTreeMap<RefundId, Refund>,
+    providers: BTreeMap<ProviderAccount, Provider>,
+    payouts: BTreeMap<PayoutId, Payout>,
+    gathered: BTreeMap<(ProviderAccount, SessionId), Usdc>,
     /// Of the streams, those that are live: what reading a session shows.
     live: BTreeMap<SessionId, BTreeMap<StreamId, Timestamp>>,
     journals: BTreeMap<SessionId, Vec<Entry>>,
@@ -89,6 +95,27 @@ impl Books {
             self.journals.entry(session).or_default().extend(applied.entries);
         }
         Ok(applied.outcome)
+    }
+
+    fn pay_out(&mut self, command: &PayoutCommand, now: Timestamp) -> PayoutOutcome {
+        let id = command.payout();
+        let from = command.session().map(|session| (id.account.clone(), session.clone()));
+        let slot = PayoutSlot {
+            provider: self.providers.get(&id.account).cloned(),
+            payout: self.payouts.get(id).cloned(),
+            gathered: from.as_ref().and_then(|from| self.gathered.get(from)).copied(),
+        };
+        let applied = core::pay_out(slot, command, now);
+        if let Some(row) = applied.changed.provider {
+            self.providers.insert(id.account.clone(), row);
+        }
+        if let Some(row) = applied.changed.payout {
+            self.payouts.insert(id.clone(), row);
+        }
+        if let (Some(from), Some(gathered)) = (from, applied.changed.gathered) {
+            self.gathered.insert(from, gathered);
+        }
+        applied.outcome
     }
 
     fn open_streams(&self, session: &SessionId, now: Timestamp, most: u32) -> u32 {
@@ -164,6 +191,48 @@ impl Ledger for MemoryLedger {
         let books = self.books();
         let pending = books.refunds.range(beyond(after)).filter(|(_, row)| row.fate == RefundFate::Pending);
         ready(pending.take(limit).map(|(id, row)| (id.clone(), row.clone())).collect())
+    }
+
+    fn pay_out(&self, command: PayoutCommand) -> BoxFuture<'_, Result<PayoutOutcome, Error>> {
+        ready(self.books().pay_out(&command, self.clock.now()))
+    }
+
+    fn provider(&self, account: &ProviderAccount) -> BoxFuture<'_, Result<Option<Provider>, Error>> {
+        ready(self.books().providers.get(account).cloned())
+    }
+
+    fn providers(
+        &self,
+        after: Option<&ProviderAccount>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(ProviderAccount, Provider)>, Error>> {
+        let books = self.books();
+        let rows = books.providers.range(beyond(after)).take(limit);
+        ready(rows.map(|(account, row)| (account.clone(), row.clone())).collect())
+    }
+
+    fn payout(&self, id: &PayoutId) -> BoxFuture<'_, Result<Option<Payout>, Error>> {
+        ready(self.books().payouts.get(id).cloned())
+    }
+
+    fn payouts_in_doubt(
+        &self,
+        after: Option<&PayoutId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(PayoutId, Payout)>, Error>> {
+        let books = self.books();
+        let pending = books.payouts.range(beyond(after)).filter(|(_, row)| row.fate == PayoutFate::Pending);
+        ready(pending.take(limit).map(|(id, row)| (id.clone(), row.clone())).collect())
+    }
+
+    fn gathered(
+        &self,
+        account: &ProviderAccount,
+        sessions: Vec<SessionId>,
+    ) -> BoxFuture<'_, Result<Vec<Usdc>, Error>> {
+        let books = self.books();
+        let gathered = |session| books.gathered.get(&(account.clone(), session)).copied().unwrap_or_default();
+        ready(sessions.into_iter().map(gathered).collect())
     }
 
     fn sessions(

@@ -1,12 +1,16 @@
-//! What the ledger remembers: payments, sessions, streams.
+//! What the ledger remembers: payments, sessions, streams, refunds, providers and their payouts.
 //!
 //! For every session, always: `captured + held + remaining + refunded + expired == bought`.
 
 mod debug;
+mod handed;
 mod outgoing;
+mod payout;
 mod refund;
 
+pub use handed::{HandOver, Handed};
 pub use outgoing::Outgoing;
+pub use payout::{Payout, PayoutFate, PayoutId, PayoutOrder, Provider, ProviderAccount};
 pub use refund::{Refund, RefundFate, RefundId, RefundOrder};
 
 use crate::Timestamp;
@@ -58,12 +62,15 @@ pub struct Intent {
     pub top_up: bool,
     /// The RFC 7638 thumbprint of the DPoP key that the session it opens is bound to, if it is.
     pub jkt: Option<String>,
+    /// The wallet, on `network`, of the provider who earns what the session uses. It goes with the session, whatever
+    /// becomes of its feed. `None` if nobody is to be paid out (a plain payment; a feed of the dev chain without one).
+    pub provider: Option<String>,
 }
 
 impl Intent {
     /// Whether another intent for the same payment is the same purchase.
     ///
-    /// Candidate session, tariff version, proofs, window and payload text do not count: a client that asks again brings
+    /// Candidate session, tariff version, proofs, window, payload text and provider do not count: a client that asks again brings
     /// a new candidate session and perhaps another encoding. The session that a top-up names does.
     pub fn same_purchase(&self, other: &Self) -> bool {
         self.terms() == other.terms()
@@ -192,6 +199,12 @@ pub struct Session {
     pub deposited: Usdc,
     /// What settling those payments cost.
     pub gas: Usdc,
+    /// The newest block (or slot) in which one of them landed: until it is final, not all of the money is.
+    pub last_block: u64,
+    /// The wallet of the provider who earns what is used, as the first payment named it.
+    pub provider: Option<String>,
+    /// What of it was handed over to payouts.
+    pub handed: Handed,
     /// Units bought.
     pub bought: u64,
     /// Units used, for good.

@@ -149,6 +149,10 @@ impl Chain for EvmChain {
         Box::pin(self.observe_transfer(outgoing))
     }
 
+    fn custody(&self) -> BoxFuture<'_, Result<Usdc, ChainError>> {
+        Box::pin(self.wallet_balance())
+    }
+
     fn final_block(&self) -> BoxFuture<'_, Result<Option<u64>, ChainError>> {
         Box::pin(async move { self.newest_final().await.map(Some) })
     }

@@ -246,6 +246,14 @@ impl EvmChain {
         same.filter_map(Fees::of).reduce(Fees::max)
     }
 
+    /// What the deposit wallet holds at the newest block.
+    pub(crate) async fn wallet_balance(&self) -> Result<Money, ChainError> {
+        let account = address(&payee(&self.info.deposit_wallet)?);
+        let question = Usdc::balanceOfCall { account };
+        let balance: U256 = self.node.read(address(&self.usdc.contract), &question, At::Latest).await?;
+        Ok(u64::try_from(balance).ok().and_then(Money::from_atomic).unwrap_or(Money::MAX))
+    }
+
     /// Transfers leave from the main account, which deposits go to; the turns that are asked for without a payment are its.
     fn own_wallet(&self, wallet: &str) -> Result<(), ChainError> {
         if wallet.parse() == Ok(self.main().address) {

@@ -197,7 +197,13 @@ pub trait Chain: Send + Sync {
         cannot_pay()
     }
 
-    /// The newest block (or slot) whose deposits no reorganisation can take away any more.
+    /// What the deposit wallet holds now. [`ChainError::CannotPay`] (the default) if the chain cannot tell; nothing is
+    /// paid out to providers then.
+    fn custody(&self) -> BoxFuture<'_, Result<Usdc, ChainError>> {
+        cannot_pay()
+    }
+
+    /// The newest block (or slot) whose deposits no reorganisation can take away any more, so that they may be paid out.
     /// `None` (the default) if whatever this chain reports as landed is as final as that.
     fn final_block(&self) -> BoxFuture<'_, Result<Option<u64>, ChainError>> {
         Box::pin(std::future::ready(Ok(None)))

@@ -1,8 +1,10 @@
 //! Every bound of the settlement procedure, with its default.
 
+use crate::dues::Unspent;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 use tollwire_ledger::model::Payment;
+use tollwire_x402::Usdc;
 
 /// Bounds and identity of a [`Settler`](crate::Settler).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,10 +41,12 @@ pub struct SettlerConfig {
     /// First pause between two looks at a deposit that was credited and is not final; it doubles up to twelve times that.
     /// Default 5 s.
     pub watch_every: Duration,
-    /// Refunds worked on at once in this process; the others wait. Default 8.
-    pub refunds_parallel: usize,
+    /// Refunds worked on at once in this process, and as many payouts; the others wait. Default 8.
+    pub outgoing_parallel: usize,
     /// Longest pause before the reconciler looks at the same payment again. Default 60 s.
     pub reconcile_backoff_max: Duration,
+    /// How providers are paid out.
+    pub payouts: PayoutTerms,
 }
 
 impl Default for SettlerConfig {
@@ -61,8 +65,43 @@ impl Default for SettlerConfig {
             reconcile_patience: Duration::from_secs(5),
             reconcile_parallel: 8,
             watch_every: Duration::from_secs(5),
-            refunds_parallel: 8,
+            outgoing_parallel: 8,
             reconcile_backoff_max: Duration::from_mins(1),
+            payouts: PayoutTerms::default(),
+        }
+    }
+}
+
+/// How providers are paid out, and what of a session is theirs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PayoutTerms {
+    /// The operator's fee in basis points, at most 10,000. Default 100.
+    pub fee_bps: u16,
+    /// What becomes of units that nobody used. Default [`Unspent::Refund`].
+    pub unspent: Unspent,
+    /// A provider is paid once this much is due. Default $10.
+    pub threshold: Usdc,
+    /// Who bears the gas of the transfer. Default: the operator.
+    pub gas: GasBearer,
+}
+
+/// Who bears the gas of a payout.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum GasBearer {
+    /// The operator: the provider is sent all that was gathered.
+    #[default]
+    Operator,
+    /// The provider: what the transfer is estimated to cost is withheld.
+    Provider,
+}
+
+impl Default for PayoutTerms {
+    fn default() -> Self {
+        Self {
+            fee_bps: 100,
+            unspent: Unspent::Refund,
+            threshold: Usdc::from_atomic(10_000_000).unwrap_or_default(),
+            gas: GasBearer::default(),
         }
     }
 }

@@ -3,8 +3,12 @@
 //! Every figure is an amount of atomic USDC. Where a division does not come out even, money is rounded down and
 //! counts of streams are rounded up, so no figure promises more than there is.
 
+mod appendix;
+mod measured;
 mod render;
 
+pub use appendix::appendix;
+pub use measured::{EVM_GAS_ALONE, LAMPORTS_PER_SIGNATURE, Measured, SOLANA_SIGNATURES, render_measured};
 pub use render::render;
 
 use tollwire_x402::Usdc;

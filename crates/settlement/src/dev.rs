@@ -347,6 +347,13 @@ impl Chain for DevChain {
         })
     }
 
+    fn custody(&self) -> BoxFuture<'_, Result<Usdc, ChainError>> {
+        Box::pin(async move {
+            self.reach().await?;
+            Ok(self.balance_of(&self.info.deposit_wallet))
+        })
+    }
+
     fn settle_gas(&self) -> BoxFuture<'_, Result<Usdc, ChainError>> {
         Box::pin(async move {
             self.reach().await?;
@@ -358,6 +365,13 @@ impl Chain for DevChain {
         Box::pin(async move {
             self.reach().await?;
             Ok(Some(self.world().height()))
+        })
+    }
+
+    fn final_block(&self) -> BoxFuture<'_, Result<Option<u64>, ChainError>> {
+        Box::pin(async move {
+            self.reach().await?;
+            Ok(self.faults.final_block())
         })
     }
 

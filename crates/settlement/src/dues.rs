@@ -4,13 +4,17 @@
 //! charged once, less the fee, which is rounded down on the cumulative value so that no sequence of small captures
 //! pays more or less than one large one.
 //!
+//! What a payout takes ([`hand_over`]) leaves the session for good as well: units that were earned, with the money they
+//! were paid with, divided into fee, gas and net once and for all. So neither a top-up at another price nor another
+//! `fee_bps` can ask for any of it back, and what was handed over needs no cover but the transfer itself.
+//!
 //! A refund takes its units out of the session together with the money they were paid with, for good: what is left of
 //! the deposit is spread over the units that are left. Of that money, what the payer was sent is the payer's, and what
 //! was withheld for gas is the operator's, who pays the gas whatever it comes to. So the payer bears what was estimated,
 //! and the operator gains or loses the difference to what it cost. When the estimate is more than the whole value,
 //! nothing is sent and all of it is withheld.
 
-use tollwire_ledger::model::Session;
+use tollwire_ledger::model::{HandOver, Handed, Session};
 use tollwire_x402::Usdc;
 
 /// What becomes of units that nobody used when the balance's life ends.
@@ -38,8 +42,10 @@ pub struct Statement {
     pub gas: Usdc,
     /// The gas that what was accrued could not cover; the operator bears it until more is captured.
     pub gas_uncovered: Usdc,
-    /// What the provider gets.
+    /// What the provider gets, what it got included.
     pub provider_net: Usdc,
+    /// What of it was handed over to payouts.
+    pub handed: Usdc,
     /// Sent back, or owed back, to the payer.
     pub refunded: Usdc,
     /// Withheld from refunds for their gas; the operator's.
@@ -54,26 +60,86 @@ pub struct Statement {
 /// deposit, rounded down; what rounding leaves stays unspent until the last unit is used. `None` if the session's
 /// numbers contradict each other.
 pub fn statement(session: &Session, fee_bps: u16, unspent: Unspent) -> Option<Statement> {
-    let expired_to = |whose: Unspent| if whose == unspent { session.expired } else { 0 };
-    let earned = session.captured.checked_add(expired_to(Unspent::Provider))?;
-    let gone = earned.checked_add(expired_to(Unspent::Refund))?;
+    let earned = earned(session, unspent)?;
+    let expired_owed = if unspent == Unspent::Refund { session.expired } else { 0 };
+    let gone = session.captured.checked_add(expired_owed)?.max(earned);
     let accrued = value_of(session, earned)?;
     let owed = value_of(session, gone)?.checked_sub(accrued)?;
     let sent = session.returned.checked_sub(session.withheld)?;
-    let fee = accrued.share_bps(fee_bps)?;
-    let after_fee = accrued.checked_sub(fee)?;
-    let gas = session.gas.min(after_fee);
+    let shares = divide(session, earned, accrued, fee_bps)?;
     let unrefunded = session.deposited.checked_sub(session.returned)?;
     Some(Statement {
         deposited: session.deposited,
         accrued,
-        fee,
-        gas,
-        gas_uncovered: session.gas.checked_sub(gas)?,
-        provider_net: after_fee.checked_sub(gas)?,
+        fee: shares.fee,
+        gas: shares.gas,
+        gas_uncovered: session.gas.checked_sub(shares.gas)?,
+        provider_net: shares.net,
+        handed: session.handed.net,
         refunded: sent.checked_add(owed)?,
         refund_gas: session.withheld,
         unspent: unrefunded.checked_sub(accrued)?.checked_sub(owed)?,
+    })
+}
+
+/// What a session may hand over to its provider's payout now; `None` if nothing is due, or nobody is to be paid.
+///
+/// Of the units captured, `held_back` are left for another time, because they could still be given back. No more is
+/// handed over than what is final of the deposits, `final_deposits`, leaves room for.
+pub fn hand_over(
+    session: &Session,
+    fee_bps: u16,
+    unspent: Unspent,
+    held_back: u64,
+    final_deposits: Usdc,
+) -> Option<HandOver> {
+    let provider = session.provider.clone()?;
+    let old = &session.handed;
+    let new =
+        earned(session, unspent)?.checked_sub(held_back)?.checked_sub(old.units).filter(|new| *new > 0)?;
+    let (money, all) = rest(session)?;
+    let room = final_deposits.checked_sub(session.returned)?.checked_sub(old.value)?;
+    let part = |units: u64| -> Option<Usdc> { part_of(money, units, all) };
+    let units = if part(new)? > room {
+        // As many as the room pays for: floor(money * floor(room * all / money) / all) <= room.
+        let product = u128::from(room.atomic()).checked_mul(u128::from(all))?;
+        u64::try_from(product.checked_div(u128::from(money.atomic()))?).ok()?.min(new)
+    } else {
+        new
+    };
+    let in_all = old.units.checked_add(units)?;
+    let to = divide(session, in_all, old.value.checked_add(part(units)?)?, fee_bps)?;
+    (to.net > old.net).then_some(HandOver {
+        from: old.units,
+        to,
+        bought: session.bought,
+        refunds: session.refunds,
+        network: session.network,
+        provider,
+    })
+}
+
+/// Units that the provider has earned; what was handed over stays earned, whatever the rule is now.
+fn earned(session: &Session, unspent: Unspent) -> Option<u64> {
+    let expired = if unspent == Unspent::Provider { session.expired } else { 0 };
+    Some(session.captured.checked_add(expired)?.max(session.handed.units))
+}
+
+/// How what accrued in all divides. What was handed over is divided already; of what accrued since, the fee is what the
+/// share of the whole comes to beyond what was charged, the gas what is left to be charged, at most all of the rest.
+fn divide(session: &Session, units: u64, accrued: Usdc, fee_bps: u16) -> Option<Handed> {
+    let old = &session.handed;
+    let new = accrued.checked_sub(old.value)?;
+    let share = accrued.share_bps(fee_bps)?;
+    let fee = share.checked_sub(old.fee).unwrap_or(Usdc::ZERO).min(new);
+    let after_fee = new.checked_sub(fee)?;
+    let gas = session.gas.checked_sub(old.gas)?.min(after_fee);
+    Some(Handed {
+        units,
+        value: accrued,
+        fee: old.fee.checked_add(fee)?,
+        gas: old.gas.checked_add(gas)?,
+        net: old.net.checked_add(after_fee.checked_sub(gas)?)?,
     })
 }
 
@@ -93,10 +159,23 @@ pub fn refundable(session: &Session) -> Option<Usdc> {
     session.deposited.checked_sub(session.returned)?.checked_sub(value_of(session, gone)?)
 }
 
-/// `floor(money * units / all)`, of the money and the units that no refund has taken.
+/// What units are worth, those that were handed over included: these what they were handed over for, the others their part
+/// of the rest.
 fn value_of(session: &Session, units: u64) -> Option<Usdc> {
-    let all = session.bought.checked_sub(session.refunded)?;
-    let money = session.deposited.checked_sub(session.returned)?;
+    let (money, all) = rest(session)?;
+    let others = units.checked_sub(session.handed.units)?;
+    session.handed.value.checked_add(part_of(money, others, all)?)
+}
+
+/// The money and the units that neither refunds nor payouts have taken.
+fn rest(session: &Session) -> Option<(Usdc, u64)> {
+    let money = session.deposited.checked_sub(session.returned)?.checked_sub(session.handed.value)?;
+    let units = session.bought.checked_sub(session.refunded)?.checked_sub(session.handed.units)?;
+    Some((money, units))
+}
+
+/// `floor(money * units / all)`.
+fn part_of(money: Usdc, units: u64, all: u64) -> Option<Usdc> {
     if units > all {
         return None;
     }
@@ -122,6 +201,9 @@ mod tests {
             chain: "base".into(),
             deposited: Usdc::from_atomic(deposited).unwrap(),
             gas: Usdc::from_atomic(gas).unwrap(),
+            last_block: 1,
+            provider: Some("0xCc".into()),
+            handed: Handed::default(),
             bought,
             captured,
             refunded: 0,
@@ -222,7 +304,87 @@ mod tests {
         assert_eq!((s.refunded.atomic(), s.refund_gas.atomic(), s.accrued.atomic()), (0, 1_000, 9_000));
     }
 
+    /// Hands over what is due, as the ledger does; what the provider got of it.
+    fn pay(session: &mut Session, fee_bps: u16, whose: Unspent, held_back: u64) -> u64 {
+        let before = session.handed.net.atomic();
+        if let Some(due) = hand_over(session, fee_bps, whose, held_back, session.deposited) {
+            assert!(due.to.adds_up() && due.to.gas <= session.gas, "{due:?}");
+            session.handed = due.to;
+        }
+        session.handed.net.atomic() - before
+    }
+
+    #[test]
+    fn a_session_paid_out_in_parts_gives_table_5_as_well() {
+        let mut session = session(10_000_000, 7_000, 10, 0);
+        let mut got = 0;
+        for captured in 1..=10 {
+            session.captured = captured;
+            got += pay(&mut session, 100, Unspent::Refund, 0);
+        }
+        assert_eq!(
+            (got, session.handed.fee.atomic(), session.handed.gas.atomic()),
+            (9_893_000, 100_000, 7_000)
+        );
+        assert_eq!(hand_over(&session, 100, Unspent::Refund, 0, session.deposited), None, "nothing is left");
+    }
+
+    #[test]
+    fn what_was_handed_over_stays_so_when_units_become_cheaper_and_fees_dearer() {
+        let mut session = session(10_000_000, 0, 10, 10);
+        assert_eq!(pay(&mut session, 100, Unspent::Refund, 0), 9_900_000);
+        // Ten more units at half the price, and another fee: the first ten keep theirs.
+        (session.bought, session.deposited) = (20, Usdc::from_atomic(15_000_000).unwrap());
+        let s = statement(&session, 500, Unspent::Refund).unwrap();
+        assert_eq!((s.provider_net.atomic(), s.unspent.atomic()), (9_900_000, 5_000_000));
+        assert_eq!(refundable(&session).unwrap().atomic(), 5_000_000);
+        session.captured = 20;
+        // Five percent of all 15,000,000, of which 100,000 were charged.
+        assert_eq!(pay(&mut session, 500, Unspent::Refund, 0), 5_000_000 - 650_000);
+    }
+
+    #[test]
+    fn no_more_is_handed_over_than_is_final_and_cannot_come_back() {
+        let mut session = session(10_000, 0, 10, 6);
+        let due = |session: &Session, held_back, last: u64| {
+            let last = Usdc::from_atomic(last).unwrap();
+            hand_over(session, 0, Unspent::Refund, held_back, last)
+                .map(|due| (due.to.units, due.to.net.atomic()))
+        };
+        assert_eq!(due(&session, 0, 10_000), Some((6, 6_000)));
+        assert_eq!(due(&session, 2, 10_000), Some((4, 4_000)));
+        assert_eq!(due(&session, 0, 3_999), Some((3, 3_000)));
+        assert_eq!(due(&session, 0, 999), None);
+        session.provider = None;
+        assert_eq!(due(&session, 0, 10_000), None);
+    }
+
     proptest! {
+        #[test]
+        fn the_provider_gets_the_same_however_often_it_is_paid(
+            deposited in 0_u64..1_000_000_000,
+            gas in 0_u64..100_000,
+            bought in 1_u64..1_000,
+            steps in prop::collection::vec((0_u64..200, any::<bool>(), 0_u64..3), 0..20),
+            fee_bps in 0_u16..=10_000,
+        ) {
+            let mut paid = session(deposited, gas, bought, 0);
+            let mut got = 0;
+            for (used, pays, held_back) in steps {
+                paid.captured = (paid.captured + used).min(bought);
+                if pays {
+                    let held_back = held_back.min(paid.captured);
+                    got += pay(&mut paid, fee_bps, Unspent::Refund, held_back);
+                }
+                prop_assert_eq!(owners(&paid, fee_bps, Unspent::Refund).0, u128::from(deposited));
+            }
+            paid.captured = bought;
+            got += pay(&mut paid, fee_bps, Unspent::Refund, 0);
+            let whole = statement(&session(deposited, gas, bought, bought), fee_bps, Unspent::Refund).unwrap();
+            prop_assert_eq!(got, whole.provider_net.atomic());
+            prop_assert_eq!(statement(&paid, fee_bps, Unspent::Refund).unwrap().unspent, Usdc::ZERO);
+        }
+
         #[test]
         fn every_atomic_unit_has_one_owner(
             deposited in 0..=Usdc::MAX.atomic(),
@@ -255,6 +417,7 @@ mod tests {
                 let paid = Usdc::MAX.atomic() - session.deposited.atomic();
                 session.deposited = Usdc::from_atomic(session.deposited.atomic() + paid.min(more)).unwrap();
                 session.captured += more / 3;
+                pay(&mut session, fee_bps, whose, 0);
                 prop_assert_eq!(
                     owners(&session, fee_bps, whose).0, u128::from(session.deposited.atomic())
                 );

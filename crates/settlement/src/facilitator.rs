@@ -257,6 +257,7 @@ fn plain_intent(admitted: &Admitted<'_>) -> Result<Intent, Failure> {
         plain: true,
         top_up: false,
         jkt: None,
+        provider: None,
     })
 }
 

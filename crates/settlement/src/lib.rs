@@ -1,4 +1,5 @@
-//! The [`Chain`] trait, the one settlement procedure, the reconciler, the cost model and the dev chain.
+//! The [`Chain`] trait, the one settlement procedure, the reconciler, refunds and payouts, the books, the cost model
+//! and the dev chain.
 //!
 //! A payment has three fates, never a boolean: credited, abandoned, still pending. The order is always
 //! `verify -> Record -> prepare -> Attach -> broadcast -> observe -> Credit | Abandon`, and everything that can
@@ -26,6 +27,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod books;
 pub mod chain;
 pub mod cost_model;
 pub mod dev;
@@ -38,10 +40,10 @@ mod settled;
 mod settler;
 
 pub use chain::{Chain, ChainError, ChainInfo, Delivery, Firmness, Identified, Observation, Refusal};
-pub use config::SettlerConfig;
+pub use config::{GasBearer, PayoutTerms, SettlerConfig};
 pub use error::SettleError;
 pub use facilitator::{
     Allowlist, LocalFacilitator, Minimum, PAYMENT_IDENTIFIER, QUOTA_WINDOW, Rate, Terms, WAIT,
 };
 pub use settled::Settled;
-pub use settler::{Reconciler, Settler, VALIDITY_SLACK_SECS};
+pub use settler::{Cover, PayoutSchedule, Reconciler, Round, Settler, VALIDITY_SLACK_SECS};

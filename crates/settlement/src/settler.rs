@@ -8,18 +8,22 @@
 //! doing it at once ([`lease`]); callers only watch, so a caller that goes away takes nothing with it.
 
 mod adopt;
+mod cover;
+mod debt;
 mod guard;
 mod inflight;
 mod lease;
+mod outgoing;
 mod pace;
-mod payback;
+mod payout;
 mod reconcile;
 mod refund;
+mod schedule;
 mod timing;
 mod watch;
 mod work;
 
-use crate::{Chain, Identified, Refusal, SettleError, Settled, SettlerConfig};
+use crate::{Chain, Identified, PayoutTerms, Refusal, SettleError, Settled, SettlerConfig};
 use adopt::{Adoption, Unrecorded};
 use guard::Unguarded;
 use inflight::{End, InFlight, Permit};
@@ -33,8 +37,11 @@ use tollwire_x402::v2::PaymentRequirements;
 use tollwire_x402::{Network, PaymentId, reason};
 use work::{Job, Mode, incomplete};
 
+pub use cover::Cover;
 pub(crate) use guard::Guard;
+pub use payout::Round;
 pub use reconcile::Reconciler;
+pub use schedule::PayoutSchedule;
 
 /// How much longer than `maxTimeoutSeconds` a payment may stay valid, in seconds. A payment that is valid for
 /// ever could land long after everybody has forgotten it.
@@ -53,8 +60,11 @@ struct Shared {
     config: SettlerConfig,
     in_flight: InFlight,
     backlog: reconcile::Backlog,
-    paying_back: refund::PayingBack,
     watch: watch::Watch,
+    sending: outgoing::Sending,
+    covers: cover::Covers,
+    /// Held while this process pays providers.
+    round: tokio::sync::Mutex<()>,
 }
 
 impl Settler {
@@ -67,7 +77,6 @@ impl Settler {
     ) -> Self {
         let in_flight = InFlight::new(config.in_flight_max);
         let backlog = reconcile::Backlog::default();
-        let paying_back = refund::PayingBack::default();
         let watch = watch::Watch::new(config.watch_every);
         Self {
             shared: Arc::new(Shared {
@@ -77,8 +86,10 @@ impl Settler {
                 config,
                 in_flight,
                 backlog,
-                paying_back,
                 watch,
+                sending: outgoing::Sending::default(),
+                covers: cover::Covers::default(),
+                round: tokio::sync::Mutex::default(),
             }),
         }
     }
@@ -91,6 +102,11 @@ impl Settler {
     /// All chains served here.
     pub fn chains(&self) -> &[Arc<dyn Chain>] {
         &self.shared.chains
+    }
+
+    /// How providers are paid out.
+    pub fn payout_terms(&self) -> &PayoutTerms {
+        &self.shared.config.payouts
     }
 
     /// Would this payment settle now? Every check there is; changes nothing anywhere.

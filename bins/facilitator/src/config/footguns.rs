@@ -48,10 +48,10 @@ pub(crate) fn warnings(file: &Loaded<File>) -> Vec<String> {
     for chain in &file.value.chain {
         if let Chain::Evm(evm) = chain
             && evm.pay_to.is_some()
-            && file.value.unspent == Unspent::Refund
+            && (file.value.unspent == Unspent::Refund || file.value.payout.enabled)
         {
             found.push(format!(
-                "chain {}: pay_to is set; what is left of sessions can be refunded only if it is the first settlement key's own account. Else set unspent to another rule",
+                "chain {}: pay_to is set; payers are refunded and providers paid out only if it is the first settlement key's own account. Else set unspent to another rule and payout.enabled to false",
                 evm.network
             ));
         }

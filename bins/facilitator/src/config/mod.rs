@@ -5,12 +5,14 @@ mod facilitator;
 mod feed;
 mod footguns;
 mod limits;
+mod payout;
 
 pub(crate) use chain::Chain;
 pub(crate) use facilitator::{CustomerLimits, FacilitatorApi};
 pub(crate) use feed::{Count, Exhausted, Feed, UpstreamAuth};
 pub(crate) use footguns::warnings;
 pub(crate) use limits::Limits;
+pub(crate) use payout::{GasBearer, Payout};
 
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -68,6 +70,9 @@ pub(crate) struct File {
     /// The plain x402 facilitator.
     #[serde(default)]
     pub(crate) facilitator: FacilitatorApi,
+    /// How providers are paid out.
+    #[serde(default)]
+    pub(crate) payout: Payout,
     /// Bounds and time-outs.
     #[serde(default)]
     pub(crate) limits: Limits,
@@ -150,6 +155,7 @@ fn validate(file: &Loaded<File>) -> Result<(), tollwire_ops::Error> {
     if value.fee_bps > 10_000 {
         return Err(file.error("fee_bps", "at most 10000, which is everything"));
     }
+    payout::validate(file)?;
     let store = value.store.resolve()?;
     let known = store.split_once(':').is_some_and(|(kind, rest)| match kind {
         "memory" => rest.is_empty(),

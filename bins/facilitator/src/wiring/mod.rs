@@ -24,7 +24,10 @@ use tollwire_ledger::{Clock, Ledger, SystemClock};
 use tollwire_ops::config::Loaded;
 use tollwire_proxy::{Proxy, ProxyConfig};
 use tollwire_settlement::dues::Unspent;
-use tollwire_settlement::{Chain, Reconciler, Settler, SettlerConfig};
+use tollwire_settlement::{
+    Allowlist, Chain, GasBearer, LocalFacilitator, PayoutSchedule, PayoutTerms, Reconciler, Settler,
+    SettlerConfig,
+};
 
 /// How often balances whose life is over are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
@@ -36,6 +39,7 @@ pub(crate) struct Node {
     pub(crate) settler: Arc<Settler>,
     _reconciler: Reconciler,
     _sweeper: Sweeper,
+    _payouts: Option<PayoutSchedule>,
 }
 
 /// What a node is made of, whether from a file or by hand.
@@ -53,6 +57,9 @@ pub(crate) struct Blueprint {
     pub(crate) settlement_lease: Duration,
     /// Keeps registered feeds over restarts.
     pub(crate) feed_store: Option<Arc<dyn FeedStore>>,
+    pub(crate) payouts: PayoutTerms,
+    /// Time between two rounds of payouts; none are made by itself without.
+    pub(crate) payout_every: Option<Duration>,
 }
 
 /// Builds all parts of a file, without its feeds.
@@ -65,11 +72,8 @@ pub(crate) async fn node(file: &Loaded<File>) -> Result<Node, Failure> {
     config.token_ttl = value.token.ttl.0;
     config.balance_ttl = value.balance_ttl.0;
     config.fee_bps = value.fee_bps;
-    config.unspent = match value.unspent {
-        config::Unspent::Refund => Unspent::Refund,
-        config::Unspent::Provider => Unspent::Provider,
-        config::Unspent::Keep => Unspent::Keep,
-    };
+    let payouts = payout_terms(file)?;
+    config.unspent = payouts.unspent;
     config.settle_wait = value.limits.settlement_wait.0;
     config.stream_limits = Arc::new(feeds::stream_limits(file));
     config.upstream_hosts.clone_from(&value.upstream_hosts);
@@ -84,8 +88,52 @@ pub(crate) async fn node(file: &Loaded<File>) -> Result<Node, Failure> {
         proxy: proxy_config(file)?,
         settlement_lease: value.limits.settlement_lease.0,
         feed_store: Some(Arc::new(FeedFile::new(file.base.join(&value.registered_feeds)))),
+        payouts,
+        payout_every: value.payout.enabled.then_some(value.payout.every.0),
     }
     .build()
+}
+
+/// How a file has providers paid, and what of a session is theirs.
+pub(crate) fn payout_terms(file: &Loaded<File>) -> Result<PayoutTerms, Failure> {
+    let value = &file.value;
+    Ok(PayoutTerms {
+        fee_bps: value.fee_bps,
+        unspent: match value.unspent {
+            config::Unspent::Refund => Unspent::Refund,
+            config::Unspent::Provider => Unspent::Provider,
+            config::Unspent::Keep => Unspent::Keep,
+        },
+        threshold: value
+            .payout
+            .threshold
+            .parse()
+            .map_err(|error: tollwire_x402::Error| file.error("payout.threshold", error.to_string()))?,
+        gas: match value.payout.gas {
+            config::GasBearer::Operator => GasBearer::Operator,
+            config::GasBearer::Provider => GasBearer::Provider,
+        },
+    })
+}
+
+/// The settler of a file alone, for commands that work on its store beside the nodes.
+pub(crate) async fn settler(file: &Loaded<File>) -> Result<(Arc<dyn Ledger>, Arc<Settler>), Failure> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let store = store::open(file, &clock).await?;
+    let chains = chains::connect(file, &store, &clock).await?;
+    let config = SettlerConfig {
+        lease: file.value.limits.settlement_lease.0,
+        payouts: payout_terms(file)?,
+        ..SettlerConfig::default()
+    };
+    let settler = Settler::new(Arc::clone(&store.ledger), chains, clock, config);
+    Ok((store.ledger, Arc::new(settler)))
+}
+
+/// The store of a file alone.
+pub(crate) async fn ledger(file: &Loaded<File>) -> Result<Arc<dyn Ledger>, Failure> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    Ok(store::open(file, &clock).await?.ledger)
 }
 
 impl Blueprint {
@@ -93,6 +141,7 @@ impl Blueprint {
     pub(crate) fn build(self) -> Result<Node, Failure> {
         let mut settling = if self.alone { SettlerConfig::named("alone") } else { SettlerConfig::default() };
         settling.lease = self.settlement_lease;
+        settling.payouts = self.payouts;
         let settler =
             Arc::new(Settler::new(Arc::clone(&self.ledger), self.chains, Arc::clone(&self.clock), settling));
         let [tokens, streams] = self.keys.issuers;
@@ -120,7 +169,8 @@ impl Blueprint {
         let gate = Arc::new(gate);
         let reconciler = settler.spawn_reconciler();
         let sweeper = gate.spawn_sweeper(SWEEP_EVERY);
-        Ok(Node { gate, proxy, settler, _reconciler: reconciler, _sweeper: sweeper })
+        let payouts = self.payout_every.map(|every| settler.spawn_payouts(every));
+        Ok(Node { gate, proxy, settler, _reconciler: reconciler, _sweeper: sweeper, _payouts: payouts })
     }
 }
 

@@ -52,6 +52,7 @@ fn status(error: &Error) -> (StatusCode, &'static str) {
         Error::SessionClosed => (StatusCode::UNAUTHORIZED, "session-closed"),
         Error::SessionOpen => (StatusCode::CONFLICT, "session-open"),
         Error::Refund(_) => (StatusCode::SERVICE_UNAVAILABLE, "refund-unavailable"),
+        Error::Payout(_) => (StatusCode::SERVICE_UNAVAILABLE, "payout-unavailable"),
         Error::BalanceExpired => (StatusCode::FORBIDDEN, "balance-expired"),
         Error::Open(error) => (error.status(), error.kind()),
         Error::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "store-unavailable"),
@@ -91,6 +92,7 @@ fn public_detail(error: &Error) -> String {
             "the session is over; this server cannot pay back on its chain: ask its operator".into()
         }
         Error::Refund(_) => "the session is over; what is left cannot be paid back now: ask again".into(),
+        Error::Payout(SettleError::Store(_)) => "the ledger cannot answer now; ask again".into(),
         Error::FeedStore(_) => "registered feeds cannot be kept now; nothing was changed".into(),
         Error::Random => "temporarily unable to issue anything".into(),
         other => other.to_string(),

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tollwire_ledger::core::UNITS_MAX;
 use tollwire_ledger::model::Intent;
 use tollwire_settlement::{Refusal, Settled};
-use tollwire_x402::{Network, SessionId, reason};
+use tollwire_x402::{FeedId, Network, SessionId, reason};
 
 impl Gate {
     /// Settles a new payment and opens its session, or adds to one.
@@ -122,7 +122,13 @@ impl Gate {
             return refuse(reason::INVALID_PAYMENT_REQUIREMENTS, "the session cannot hold as many units");
         }
         let intent = self.intent(attempted, tariff, offer, jti.clone());
-        Ok(Intent { top_up: true, jkt: session.jkt.clone(), ..intent })
+        let (jkt, provider) = (session.jkt.clone(), session.provider.clone());
+        Ok(Intent { top_up: true, jkt, provider, ..intent })
+    }
+
+    /// Who earns what a session opened now uses.
+    fn provider_of(&self, feed: &FeedId, network: Network) -> Option<String> {
+        self.feeds().get(feed)?.feed.provider_wallet.get(&network).cloned()
     }
 
     fn intent(
@@ -154,6 +160,7 @@ impl Gate {
             plain: false,
             top_up: false,
             jkt: None,
+            provider: self.provider_of(attempted.target.feed, offer.network),
         }
     }
 }

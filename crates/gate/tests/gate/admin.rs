@@ -1,9 +1,15 @@
 //! The operator's service.
 
-use crate::support::{ADMIN_TOKEN, Reply, World, offer_of, request, v2};
+use crate::support::{ADMIN_TOKEN, Reply, World, feed_to, offer_of, request, usdc, v2};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::time::Duration;
+use tollwire_gate::feed::Origin;
+use tollwire_ledger::{Command, Ledger as _};
+use tollwire_settlement::Chain as _;
+use tollwire_x402::{SessionId, StreamId};
+
+const PROVIDER: &str = "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A";
 
 async fn ask(world: &World, method: Method, path: &str, body: Value) -> Reply {
     let mut request = request(method, path);
@@ -24,6 +30,9 @@ async fn health_and_metrics_are_open_and_nothing_else_is() {
     let jti = "7d444840-9dc0-4acd-b245-5ffdce74fad2";
     let revoke = format!("/admin/sessions/{jti}/revoke");
     for (method, path) in [
+        (Method::GET, "/admin/payouts"),
+        (Method::POST, "/admin/payouts"),
+        (Method::GET, "/admin/ledger/balance"),
         (Method::GET, "/admin/feeds"),
         (Method::POST, "/admin/feeds"),
         (Method::PATCH, "/admin/feeds/ticks"),
@@ -182,6 +191,56 @@ async fn sessions_are_paged_and_revoked_and_the_books_balance() {
     assert_eq!((&books["balanced"], &books["totals"]["refunded"]), (&json!(true), &json!(50)));
     assert_eq!(books["totals"]["usdc"]["refunded"], "465000", "paid back, as configured");
     assert_eq!(books["totals"]["usdc"]["refund_gas"], "35000");
+}
+
+#[tokio::test(start_paused = true)]
+async fn providers_are_paid_and_the_books_are_in_double_entry() {
+    let world = World::new();
+    let mut feed = feed_to("earning", "ws://up.example/");
+    feed.provider_wallet.insert(tollwire_settlement::dev::NETWORK, PROVIDER.to_owned());
+    world.gate.feeds().add(feed, Origin::Admin).unwrap();
+    let required = world.bill("earning").await;
+    let offer = offer_of(&required, 100_000);
+    let payment = v2(&required, &offer, &world.wallet(7).sign(&offer, 1));
+    let paid = world.pay("earning", &payment, &[]).await;
+    let session: SessionId = paid.jti().parse().unwrap();
+    let stream: StreamId = "0123456789abcdef".parse().unwrap();
+    let row = world.ledger.session(&session).await.unwrap().unwrap();
+    assert_eq!(row.provider.as_deref(), Some(PROVIDER), "fixed when it is opened");
+    for command in [
+        Command::Hold {
+            session: session.clone(),
+            stream: stream.clone(),
+            fence: None,
+            to: 4,
+            lease: Duration::from_secs(10),
+            streams_max: 1,
+        },
+        Command::End { session, stream, fence: 1, used: 4 },
+    ] {
+        let _held_or_done = world.ledger.apply(command).await.unwrap();
+    }
+    let nothing = ask(&world, Method::POST, "/admin/payouts", Value::Null).await.json();
+    assert_eq!(nothing, json!({ "sealed": [], "gathering": [], "short": [], "failed": [] }));
+    let round = ask(&world, Method::POST, "/admin/payouts?threshold=0.01", Value::Null).await.json();
+    assert_eq!(round["sealed"][0]["amount"], "32600", "four of ten, less fee and gas: {round}");
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let payouts = ask(&world, Method::GET, "/admin/payouts", Value::Null).await.json();
+    let [payout] = &payouts["payouts"].as_array().unwrap()[..] else { panic!("{payouts}") };
+    assert_eq!((&payout["state"], &payout["to"]), (&json!("paid"), &json!(PROVIDER)), "{payout}");
+    assert_eq!(world.chain.balance_of(&world.chain.info().deposit_wallet), usdc(100_000 - 32_600));
+    let books = ask(&world, Method::GET, "/admin/ledger/balance", Value::Null).await.json();
+    let chain = &books["chains"]["eip155:84532"];
+    assert_eq!((&books["zero"], &chain["difference"]), (&json!(true), &json!("0")), "{books}");
+    assert_eq!(
+        (&chain["custody"], &chain["custody_on_chain"]),
+        (&json!("67400"), &json!("67400")),
+        "{books}"
+    );
+    // The money is gone: nothing more is paid, and the answer says why.
+    world.chain.set_balance(&world.chain.info().deposit_wallet, usdc(1));
+    let short = ask(&world, Method::POST, "/admin/payouts?threshold=0", Value::Null).await.json();
+    assert_eq!((&short["short"][0]["custody"], &short["short"][0]["owed"]), (&json!("1"), &json!("60000")));
 }
 
 #[tokio::test]

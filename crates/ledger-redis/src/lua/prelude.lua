@@ -7,7 +7,7 @@ local MAX = 9007199254740991
 local REOPEN_WINDOW = 30000
 local REVERSE_WINDOW = 30000
 local ATTEMPTS_MAX = 16
-local REFUND_ATTEMPTS_MAX = 32
+local OUTGOING_ATTEMPTS_MAX = 32
 local RECALL_FRESH = 2000
 local RECALL_AGAIN = 1000
 local TELL_EVERY = 3600000
@@ -66,7 +66,7 @@ local function session_at(key)
   end
   for _, name in ipairs({
     'bought', 'captured', 'refunded', 'expired', 'deposited', 'gas', 'till', 'revision', 'recalled',
-    'refunds', 'returned', 'withheld',
+    'refunds', 'returned', 'withheld', 'block', 'handed_units', 'handed_value', 'handed_fee', 'handed_gas', 'handed_net',
   }) do
     s[name] = int(found[name], name)
   end
@@ -130,6 +130,34 @@ local function refund_at(key)
   if r.fate ~= 'pending' and r.fate ~= 'paid' and r.fate ~= 'nothing' then corrupt('fate') end
   r.count = int(r.attempts, 'attempts')
   return r
+end
+
+-- A provider's account; one that does not exist has no payouts.
+local function provider_at(key)
+  local a = fields(key)
+  if not a then return { exists = false, payouts = 0, gathering = false, gathered = 0 } end
+  if a.gathering ~= '0' and a.gathering ~= '1' then corrupt('provider') end
+  return {
+    exists = true,
+    payouts = int(a.payouts, 'payouts'),
+    gathering = a.gathering == '1',
+    gathered = int(a.gathered, 'gathered'),
+  }
+end
+
+local function payout_at(key)
+  local p = fields(key)
+  if not p then return nil end
+  if not (p.order and p.opened and p.sealed) then corrupt('payout') end
+  if p.fate ~= 'gathering' and p.fate ~= 'pending' and p.fate ~= 'paid' then corrupt('fate') end
+  p.count = int(p.attempts, 'attempts')
+  p.gathered, p.parts = int(p.gathered, 'gathered'), int(p.parts, 'parts')
+  return p
+end
+
+-- The answer to a command of an account: its name, and the payout as it stands.
+local function payout_answer(name, key)
+  return { name, redis.call('HGETALL', key) }
 end
 
 -- The journal can take a line, the set of live streams an entry: asked before the first write.

@@ -13,7 +13,7 @@ local all = units > 0 and units == s.remaining
 if not (over and same and ARGV[2] == '1' and all and s.holding == 0 and gas <= value) then
   return answer('conflict', s)
 end
-if s.returned + value > s.deposited or s.refunds + 1 ~= number then return answer('conflict', s) end
+if s.returned + s.handed_value + value > s.deposited or s.refunds + 1 ~= number then return answer('conflict', s) end
 
 sweep(s)
 redis.call('HSET', KEYS[3],

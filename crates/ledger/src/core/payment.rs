@@ -2,7 +2,7 @@
 
 use super::{Applied, Slot, UNITS_MAX, deadline, lapse, session_view};
 use crate::command::{Entry, EntryKind};
-use crate::model::{Attempt, Fate, Intent, Landing, Payment, Session};
+use crate::model::{Attempt, Fate, Handed, Intent, Landing, Payment, Session};
 use crate::outcome::View;
 use crate::{Outcome, Timestamp};
 use std::collections::BTreeMap;
@@ -103,6 +103,7 @@ fn grown(found: Option<Session>, intent: &Intent, landing: &Landing, now: Timest
     session.bought = session.bought.checked_add(intent.units).filter(|bought| *bought <= UNITS_MAX)?;
     session.deposited = session.deposited.checked_add(intent.amount)?;
     session.gas = session.gas.checked_add(landing.gas)?;
+    session.last_block = session.last_block.max(landing.block.min(UNITS_MAX));
     let until = deadline(now, Duration::from_millis(intent.balance_ttl_ms));
     session.balance_until = session.balance_until.max(until);
     Some(session)
@@ -117,6 +118,9 @@ fn opened(intent: &Intent, now: Timestamp) -> Session {
         chain: intent.chain.clone(),
         deposited: Usdc::ZERO,
         gas: Usdc::ZERO,
+        last_block: 0,
+        provider: intent.provider.clone(),
+        handed: Handed::default(),
         bought: 0,
         captured: 0,
         refunded: 0,

@@ -47,7 +47,8 @@ fn without(session: &Session, order: &RefundOrder, now: Timestamp) -> Option<Ses
         return None;
     }
     let returned = session.returned.checked_add(order.value)?;
-    if returned > session.deposited || session.refunds.checked_add(1)? != order.number {
+    let gone = returned.checked_add(session.handed.value)?;
+    if gone > session.deposited || session.refunds.checked_add(1)? != order.number {
         return None;
     }
     Some(Session {

@@ -2,7 +2,7 @@
 
 use super::{Applied, Slot, UNITS_MAX, view_of};
 use crate::command::{Entry, EntryKind};
-use crate::model::Session;
+use crate::model::{HandOver, Session};
 use crate::{Outcome, Timestamp};
 use tollwire_x402::Usdc;
 
@@ -28,6 +28,16 @@ pub fn check_invariants(session: &Session) -> Result<(), &'static str> {
     }
     if session.withheld > session.returned || session.returned > session.deposited {
         return Err("more money returned than was deposited");
+    }
+    let handed = &session.handed;
+    if !handed.adds_up() || handed.gas > session.gas {
+        return Err("what was handed over does not add up");
+    }
+    if handed.units > session.captured.saturating_add(session.expired) {
+        return Err("more units handed over than were earned");
+    }
+    if session.returned.checked_add(handed.value).is_none_or(|gone| gone > session.deposited) {
+        return Err("more money handed over than was left");
     }
     if session.refunds == 0 && (session.refunded, session.returned) != (0, Usdc::ZERO) {
         return Err("units or money returned without a refund");
@@ -66,6 +76,32 @@ pub(super) fn expire(slot: Slot, now: Timestamp) -> Applied {
     session.expired = session.expired.saturating_add(units);
     let entry = Entry { at: now, kind: EntryKind::Expire, units, stream: None, payment: None };
     journalled(session, entry)
+}
+
+pub(super) fn hand_over(slot: Slot, due: &HandOver, now: Timestamp) -> Applied {
+    let Some(mut session) = slot.session else { return Applied::unchanged(Outcome::Unknown) };
+    let lapsed = lapse(&mut session, now);
+    if session.handed.units >= due.to.units {
+        return answered(Outcome::Replayed(view_of(&session)), session, lapsed);
+    }
+    if !stands_for(&session, due) {
+        return answered(Outcome::Conflict, session, lapsed);
+    }
+    session.handed = due.to;
+    let units = due.to.units.saturating_sub(due.from);
+    let entry = Entry { at: now, kind: EntryKind::HandOver, units, stream: None, payment: None };
+    journalled(session, entry)
+}
+
+/// Whether a session stands as a hand-over was reckoned from, and has that much to hand over.
+fn stands_for(session: &Session, due: &HandOver) -> bool {
+    let (old, new) = (&session.handed, &due.to);
+    let same = (old.units, session.bought, session.refunds) == (due.from, due.bought, due.refunds);
+    let whose = session.network == due.network && session.provider.as_ref() == Some(&due.provider);
+    let grows = new.value >= old.value && new.fee >= old.fee && new.gas >= old.gas && new.net >= old.net;
+    let earned = new.units <= session.captured.saturating_add(session.expired);
+    let there = session.returned.checked_add(new.value).is_some_and(|gone| gone <= session.deposited);
+    same && whose && grows && earned && there && new.adds_up() && new.gas <= session.gas
 }
 
 pub(super) fn answered(outcome: Outcome, session: Session, changed: bool) -> Applied {

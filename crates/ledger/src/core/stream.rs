@@ -193,7 +193,8 @@ impl Desk<'_> {
             return Outcome::Replayed(view_of(&self.session));
         }
         let in_time = stream.posted_at.is_some_and(|at| self.now.since(at) <= REVERSE_WINDOW);
-        if stream.posted != 1 || stream.reopened || !in_time {
+        let left = self.session.captured.saturating_sub(1).saturating_add(self.session.expired);
+        if stream.posted != 1 || stream.reopened || !in_time || left < self.session.handed.units {
             return Outcome::Conflict;
         }
         self.session.captured = self.session.captured.saturating_sub(stream.posted);

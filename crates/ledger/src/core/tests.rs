@@ -2,6 +2,7 @@
 
 mod metered;
 mod payments;
+mod payouts;
 mod refunds;
 mod sessions;
 mod streams;
@@ -55,6 +56,7 @@ fn intent(units: u64) -> Intent {
         plain: false,
         top_up: false,
         jkt: None,
+        provider: None,
     }
 }
 

@@ -3,8 +3,8 @@
 use super::failure::storage;
 use super::file;
 use super::tables::{
-    IN_DOUBT, JOURNAL, LEASES, LIVE, META, ONCE, ONCE_UNTIL, PAYERS, PAYMENTS, PURSES, REFUNDS,
-    REFUNDS_IN_DOUBT, SESSIONS, SPENT, STREAMS, TRANSACTIONS,
+    GATHERED, IN_DOUBT, JOURNAL, LEASES, LIVE, META, ONCE, ONCE_UNTIL, PAYERS, PAYMENTS, PAYOUTS,
+    PAYOUTS_IN_DOUBT, PROVIDERS, PURSES, REFUNDS, REFUNDS_IN_DOUBT, SESSIONS, SPENT, STREAMS, TRANSACTIONS,
 };
 use crate::Error;
 use redb::{
@@ -33,6 +33,10 @@ pub(super) fn write(db: &Database, path: &Path) -> Result<(), Error> {
     table(&from, &into, TRANSACTIONS)?;
     table(&from, &into, PURSES)?;
     table(&from, &into, SPENT)?;
+    table(&from, &into, PROVIDERS)?;
+    table(&from, &into, PAYOUTS)?;
+    table(&from, &into, PAYOUTS_IN_DOUBT)?;
+    table(&from, &into, GATHERED)?;
     into.commit().map_err(storage)
 }
 

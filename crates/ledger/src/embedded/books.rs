@@ -1,6 +1,7 @@
 //! One write transaction: the jobs of a batch, applied in order.
 
 use super::failure::Failure;
+use super::payouts::Payouts;
 use super::purses::{Purses, Spending};
 use super::refunds::Refunds;
 use super::tables::{
@@ -11,7 +12,7 @@ use crate::command::Entry;
 use crate::core::{self, Applied, Slot};
 use crate::model::{Fate, Payment, Session, Stream, payer_key, tx_key};
 use crate::spend::Spent;
-use crate::{Command, Error, Outcome, Timestamp, record};
+use crate::{Command, Error, Outcome, PayoutCommand, PayoutOutcome, Timestamp, record};
 use redb::{ReadableTable, Table, WriteTransaction};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -35,6 +36,7 @@ pub(super) struct Books<'txn> {
     transactions: Table<'txn, (&'static str, &'static str), ()>,
     refunds: Refunds<'txn>,
     purses: Purses<'txn>,
+    payouts: Payouts<'txn>,
     /// What was written, and so what the transaction's end has to cost.
     pub(super) written: Written,
 }
@@ -75,6 +77,7 @@ impl<'txn> Books<'txn> {
             transactions: txn.open_table(TRANSACTIONS).map_err(Failure::store)?,
             refunds: Refunds::open(txn)?,
             purses: Purses::open(txn)?,
+            payouts: Payouts::open(txn)?,
             written: Written::Nothing,
         })
     }
@@ -82,6 +85,7 @@ impl<'txn> Books<'txn> {
     pub(super) fn run(&mut self, ask: &Ask, now: Timestamp) -> Result<Answer, Failure> {
         match ask {
             Ask::Apply(command) => self.apply(command, now).map(Answer::Outcome),
+            Ask::PayOut(command) => self.pay_out(command, now).map(Answer::PaidOut),
             Ask::Once { key, ttl } => self.once(key, *ttl, now).map(Answer::Flag),
             Ask::Spend { purse, id, charges, window } => {
                 let spending = Spending { purse, id, charges, window: *window };
@@ -122,6 +126,14 @@ impl<'txn> Books<'txn> {
             self.index_live(&session, id, was_live, stream.live_until, now)?;
         }
         Ok(applied.outcome)
+    }
+
+    fn pay_out(&mut self, command: &PayoutCommand, now: Timestamp) -> Result<PayoutOutcome, Failure> {
+        let (outcome, written) = self.payouts.apply(command, now)?;
+        if written {
+            self.keep(Written::Durably);
+        }
+        Ok(outcome)
     }
 
     fn write(

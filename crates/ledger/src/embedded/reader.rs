@@ -1,18 +1,21 @@
 //! What readers see: the state as last committed.
 
 use super::failure::storage;
-use super::refunds;
 use super::tables::{IN_DOUBT, JOURNAL, LIVE, PAYERS, PAYMENTS, Rows, SESSIONS, STREAMS, TRANSACTIONS};
+use super::{payouts, refunds};
 use crate::command::Entry;
 use crate::core::lapse;
 use crate::ledger::Watched;
-use crate::model::{Payment, Refund, RefundId, Session, Stream, payer_key, tx_key};
+use crate::model::{
+    Payment, Payout, PayoutId, Provider, ProviderAccount, Refund, RefundId, Session, Stream, payer_key,
+    tx_key,
+};
 use crate::{Error, Timestamp, record};
 use redb::{Database, ReadTransaction, ReadableDatabase};
 use serde::de::DeserializeOwned;
 use std::ops::Bound;
 use std::str::FromStr;
-use tollwire_x402::{PaymentId, SessionId, StreamId};
+use tollwire_x402::{PaymentId, SessionId, StreamId, Usdc};
 
 /// One consistent view of the file.
 pub(super) struct Reader(ReadTransaction);
@@ -103,6 +106,38 @@ impl Reader {
         limit: usize,
     ) -> Result<Vec<(RefundId, Refund)>, Error> {
         refunds::in_doubt(&self.0, after, limit)
+    }
+
+    pub(super) fn provider(&self, account: &ProviderAccount) -> Result<Option<Provider>, Error> {
+        payouts::provider(&self.0, account)
+    }
+
+    pub(super) fn providers(
+        &self,
+        after: Option<&ProviderAccount>,
+        limit: usize,
+    ) -> Result<Vec<(ProviderAccount, Provider)>, Error> {
+        payouts::providers(&self.0, after, limit)
+    }
+
+    pub(super) fn payout(&self, id: &PayoutId) -> Result<Option<Payout>, Error> {
+        payouts::read(&self.0, id)
+    }
+
+    pub(super) fn payouts_in_doubt(
+        &self,
+        after: Option<&PayoutId>,
+        limit: usize,
+    ) -> Result<Vec<(PayoutId, Payout)>, Error> {
+        payouts::in_doubt(&self.0, after, limit)
+    }
+
+    pub(super) fn gathered(
+        &self,
+        account: &ProviderAccount,
+        sessions: &[SessionId],
+    ) -> Result<Vec<Usdc>, Error> {
+        payouts::gathered(&self.0, account, sessions)
     }
 
     pub(super) fn sessions(

@@ -36,10 +36,19 @@ pub(super) const TRANSACTIONS: TableDefinition<'static, (&str, &str), ()> =
 pub(super) const PURSES: TableDefinition<'static, &str, (u64, u64)> = TableDefinition::new("purses");
 /// (purse, when its window began, `n:` counter or `i:` spending) -> what the counter came to.
 pub(super) const SPENT: TableDefinition<'static, (&str, u64, &str), u64> = TableDefinition::new("spent");
+/// Provider's account -> provider.
+pub(super) const PROVIDERS: Rows = TableDefinition::new("providers");
+/// (account, number) -> payout.
+pub(super) const PAYOUTS: TableDefinition<'static, (&str, u32), &[u8]> = TableDefinition::new("payouts");
+/// Payouts that are sealed and pending; exact, as [`IN_DOUBT`] is.
+pub(super) const PAYOUTS_IN_DOUBT: TableDefinition<'static, (&str, u32), ()> =
+    TableDefinition::new("payouts_in_doubt");
+/// (account, session) -> what was gathered from it in all, in atomic units.
+pub(super) const GATHERED: TableDefinition<'static, (&str, &str), u64> = TableDefinition::new("gathered");
 pub(super) const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
 
 const SCHEMA: &str = "schema";
-const SCHEMA_VERSION: u64 = 3;
+const SCHEMA_VERSION: u64 = 4;
 const EPOCH: &str = "epoch";
 
 /// Creates missing tables and checks that this build can read the file. Tells when the file was new.
@@ -92,5 +101,9 @@ fn create_all(txn: &WriteTransaction) -> Result<(), Error> {
     txn.open_table(TRANSACTIONS).map_err(storage)?;
     txn.open_table(PURSES).map_err(storage)?;
     txn.open_table(SPENT).map_err(storage)?;
+    txn.open_table(PROVIDERS).map_err(storage)?;
+    txn.open_table(PAYOUTS).map_err(storage)?;
+    txn.open_table(PAYOUTS_IN_DOUBT).map_err(storage)?;
+    txn.open_table(GATHERED).map_err(storage)?;
     Ok(())
 }

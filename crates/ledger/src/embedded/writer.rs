@@ -4,7 +4,7 @@ use super::books::{Books, Written};
 use super::failure::{Failure, storage};
 use super::file::FileIdentity;
 use crate::spend::{Charge, Spent};
-use crate::{Clock, Command, Error, Outcome};
+use crate::{Clock, Command, Error, Outcome, PayoutCommand, PayoutOutcome};
 use futures_channel::oneshot;
 use redb::{Database, Durability};
 use std::sync::Arc;
@@ -22,6 +22,7 @@ const SYNC_WITHIN: Duration = Duration::from_secs(1);
 /// What can be asked of the writer.
 pub(super) enum Ask {
     Apply(Box<Command>),
+    PayOut(Box<PayoutCommand>),
     Once { key: String, ttl: Duration },
     Spend { purse: String, id: String, charges: Vec<Charge>, window: Duration },
     Lease { name: String, holder: String, ttl: Duration },
@@ -32,6 +33,7 @@ pub(super) enum Ask {
 /// What it answers.
 pub(super) enum Answer {
     Outcome(Outcome),
+    PaidOut(PayoutOutcome),
     Flag(bool),
     Spent(Spent),
 }

@@ -36,6 +36,7 @@ impl fmt::Debug for Intent {
             plain,
             top_up,
             jkt,
+            provider,
         } = self;
         f.debug_struct("Intent")
             .field("session", session)
@@ -57,6 +58,7 @@ impl fmt::Debug for Intent {
             .field("plain", plain)
             .field("top_up", top_up)
             .field("jkt", jkt)
+            .field("provider", provider)
             .finish()
     }
 }
@@ -103,6 +105,7 @@ mod tests {
             plain: false,
             top_up: false,
             jkt: None,
+            provider: None,
         };
         let attempt = Attempt {
             tx: "0x77".into(),

@@ -4,6 +4,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation ends the test")]
 
+pub mod payouts;
 pub mod plan;
 
 use std::future::Future;
@@ -105,6 +106,7 @@ pub fn intent(session_n: u64, units: u64) -> Intent {
         plain: false,
         top_up: false,
         jkt: None,
+        provider: Some("0xProvider".into()),
     }
 }
 

@@ -1,12 +1,13 @@
 //! Random plans of commands over few names, so that they meet; and what two stores must agree on.
 
+use super::payouts::{self, Accounts, Paying};
 use super::{attach, attach_refund, credit, intent, order, payment, session, settle_refund, stream, usdc};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tollwire_ledger::model::{Intent, Payment, Refund, RefundId, Session};
 use tollwire_ledger::spend::{Charge, Spent};
-use tollwire_ledger::{Command, Ledger, Outcome};
+use tollwire_ledger::{Command, Ledger, Outcome, PayoutOutcome};
 use tollwire_x402::{StreamId, Unit};
 
 pub const SESSIONS: u64 = 3;
@@ -68,6 +69,12 @@ pub enum Action {
         session: u64,
         rare: u8,
     },
+    /// Some of what was earned, with one thing wrong where `rare` says so.
+    HandOver {
+        session: u64,
+        rare: u8,
+    },
+    PayOut(Paying),
     Once {
         key: u64,
         ttl: u64,
@@ -166,6 +173,8 @@ fn action() -> impl Strategy<Value = Action> {
         1 => s.clone().prop_map(|n| Action::Plain(Command::Expire { session: session(n) })),
         1 => s.clone().prop_map(|n| Action::Plain(Command::Close { session: session(n) })),
         3 => (s.clone(), 0..16_u8).prop_map(|(session, rare)| Action::Refund { session, rare }),
+        4 => (s.clone(), 0..24_u8).prop_map(|(session, rare)| Action::HandOver { session, rare }),
+        6 => payouts::paying(SESSIONS).prop_map(Action::PayOut),
         2 => (s.clone(), 1..4_u32, 0..3_u32, 0..4_u64).prop_map(|(n, number, made, tx)| {
             Action::Plain(attach_refund(n, number, made, tx))
         }),
@@ -210,6 +219,7 @@ fn intents() -> impl Strategy<Value = Intent> {
             4 | 5 => made.top_up = true,
             6 => made.jkt = Some("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I".into()),
             7 => made.payer = "0xOther".into(),
+            8 => made.provider = None,
             _ => {}
         }
         made
@@ -220,6 +230,7 @@ fn intents() -> impl Strategy<Value = Intent> {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Answer {
     Outcome(Box<Outcome>),
+    PaidOut(PayoutOutcome),
     Flag(bool),
     Spent(Spent),
     Nothing,
@@ -265,6 +276,14 @@ pub async fn play(ledger: &dyn Ledger, action: &Action, fences: &mut Fences) -> 
             let row = ledger.session(&session(n)).await.unwrap();
             Command::Refund { session: session(n), refund: Box::new(order(row.as_ref(), rare)) }
         }
+        Action::HandOver { session: n, rare } => {
+            let row = ledger.session(&session(n)).await.unwrap();
+            payouts::hand_over(n, row.as_ref(), rare)
+        }
+        Action::PayOut(ref paying) => {
+            let command = payouts::command(ledger, paying).await;
+            return Answer::PaidOut(ledger.pay_out(command).await.unwrap());
+        }
         _ => command(action, fences),
     };
     let outcome = ledger.apply(command).await.unwrap();
@@ -306,6 +325,8 @@ fn command(action: &Action, fences: &Fences) -> Command {
         Action::Plain(ref command) => command.clone(),
         Action::Refund { .. }
         | Action::Spend { .. }
+        | Action::HandOver { .. }
+        | Action::PayOut(_)
         | Action::Once { .. }
         | Action::Lease { .. }
         | Action::Release { .. } => {
@@ -330,6 +351,7 @@ pub struct Shown {
     watched: Vec<Option<tollwire_ledger::Watched>>,
     by_transaction: Vec<Vec<(tollwire_x402::PaymentId, Payment)>>,
     paid_by: Vec<Vec<(tollwire_x402::SessionId, Session)>>,
+    accounts: Accounts,
 }
 
 /// Reads it all.
@@ -382,5 +404,6 @@ pub async fn show(ledger: &dyn Ledger) -> Shown {
             ledger.sessions_of("0xother", 100).await.unwrap(),
             ledger.sessions_of("nobody", 100).await.unwrap(),
         ],
+        accounts: payouts::show(ledger, SESSIONS).await,
     }
 }

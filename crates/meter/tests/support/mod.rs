@@ -9,9 +9,13 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tollwire_ledger::command::Entry;
 use tollwire_ledger::memory::MemoryLedger;
-use tollwire_ledger::model::{Intent, Landing, Payment, Refund, RefundId, Session, Stream};
+use tollwire_ledger::model::{
+    Intent, Landing, Payment, Payout, PayoutId, Provider, ProviderAccount, Refund, RefundId, Session, Stream,
+};
 use tollwire_ledger::spend::{Charge, Spent};
-use tollwire_ledger::{BoxFuture, Clock, Command, Error, Ledger, Outcome, Timestamp, Watched};
+use tollwire_ledger::{
+    BoxFuture, Clock, Command, Error, Ledger, Outcome, PayoutCommand, PayoutOutcome, Timestamp, Watched,
+};
 use tollwire_meter::{Gauge, Meter, MeterConfig, Order, Terms};
 use tollwire_x402::{Network, PaymentId, SessionId, StreamId, Unit, Usdc};
 
@@ -69,6 +73,7 @@ pub async fn buy(ledger: &dyn Ledger, payment: u64, unit: Unit, units: u64) {
         plain: false,
         top_up: payment > 1,
         jkt: None,
+        provider: None,
     };
     let landing = Landing { tx: "0x1".into(), block: 1, gas: Usdc::ZERO };
     let record = Command::Record { payment: id.clone(), intent: Box::new(intent) };
@@ -293,6 +298,42 @@ impl Ledger for Watching {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<(RefundId, Refund)>, Error>> {
         self.inner.refunds_in_doubt(after, limit)
+    }
+
+    fn pay_out(&self, command: PayoutCommand) -> BoxFuture<'_, Result<PayoutOutcome, Error>> {
+        self.inner.pay_out(command)
+    }
+
+    fn provider(&self, account: &ProviderAccount) -> BoxFuture<'_, Result<Option<Provider>, Error>> {
+        self.inner.provider(account)
+    }
+
+    fn providers(
+        &self,
+        after: Option<&ProviderAccount>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(ProviderAccount, Provider)>, Error>> {
+        self.inner.providers(after, limit)
+    }
+
+    fn payout(&self, id: &PayoutId) -> BoxFuture<'_, Result<Option<Payout>, Error>> {
+        self.inner.payout(id)
+    }
+
+    fn payouts_in_doubt(
+        &self,
+        after: Option<&PayoutId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(PayoutId, Payout)>, Error>> {
+        self.inner.payouts_in_doubt(after, limit)
+    }
+
+    fn gathered(
+        &self,
+        account: &ProviderAccount,
+        sessions: Vec<SessionId>,
+    ) -> BoxFuture<'_, Result<Vec<Usdc>, Error>> {
+        self.inner.gathered(account, sessions)
     }
 
     fn watch(&self, sessions: Vec<SessionId>) -> BoxFuture<'_, Result<Vec<Option<Watched>>, Error>> {

@@ -3,10 +3,14 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tollwire_ledger::command::Entry;
-use tollwire_ledger::model::{Payment, Refund, RefundId, Session, Stream};
+use tollwire_ledger::model::{
+    Payment, Payout, PayoutId, Provider, ProviderAccount, Refund, RefundId, Session, Stream,
+};
 use tollwire_ledger::spend::{Charge, Spent};
-use tollwire_ledger::{BoxFuture, Command, Error, Ledger, Outcome, Timestamp, Watched};
-use tollwire_x402::{PaymentId, SessionId, StreamId};
+use tollwire_ledger::{
+    BoxFuture, Command, Error, Ledger, Outcome, PayoutCommand, PayoutOutcome, Timestamp, Watched,
+};
+use tollwire_x402::{PaymentId, SessionId, StreamId, Usdc};
 
 /// How the store fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +122,42 @@ impl Ledger for FaultyLedger {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<(SessionId, Session)>, Error>> {
         self.inner.sessions_of(payer, limit)
+    }
+
+    fn pay_out(&self, command: PayoutCommand) -> BoxFuture<'_, Result<PayoutOutcome, Error>> {
+        self.inner.pay_out(command)
+    }
+
+    fn provider(&self, account: &ProviderAccount) -> BoxFuture<'_, Result<Option<Provider>, Error>> {
+        self.inner.provider(account)
+    }
+
+    fn providers(
+        &self,
+        after: Option<&ProviderAccount>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(ProviderAccount, Provider)>, Error>> {
+        self.inner.providers(after, limit)
+    }
+
+    fn payout(&self, id: &PayoutId) -> BoxFuture<'_, Result<Option<Payout>, Error>> {
+        self.inner.payout(id)
+    }
+
+    fn payouts_in_doubt(
+        &self,
+        after: Option<&PayoutId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(PayoutId, Payout)>, Error>> {
+        self.inner.payouts_in_doubt(after, limit)
+    }
+
+    fn gathered(
+        &self,
+        account: &ProviderAccount,
+        sessions: Vec<SessionId>,
+    ) -> BoxFuture<'_, Result<Vec<Usdc>, Error>> {
+        self.inner.gathered(account, sessions)
     }
 
     fn watch(&self, sessions: Vec<SessionId>) -> BoxFuture<'_, Result<Vec<Option<Watched>>, Error>> {

@@ -173,6 +173,7 @@ pub(crate) async fn fund_by(ledger: &dyn Ledger, unit: Unit, units: u64) -> Sess
         plain: false,
         top_up: false,
         jkt: None,
+        provider: None,
     };
     let landing = Landing { tx: "0x1".into(), block: 1, gas: Usdc::from_atomic(0).unwrap() };
     let record = Command::Record { payment: payment.clone(), intent: Box::new(intent) };

@@ -16,6 +16,7 @@ mod gas;
 mod load;
 mod nonces;
 mod outage;
+mod payout;
 mod pool;
 mod procedure;
 mod refund;

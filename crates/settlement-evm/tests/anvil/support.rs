@@ -159,6 +159,7 @@ impl World {
             plain: false,
             top_up: false,
             jkt: None,
+            provider: None,
         };
         let recorded: Timestamp = SystemClock.now();
         Payment { intent, recorded, attempts: Vec::new(), fate: Fate::Pending }

@@ -30,7 +30,7 @@ pub fn render(inputs: &Inputs) -> Result<String, ModelError> {
     Ok(page)
 }
 
-type Row = Vec<String>;
+pub(super) type Row = Vec<String>;
 
 fn waterfall_rows(chain: &str, fee_bps: u16, share: &Waterfall) -> Vec<Row> {
     let fee = percent(u64::from(fee_bps));
@@ -138,12 +138,12 @@ fn verification(share: &Waterfall) -> String {
     )
 }
 
-fn row<const N: usize>(cells: [&str; N]) -> Row {
+pub(super) fn row<const N: usize>(cells: [&str; N]) -> Row {
     cells.into_iter().map(str::to_owned).collect()
 }
 
 /// Appends a table: first column to the left, the others to the right.
-fn push(page: &mut String, title: &str, rows: &[Row]) {
+pub(super) fn push(page: &mut String, title: &str, rows: &[Row]) {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width =
         |column: usize| rows.iter().filter_map(|row| row.get(column)).map(String::len).max().unwrap_or(0);
@@ -166,7 +166,7 @@ fn push(page: &mut String, title: &str, rows: &[Row]) {
 }
 
 /// Dollars with at least `decimals` decimals and thousands separated; more decimals where fewer would hide money.
-fn money(amount: Usdc, decimals: usize) -> String {
+pub(super) fn money(amount: Usdc, decimals: usize) -> String {
     let atomic = amount.atomic();
     let fraction = format!("{:06}", atomic % 1_000_000);
     let kept = fraction.trim_end_matches('0').len().max(decimals);
@@ -174,7 +174,7 @@ fn money(amount: Usdc, decimals: usize) -> String {
 }
 
 /// Whole cents, rounded down, as the monthly tables show them.
-fn cents(amount: Usdc) -> String {
+pub(super) fn cents(amount: Usdc) -> String {
     let atomic = amount.atomic();
     format!("${}.{:02}", count(atomic / 1_000_000), atomic % 1_000_000 / 10_000)
 }
@@ -183,7 +183,7 @@ fn cost(amount: Usdc) -> String {
     format!("({})", money(amount, 5))
 }
 
-fn count(number: u64) -> String {
+pub(super) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len().saturating_add(digits.len() / 3));
     for (index, digit) in digits.chars().enumerate() {
@@ -196,7 +196,7 @@ fn count(number: u64) -> String {
 }
 
 /// Basis points as a percentage without trailing zeros.
-fn percent(bps: u64) -> String {
+pub(super) fn percent(bps: u64) -> String {
     let text = format!("{}.{:02}", bps / 100, bps % 100);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
@@ -209,7 +209,7 @@ fn saved_tenths(before: Usdc, after: Usdc) -> String {
     format!("{}.{}", tenths / 10, tenths % 10)
 }
 
-fn part(sum: Usdc, of: u64) -> Result<Usdc, ModelError> {
+pub(super) fn part(sum: Usdc, of: u64) -> Result<Usdc, ModelError> {
     let each = sum.atomic().checked_div(of).ok_or(ModelError("a session needs at least one stream"))?;
     Usdc::from_atomic(each).ok_or(TOO_LARGE)
 }

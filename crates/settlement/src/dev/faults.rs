@@ -37,6 +37,7 @@ struct Script {
     failing_calls: u32,
     blind_looks: u32,
     delay: Duration,
+    final_block: Option<u64>,
 }
 
 impl Faults {
@@ -70,9 +71,19 @@ impl Faults {
         self.script().delay = delay;
     }
 
+    /// Blocks above this one could still be taken away by a reorganisation.
+    pub fn final_up_to(&self, block: u64) {
+        self.script().final_block = Some(block);
+    }
+
     /// Ends every fault.
     pub fn heal(&self) {
         *self.script() = Script::default();
+    }
+
+    /// The newest block that stays, if that was scripted.
+    pub(super) fn final_block(&self) -> Option<u64> {
+        self.script().final_block
     }
 
     /// How long this call takes.

@@ -1,11 +1,11 @@
-//! One process at a time works on a payment, or on a refund.
+//! One process at a time works on a payment, a refund or a payout.
 
 use std::time::Duration;
 use tokio::time::Instant;
 use tollwire_ledger::{Error, Ledger};
 use tollwire_x402::PaymentId;
 
-/// A payment or a refund that is this process's own, until it says otherwise or falls silent.
+/// A payment, refund or payout that is this process's own, until it says otherwise or falls silent.
 ///
 /// Its end is reckoned on this process's monotonic clock, from before the request was sent, and with a margin: it
 /// stops before the store would let anybody else begin.

@@ -1,4 +1,4 @@
-//! The reconciler: finishes every payment in doubt, and every refund, and has an eye on young deposits.
+//! The reconciler: finishes every payment in doubt, every refund and every payout, and has an eye on young deposits.
 
 use super::inflight::End;
 use super::pace::Pace;
@@ -39,7 +39,7 @@ impl Drop for Reconciler {
 impl Settler {
     /// Walks all payments in doubt once and brings each as far as the chain allows: credited if it landed,
     /// abandoned if it never can, sent again otherwise. Leaves alone those that another process works on and those
-    /// looked at a moment ago. Sees to it that a task works on every pending refund. Answers how many payments' fates
+    /// looked at a moment ago. Sees to it that a task works on every pending refund and payout. Answers how many payments' fates
     /// became known.
     pub async fn reconcile_once(&self) -> Result<usize, SettleError> {
         let shared = &self.shared;
@@ -61,7 +61,7 @@ impl Settler {
         shared.backlog.forget_before(walk);
         let open = u32::try_from(in_doubt.saturating_sub(resolved)).unwrap_or(u32::MAX);
         metrics::gauge!("tollwire_payments_in_doubt").set(open);
-        self.reconcile_refunds().await?;
+        self.reconcile_debts().await?;
         Ok(resolved)
     }
 

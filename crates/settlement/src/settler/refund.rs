@@ -2,46 +2,20 @@
 //!
 //! The ledger takes the units out of the balance before anything is sent (`Refund`), so that nobody can use them any
 //! more; from then on the refund is owed until the chain shows that it arrived. Its transactions are made, remembered
-//! and broadcast like those of payments ([`super::payback`]).
+//! and broadcast like those of payments ([`super::outgoing`]).
 
-use super::{Settler, Shared, unexpected};
+use super::debt::{self, Debt, broken};
+use super::{Settler, unexpected};
 use crate::dues::refundable;
-use crate::{Chain, ChainError, SettleError};
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use crate::{ChainError, SettleError};
 use std::time::Duration;
 use tokio::time::Instant;
 use tollwire_ledger::model::{Refund, RefundFate, RefundId, RefundOrder, Session};
 use tollwire_ledger::{Command, Outcome};
 use tollwire_x402::SessionId;
 
-/// Refunds read from the ledger at once.
-const PAGE: usize = 128;
-
 /// How often an order is reckoned anew when the session changed meanwhile.
 const ORDER_TRIES: u32 = 5;
-
-/// Refunds that a task of this process works on.
-#[derive(Debug, Default)]
-pub(super) struct PayingBack(Mutex<HashSet<RefundId>>);
-
-/// A refund's place in [`PayingBack`]; it leaves when this is dropped.
-pub(super) struct Place {
-    shared: Arc<Shared>,
-    id: RefundId,
-}
-
-impl PayingBack {
-    fn lock(&self) -> MutexGuard<'_, HashSet<RefundId>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.shared.paying_back.lock().remove(&self.id);
-    }
-}
 
 impl Settler {
     /// Refunds what remains of a session, if anything does and the ledger allows it, and puts a task on it. Answers with
@@ -61,18 +35,14 @@ impl Settler {
             let command = Command::Refund { session: session.clone(), refund: Box::new(order) };
             match ledger.apply(command).await? {
                 Outcome::Done(view) => {
-                    let refund = *view.refund.ok_or_else(|| incomplete("Refund"))?;
+                    let refund = debt::refund(view.refund, "Refund")?;
                     let order = &refund.order;
                     tracing::info!(refund = %id, amount = %order.amount(), gas = %order.gas, "refund ordered");
-                    // If it cannot be worked on now, the reconciler does it later.
-                    if let Err(error) = self.shared.start_payback(&id, &refund) {
-                        tracing::debug!(refund = %id, %error, "refund left for later");
-                    }
+                    self.pursue_refund(&id, &refund);
                     return Ok(Some((id, refund)));
                 }
                 Outcome::Replayed(view) => {
-                    let refund = *view.refund.ok_or_else(|| incomplete("Refund"))?;
-                    return Ok(Some((id, refund)));
+                    return Ok(Some((id, debt::refund(view.refund, "Refund")?)));
                 }
                 // It changed since it was read, or its time has not come.
                 Outcome::Conflict => {}
@@ -98,11 +68,7 @@ impl Settler {
 
     /// What would be paid back of a session as it stands.
     async fn order(&self, row: &Session) -> Result<RefundOrder, SettleError> {
-        let contradictory = || {
-            SettleError::Store(tollwire_ledger::Error::Corrupt(
-                "a session's numbers contradict each other".into(),
-            ))
-        };
+        let contradictory = || broken("a session's numbers contradict each other");
         let chain = self
             .chain(row.network)
             .ok_or_else(|| ChainError::CannotPay(format!("no chain is configured for {}", row.network)))?;
@@ -131,71 +97,19 @@ impl Settler {
             if refund.fate != RefundFate::Pending {
                 return Ok(refund);
             }
-            // If it cannot be worked on now, the reconciler does it later.
-            if let Err(error) = self.shared.start_payback(id, &refund) {
-                tracing::debug!(refund = %id, %error, "refund left for later");
-            }
+            self.pursue_refund(id, &refund);
             if tokio::time::timeout_at(deadline, pace.rest()).await.is_err() {
                 return Ok(refund);
             }
         }
     }
 
-    /// Puts a task on every refund that is pending and has none. Answers how many are pending.
-    pub(super) async fn reconcile_refunds(&self) -> Result<usize, SettleError> {
-        let (mut after, mut pending) = (None, 0_usize);
-        loop {
-            let page = self.shared.ledger.refunds_in_doubt(after.as_ref(), PAGE).await?;
-            pending = pending.saturating_add(page.len());
-            for (id, refund) in &page {
-                match self.shared.start_payback(id, refund) {
-                    Err(SettleError::Busy) => break, // Paying callers come first; the next walk goes on.
-                    other => other?,
-                }
-            }
-            match page.last() {
-                Some((last, _)) if page.len() >= PAGE => after = Some(last.clone()),
-                _ => break,
-            }
-        }
-        metrics::gauge!("tollwire_refunds_in_doubt").set(u32::try_from(pending).unwrap_or(u32::MAX));
-        Ok(pending)
-    }
-}
-
-impl Shared {
-    /// Puts a task on a refund, unless it has one or needs none.
-    fn start_payback(self: &Arc<Self>, id: &RefundId, refund: &Refund) -> Result<(), SettleError> {
-        if refund.fate != RefundFate::Pending {
-            return Ok(());
-        }
-        let permit = self.in_flight.permit()?;
+    /// If it cannot be worked on now, the reconciler does it later.
+    fn pursue_refund(&self, id: &RefundId, refund: &Refund) {
+        if refund.fate == RefundFate::Pending
+            && let Err(error) = self.shared.start_outgoing(&Debt::Refund(id.clone()))
         {
-            let mut working = self.paying_back.lock();
-            if working.contains(id) {
-                return Ok(());
-            }
-            if working.len() >= self.config.refunds_parallel.max(1) {
-                return Err(SettleError::Busy);
-            }
-            working.insert(id.clone());
+            tracing::debug!(refund = %id, %error, "refund left for later");
         }
-        let place = Place { shared: self.clone(), id: id.clone() };
-        self.in_flight.spawn(async move {
-            let _permit = permit;
-            place.shared.pay_back(&place.id).await;
-        })
     }
-}
-
-/// Counts how a refund's step came out.
-pub(super) fn count(chain: &dyn Chain, outcome: &'static str) {
-    let claim = chain.info().claim.clone();
-    metrics::counter!("tollwire_refunds_total", "chain" => claim, "outcome" => outcome).increment(1);
-}
-
-/// A store that leaves out the refund it was asked about is not to be trusted further.
-pub(super) fn incomplete(command: &'static str) -> SettleError {
-    let detail = format!("{command} was answered without the refund");
-    SettleError::Store(tollwire_ledger::Error::Corrupt(detail))
 }

@@ -3,6 +3,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
 pub mod plug;
+pub mod sales;
+pub mod synchronous;
 
 use serde_json::Value;
 use std::sync::Arc;
@@ -32,6 +34,13 @@ pub const WAIT: Duration = Duration::from_secs(30);
 /// Wall-clock time that follows tokio's.
 pub struct TokioClock(Instant);
 
+impl TokioClock {
+    /// Begins now.
+    pub fn new() -> Self {
+        Self(Instant::now())
+    }
+}
+
 impl Clock for TokioClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(BEGIN * 1_000).after(self.0.elapsed())
@@ -58,7 +67,7 @@ pub struct Signed {
 
 impl Scene {
     pub fn new() -> Self {
-        let clock: Arc<dyn Clock> = Arc::new(TokioClock(Instant::now()));
+        let clock: Arc<dyn Clock> = Arc::new(TokioClock::new());
         let ledger = Arc::new(MemoryLedger::new(clock.clone()));
         let chain = Arc::new(DevChain::new(clock.clone()));
         Self { clock, ledger, chain }
@@ -176,6 +185,7 @@ impl Signed {
             plain: false,
             top_up: false,
             jkt: None,
+            provider: None,
         }
     }
 

@@ -8,9 +8,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
 use tollwire_ledger::command::Entry;
-use tollwire_ledger::model::{Attempt, Landing, Outgoing, Payment, Refund, RefundId, Session, Stream};
+use tollwire_ledger::model::{
+    Attempt, Landing, Outgoing, Payment, Payout, PayoutId, Provider, ProviderAccount, Refund, RefundId,
+    Session, Stream,
+};
 use tollwire_ledger::spend::{Charge, Spent};
-use tollwire_ledger::{Command, Error, Ledger, Outcome, Timestamp, Watched};
+use tollwire_ledger::{Command, Error, Ledger, Outcome, PayoutCommand, PayoutOutcome, Timestamp, Watched};
 use tollwire_settlement::chain::{BoxFuture, Delivery, Turn};
 use tollwire_settlement::{Chain, ChainError, ChainInfo, Identified, Observation, Refusal};
 use tollwire_x402::v2::PaymentRequirements;
@@ -118,6 +121,42 @@ impl Ledger for PluggedLedger {
     ) -> Answer<'_, Vec<(RefundId, Refund)>> {
         let after = after.cloned();
         Box::pin(self.plug.pass(async move { self.inner.refunds_in_doubt(after.as_ref(), limit).await }))
+    }
+
+    fn pay_out(&self, command: PayoutCommand) -> Answer<'_, PayoutOutcome> {
+        Box::pin(self.plug.pass(async move { self.inner.pay_out(command).await }))
+    }
+
+    fn provider(&self, account: &ProviderAccount) -> Answer<'_, Option<Provider>> {
+        let account = account.clone();
+        Box::pin(self.plug.pass(async move { self.inner.provider(&account).await }))
+    }
+
+    fn providers(
+        &self,
+        after: Option<&ProviderAccount>,
+        limit: usize,
+    ) -> Answer<'_, Vec<(ProviderAccount, Provider)>> {
+        self.inner.providers(after, limit)
+    }
+
+    fn payout(&self, id: &PayoutId) -> Answer<'_, Option<Payout>> {
+        let id = id.clone();
+        Box::pin(self.plug.pass(async move { self.inner.payout(&id).await }))
+    }
+
+    fn payouts_in_doubt(
+        &self,
+        after: Option<&PayoutId>,
+        limit: usize,
+    ) -> Answer<'_, Vec<(PayoutId, Payout)>> {
+        let after = after.cloned();
+        Box::pin(self.plug.pass(async move { self.inner.payouts_in_doubt(after.as_ref(), limit).await }))
+    }
+
+    fn gathered(&self, account: &ProviderAccount, sessions: Vec<SessionId>) -> Answer<'_, Vec<Usdc>> {
+        let account = account.clone();
+        Box::pin(self.plug.pass(async move { self.inner.gathered(&account, sessions).await }))
     }
 
     fn sessions(&self, after: Option<&SessionId>, limit: usize) -> Answer<'_, Vec<(SessionId, Session)>> {
@@ -230,6 +269,10 @@ impl Chain for PluggedChain {
 
     fn observe_outgoing<'a>(&'a self, outgoing: &'a Outgoing) -> BoxFuture<'a, Result<Delivery, ChainError>> {
         Box::pin(self.plug.pass(self.inner.observe_outgoing(outgoing)))
+    }
+
+    fn custody(&self) -> BoxFuture<'_, Result<Usdc, ChainError>> {
+        Box::pin(self.plug.pass(self.inner.custody()))
     }
 
     fn final_block(&self) -> BoxFuture<'_, Result<Option<u64>, ChainError>> {

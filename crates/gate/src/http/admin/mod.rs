@@ -3,6 +3,7 @@
 mod feeds;
 mod health;
 mod ledger;
+mod payouts;
 mod sessions;
 
 use super::answer::{Answer, Problem};
@@ -98,6 +99,8 @@ enum Route {
     Close(SessionId),
     Refund(SessionId),
     Ledger,
+    Balance,
+    Payouts,
 }
 
 impl Route {
@@ -109,6 +112,8 @@ impl Route {
             "/admin/feeds" => Self::Feeds,
             "/admin/sessions" => Self::Sessions,
             "/admin/ledger" => Self::Ledger,
+            "/admin/ledger/balance" => Self::Balance,
+            "/admin/payouts" => Self::Payouts,
             _ => match path.strip_prefix("/admin/")?.split_once('/')? {
                 ("feeds", feed) => Self::Feed(feed.parse().ok()?),
                 ("sessions", rest) => {
@@ -128,8 +133,10 @@ impl Route {
 
     fn methods(&self) -> &'static str {
         match self {
-            Self::Metrics | Self::Healthz | Self::Readyz | Self::Sessions | Self::Ledger => "GET, HEAD",
-            Self::Feeds => "GET, HEAD, POST",
+            Self::Metrics | Self::Healthz | Self::Readyz | Self::Sessions | Self::Ledger | Self::Balance => {
+                "GET, HEAD"
+            }
+            Self::Feeds | Self::Payouts => "GET, HEAD, POST",
             Self::Feed(_) => "GET, HEAD, PATCH, DELETE",
             Self::Revoke(_) | Self::Close(_) | Self::Refund(_) => "POST",
         }
@@ -188,6 +195,12 @@ where
         Route::Close(id) => sessions::close(gate, &id).await,
         Route::Refund(id) => sessions::refund(gate, &id).await,
         Route::Ledger => ledger::report(gate).await,
+        Route::Balance => ledger::balance(gate).await,
+        Route::Payouts => {
+            let post = request.method() == Method::POST;
+            let (parts, _body) = request.into_parts();
+            if post { payouts::run(gate, &parts).await } else { payouts::list(gate).await }
+        }
     }
 }
 

@@ -134,6 +134,7 @@ impl Stage {
             plain: false,
             top_up: false,
             jkt: None,
+            provider: None,
         };
         let landing = Landing { tx: "0x1".into(), block: 1, gas: crate::support::usdc(0) };
         self.done(Command::Record { payment: paid.clone(), intent: Box::new(intent) }).await;

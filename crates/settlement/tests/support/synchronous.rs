@@ -1,0 +1,147 @@
+//! A ledger whose writer is another thread, in virtual time: each of its commands is over before time goes on.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+use std::time::Duration;
+use tollwire_ledger::command::Entry;
+use tollwire_ledger::model::{
+    Payment, Payout, PayoutId, Provider, ProviderAccount, Refund, RefundId, Session, Stream,
+};
+use tollwire_ledger::{
+    BoxFuture, Command, Error, Ledger, Outcome, PayoutCommand, PayoutOutcome, Timestamp, Watched,
+};
+use tollwire_x402::{PaymentId, SessionId, StreamId, Usdc};
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Runs a future on this thread.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+/// Waits for every answer on the spot.
+pub struct Synchronous(pub Arc<dyn Ledger>);
+
+type Answer<'a, T> = BoxFuture<'a, Result<T, Error>>;
+
+fn now<'a, T: Send + 'a>(answer: Answer<'_, T>) -> Answer<'a, T> {
+    Box::pin(std::future::ready(block_on(answer)))
+}
+
+impl Ledger for Synchronous {
+    fn apply(&self, command: Command) -> Answer<'_, Outcome> {
+        now(self.0.apply(command))
+    }
+
+    fn payment(&self, id: &PaymentId) -> Answer<'_, Option<Payment>> {
+        now(self.0.payment(id))
+    }
+
+    fn session(&self, id: &SessionId) -> Answer<'_, Option<Session>> {
+        now(self.0.session(id))
+    }
+
+    fn stream(&self, session: &SessionId, id: &StreamId) -> Answer<'_, Option<Stream>> {
+        now(self.0.stream(session, id))
+    }
+
+    fn journal(&self, session: &SessionId) -> Answer<'_, Vec<Entry>> {
+        now(self.0.journal(session))
+    }
+
+    fn in_doubt(&self, after: Option<&PaymentId>, limit: usize) -> Answer<'_, Vec<(PaymentId, Payment)>> {
+        now(self.0.in_doubt(after, limit))
+    }
+
+    fn refund(&self, id: &RefundId) -> Answer<'_, Option<Refund>> {
+        now(self.0.refund(id))
+    }
+
+    fn refunds_in_doubt(
+        &self,
+        after: Option<&RefundId>,
+        limit: usize,
+    ) -> Answer<'_, Vec<(RefundId, Refund)>> {
+        now(self.0.refunds_in_doubt(after, limit))
+    }
+
+    fn pay_out(&self, command: PayoutCommand) -> Answer<'_, PayoutOutcome> {
+        now(self.0.pay_out(command))
+    }
+
+    fn provider(&self, account: &ProviderAccount) -> Answer<'_, Option<Provider>> {
+        now(self.0.provider(account))
+    }
+
+    fn providers(
+        &self,
+        after: Option<&ProviderAccount>,
+        limit: usize,
+    ) -> Answer<'_, Vec<(ProviderAccount, Provider)>> {
+        now(self.0.providers(after, limit))
+    }
+
+    fn payout(&self, id: &PayoutId) -> Answer<'_, Option<Payout>> {
+        now(self.0.payout(id))
+    }
+
+    fn payouts_in_doubt(
+        &self,
+        after: Option<&PayoutId>,
+        limit: usize,
+    ) -> Answer<'_, Vec<(PayoutId, Payout)>> {
+        now(self.0.payouts_in_doubt(after, limit))
+    }
+
+    fn gathered(&self, account: &ProviderAccount, sessions: Vec<SessionId>) -> Answer<'_, Vec<Usdc>> {
+        now(self.0.gathered(account, sessions))
+    }
+
+    fn sessions(&self, after: Option<&SessionId>, limit: usize) -> Answer<'_, Vec<(SessionId, Session)>> {
+        now(self.0.sessions(after, limit))
+    }
+
+    fn sessions_of(&self, payer: &str, limit: usize) -> Answer<'_, Vec<(SessionId, Session)>> {
+        now(self.0.sessions_of(payer, limit))
+    }
+
+    fn watch(&self, sessions: Vec<SessionId>) -> Answer<'_, Vec<Option<Watched>>> {
+        now(self.0.watch(sessions))
+    }
+
+    fn once(&self, key: &str, ttl: Duration) -> Answer<'_, bool> {
+        now(self.0.once(key, ttl))
+    }
+
+    fn lease(&self, name: &str, holder: &str, ttl: Duration) -> Answer<'_, bool> {
+        now(self.0.lease(name, holder, ttl))
+    }
+
+    fn release(&self, name: &str, holder: &str) -> Answer<'_, ()> {
+        now(self.0.release(name, holder))
+    }
+
+    fn born(&self) -> Answer<'_, Timestamp> {
+        now(self.0.born())
+    }
+
+    fn ready(&self) -> Answer<'_, ()> {
+        now(self.0.ready())
+    }
+}
