@@ -5,7 +5,7 @@ mod feed;
 mod footguns;
 mod limits;
 
-pub(crate) use chain::Chain;
+pub(crate) use chain::{Chain, SolanaChain as Solana};
 pub(crate) use feed::{Count, Exhausted, Feed, UpstreamAuth};
 pub(crate) use footguns::warnings;
 pub(crate) use limits::Limits;

@@ -5,6 +5,7 @@ mod feed_file;
 mod feeds;
 mod keys;
 mod proxy;
+mod solana;
 mod store;
 
 pub(crate) use chains::described;
