@@ -149,8 +149,14 @@ async fn launch(folder: &Path, settings: &Settings, public: u16, admin: u16, log
     command.arg("serve").arg("--config").arg(&config).current_dir(folder);
     command.env("TOLLWIRE_ADMIN_TOKEN", ADMIN_TOKEN).env("RUST_LOG", log).env("NO_COLOR", "1");
     command.envs(settings.env.iter().map(|(name, value)| (name, value)));
-    if let Chain::Evm { settlement_key, .. } = &settings.chain {
-        command.env("TOLLWIRE_EVM_KEY", settlement_key);
+    match &settings.chain {
+        Chain::Dev => {}
+        Chain::Evm { settlement_key, .. } => {
+            command.env("TOLLWIRE_EVM_KEY", settlement_key);
+        }
+        Chain::Solana { settlement_key, deposit_key, .. } => {
+            command.env("TOLLWIRE_SOLANA_KEY", settlement_key).env("TOLLWIRE_DEPOSIT_KEY", deposit_key);
+        }
     }
     let mut process = Process::spawn(command).unwrap();
     process.wait_for_line("Facilitator listening", Duration::from_secs(30)).await.unwrap();

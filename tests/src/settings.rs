@@ -18,6 +18,14 @@ pub enum Chain {
     Dev,
     /// A real EVM node.
     Evm { network: &'static str, rpc_url: String, settlement_key: String },
+    /// A real Solana node of a cluster of its own.
+    Solana {
+        network: &'static str,
+        rpc_url: String,
+        genesis: String,
+        settlement_key: String,
+        deposit_key: String,
+    },
 }
 
 /// One feed.
@@ -55,6 +63,9 @@ pub const ANVIL_ADDRESS: &str = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
 
 /// Anvil's second well-known account; it earns in these tests.
 pub const PROVIDER: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+
+/// It earns on Solana.
+pub const SOLANA_PROVIDER: &str = "J2xccRtuG43drESLYznHhLhQkLTdfepcKYbiQ9BsJVaf";
 
 impl Feed {
     /// A feed at one cent per stream, in deposits of 100, 10 and 1.
@@ -110,12 +121,22 @@ impl Settings {
                 .unwrap();
                 network
             }
+            Chain::Solana { network, rpc_url, genesis, .. } => {
+                write!(
+                    text,
+                    "[[chain]]\nnetwork = \"{network}\"\nrpc_url = \"{rpc_url}\"\ngenesis = \"{genesis}\"\n\
+                     settlement_key = \"env:TOLLWIRE_SOLANA_KEY\"\ndeposit_key = \"env:TOLLWIRE_DEPOSIT_KEY\"\n"
+                )
+                .unwrap();
+                network
+            }
         };
+        let provider = if matches!(self.chain, Chain::Solana { .. }) { SOLANA_PROVIDER } else { PROVIDER };
         for feed in &self.feeds {
             write!(
                 text,
                 "[[feed]]\nid = \"{}\"\nupstream = \"{}\"\nprice = \"{}\"\ndeposit_units = {}\n\
-                 provider_wallet = {{ \"{network}\" = \"{PROVIDER}\" }}\n{}\n",
+                 provider_wallet = {{ \"{network}\" = \"{provider}\" }}\n{}\n",
                 feed.id, feed.upstream, feed.price, feed.deposit_units, feed.more
             )
             .unwrap();

@@ -47,13 +47,18 @@ pub(crate) struct PayArguments {
     /// The highest price per unit that is paid even if it was lower at first, in dollars.
     #[arg(long, value_name = "DOLLARS")]
     pub(crate) price_max: Option<Usdc>,
-    /// A network to pay on, such as base, base-sepolia or eip155:8453; repeatable. Base and Base Sepolia if left out.
+    /// A network to pay on, such as base, solana-devnet or eip155:8453; repeatable. If left out those of the key: Base
+    /// and Base Sepolia, or Solana and its devnet.
     #[arg(long, value_name = "NETWORK", value_parser = Network::from_any_name)]
     pub(crate) network: Vec<Network>,
-    /// The paying wallet's key, 64 hexadecimal digits: env:NAME or file:PATH. `random` is a new wallet that is
-    /// forgotten at the end: for the dev chain, where every wallet has play money.
+    /// The paying wallet's key: env:NAME or file:PATH. 64 hexadecimal digits for EVM; for Solana the 64 bytes that wallets
+    /// export, in base58 or as a JSON array. `random` is a new wallet that is forgotten at the end: for the dev chain,
+    /// where every wallet has play money.
     #[arg(long, value_name = "env:NAME|file:PATH|random", default_value = "env:TOLLWIRE_KEY")]
     pub(crate) key: String,
+    /// JSON-RPC address of a Solana node (or env:NAME), asked for a blockhash where an offer hints at none.
+    #[arg(long, value_name = "URL|env:NAME")]
+    pub(crate) solana_rpc: Option<String>,
     /// Bind sessions to a DPoP key: the one in PATH (PEM), which is made if it is not there; without PATH one that is
     /// forgotten at the end, which does not go with --resume.
     #[arg(long, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = "-")]

@@ -12,7 +12,15 @@ use tollwire_client::{Budget, Config, Payer, Session, Signed, Wallet, session_ur
 use tollwire_ops::secret::SecretRef;
 use tollwire_session::dpop::DpopKey;
 use tollwire_session::{Algorithm, SigningKey};
-use tollwire_x402::Network;
+use tollwire_x402::{Network, SolanaCluster};
+
+/// The networks that are paid on if none are named, as far as the key is theirs.
+const NETWORKS: [Network; 4] = [
+    Network::BASE,
+    Network::BASE_SEPOLIA,
+    Network::Solana(SolanaCluster::Mainnet),
+    Network::Solana(SolanaCluster::Devnet),
+];
 
 /// `--dpop` without a path.
 const NO_FILE: &str = "-";
@@ -38,12 +46,16 @@ pub(crate) async fn wire(
         budget = budget.with_price_max(most);
     }
     let budget = budget.with_spent(kept.spent);
+    let wallet = wallet(&arguments.key)?;
     let networks = match arguments.network {
-        networks if networks.is_empty() => vec![Network::BASE, Network::BASE_SEPOLIA],
+        networks if networks.is_empty() => {
+            NETWORKS.into_iter().filter(|network| wallet.pays_on(*network)).collect()
+        }
         networks => networks,
     };
     let mut config = Config::new(networks);
     config.allow_plain = arguments.allow_plain;
+    config.solana_rpc = arguments.solana_rpc.as_deref().map(address).transpose()?;
     if let Some(path) = &arguments.roots {
         let roots = std::fs::read_to_string(path);
         config.roots_pem =
@@ -58,7 +70,7 @@ pub(crate) async fn wire(
     adjust(&mut config);
     let (journal, account) = (state.clone(), budget.clone());
     config.on_signed = Some(Signed::new(move |payment| journal.signed(payment, &account)));
-    let payer = Payer::new(wallet(&arguments.key)?, budget, config)?;
+    let payer = Payer::new(wallet, budget, config)?;
     let session = match kept.session {
         Some(saved) => Some(payer.restore(saved).await?),
         None => None,
@@ -75,7 +87,13 @@ fn wallet(key: &str) -> Result<Wallet, Failure> {
         return Ok(Wallet::random()?);
     }
     let place: SecretRef = key.parse().map_err(|reason| Failure::Usage(format!("--key: {reason}")))?;
-    Ok(Wallet::evm(place.read(Path::new("."))?.expose())?)
+    Ok(Wallet::of(place.read(Path::new("."))?.expose())?)
+}
+
+/// An address as it is written, or in a variable, as it may hold an access key.
+fn address(text: &str) -> Result<String, Failure> {
+    let Some(name) = text.strip_prefix("env:") else { return Ok(text.to_owned()) };
+    std::env::var(name).map_err(|_| Failure::Usage(format!("--solana-rpc: {name} is not set")))
 }
 
 /// The DPoP key in a file; a new one if there is no file yet, or none is to be.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Redis, an EVM node, the official x402 clients, a clock that can be stepped.
+/// Redis, an EVM node, a Solana node, the official x402 clients, a clock that can be stepped.
 pub(crate) fn for_tests() -> Result<(), String> {
     debian(&[
         ("redis-server", "redis-server"),

@@ -58,6 +58,8 @@ pub struct Config {
     /// The key that sessions are bound to (RFC 9449), where the facilitator binds them: a stolen token then opens
     /// nothing. One key for as long as the sessions live.
     pub dpop: Option<Arc<DpopKey>>,
+    /// JSON-RPC address of a Solana node, asked for a blockhash where an offer hints at none. It may hold an access key.
+    pub solana_rpc: Option<String>,
     /// Told of every payment after it is signed and before it leaves.
     pub on_signed: Option<Signed>,
 }
@@ -105,6 +107,7 @@ impl Config {
             pay_on: PayOn::default(),
             reconnects_max: 0,
             dpop: None,
+            solana_rpc: None,
             on_signed: None,
         }
     }

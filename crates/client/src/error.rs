@@ -12,6 +12,9 @@ pub enum Error {
     /// The wallet's key is not one.
     #[error(transparent)]
     Key(#[from] tollwire_exact::evm::Error),
+    /// The same of a Solana wallet, or an address or a transaction of it.
+    #[error(transparent)]
+    Solana(#[from] tollwire_exact::solana::Error),
     /// The DPoP key cannot make a proof.
     #[error(transparent)]
     Proof(#[from] tollwire_session::dpop::Error),

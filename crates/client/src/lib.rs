@@ -57,6 +57,7 @@ mod receipt;
 mod saved;
 mod session;
 mod sign_in;
+mod solana;
 mod stream;
 mod tls;
 mod wallet;

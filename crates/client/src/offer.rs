@@ -3,7 +3,10 @@
 use crate::saved::SavedTerms;
 use crate::{Budget, Error};
 use std::collections::BTreeSet;
+use std::fmt;
 use tollwire_exact::evm::{Address, Domain};
+use tollwire_exact::solana;
+use tollwire_x402::asset::usdc;
 use tollwire_x402::v2::{PaymentRequired, PaymentRequirements};
 use tollwire_x402::{Network, Usdc};
 
@@ -17,8 +20,48 @@ const TIMEOUT_SECS_MAX: u64 = 3_600;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Terms {
     pub(crate) network: Network,
-    pub(crate) asset: Address,
-    pub(crate) pay_to: Address,
+    pub(crate) asset: Account,
+    pub(crate) pay_to: Account,
+}
+
+/// An address of either kind of chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Account {
+    Evm(Address),
+    Solana(solana::Address),
+}
+
+impl Account {
+    /// Reads an address of a network.
+    pub(crate) fn read(network: Network, text: &str) -> Option<Self> {
+        match network {
+            Network::Eip155(_) => text.parse().ok().map(Self::Evm),
+            Network::Solana(_) => text.parse().ok().map(Self::Solana),
+        }
+    }
+
+    pub(crate) fn evm(self) -> Option<Address> {
+        match self {
+            Self::Evm(address) => Some(address),
+            Self::Solana(_) => None,
+        }
+    }
+
+    pub(crate) fn solana(self) -> Option<solana::Address> {
+        match self {
+            Self::Evm(_) => None,
+            Self::Solana(address) => Some(address),
+        }
+    }
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Evm(address) => address.fmt(f),
+            Self::Solana(address) => address.fmt(f),
+        }
+    }
 }
 
 /// What a seller's first bill said, and later ones are held to.
@@ -58,8 +101,9 @@ impl Pinned {
     /// What was kept.
     pub(crate) fn restore(terms: &[SavedTerms], price: Option<Usdc>) -> Result<Self, Error> {
         let read = |saved: &SavedTerms| {
-            let asset = saved.asset.parse().map_err(|_| Error::Saved("an asset is no address"))?;
-            let pay_to = saved.pay_to.parse().map_err(|_| Error::Saved("a payee is no address"))?;
+            let account = |text: &str| Account::read(saved.network, text);
+            let asset = account(&saved.asset).ok_or(Error::Saved("an asset is no address"))?;
+            let pay_to = account(&saved.pay_to).ok_or(Error::Saved("a payee is no address"))?;
             Ok(Terms { network: saved.network, asset, pay_to })
         };
         Ok(Self { terms: terms.iter().map(read).collect::<Result<_, Error>>()?, price })
@@ -102,16 +146,27 @@ enum Misfit {
 /// The terms of an offer, if it is in USDC as we know it: the amount is only meaningful in a known asset.
 pub(crate) fn read(offer: &PaymentRequirements) -> Option<Terms> {
     let network = offer.known_network()?;
-    let known = Domain::usdc(network)?;
-    let asset: Address = offer.asset.parse().ok()?;
-    let same = asset == known.contract
-        && offer.extra_str("name") == Some(&known.name)
-        && offer.extra_str("version") == Some(&known.version)
-        && matches!(offer.extra_str("assetTransferMethod"), None | Some("eip3009"));
-    if !same {
+    let known = match network {
+        Network::Eip155(_) => is_known_evm(offer, network),
+        Network::Solana(_) => {
+            let fee_payer = offer.extra_str("feePayer").and_then(|text| text.parse::<solana::Address>().ok());
+            usdc(network).is_some_and(|known| known.address == offer.asset) && fee_payer.is_some()
+        }
+    };
+    if !known {
         return None;
     }
-    Some(Terms { network, asset, pay_to: offer.pay_to.parse().ok()? })
+    let account = |text: &str| Account::read(network, text);
+    Some(Terms { network, asset: account(&offer.asset)?, pay_to: account(&offer.pay_to)? })
+}
+
+fn is_known_evm(offer: &PaymentRequirements, network: Network) -> bool {
+    Domain::usdc(network).is_some_and(|known| {
+        offer.asset.parse() == Ok(known.contract)
+            && offer.extra_str("name") == Some(&known.name)
+            && offer.extra_str("version") == Some(&known.version)
+            && matches!(offer.extra_str("assetTransferMethod"), None | Some("eip3009"))
+    })
 }
 
 /// The first offer that fits: sellers put first what they like best, as official clients assume too.
@@ -218,6 +273,28 @@ mod tests {
             offer(&json!({"amount": "1"})),
         ];
         assert_eq!(pick(&offers), Ok(3));
+    }
+
+    #[test]
+    fn on_solana_the_mint_and_the_fee_payer_make_an_offer() {
+        let change = json!({
+            "network": "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1", "asset": "4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU",
+            "payTo": "J2xccRtuG43drESLYznHhLhQkLTdfepcKYbiQ9BsJVaf",
+            "extra": {"feePayer": "2KW2XRd9kwqet15Aha2oK3tYvd3nWbTFH1MBiRAv1BE1"},
+        });
+        let good = offer(&change);
+        let terms = read(&good).unwrap();
+        assert_eq!((terms.asset.to_string(), terms.pay_to.to_string()), (good.asset, good.pay_to));
+        for (name, wrong) in [
+            ("asset", json!("EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v")),
+            ("payTo", json!("0x209693Bc6afc0C5328bA36FaF03C514EF312287C")),
+            ("extra", json!({})),
+            ("extra", json!({"feePayer": "me"})),
+        ] {
+            let mut change = change.clone();
+            change[name] = wrong;
+            assert_eq!(read(&offer(&change)), None, "{name}");
+        }
     }
 
     #[test]

@@ -1,14 +1,16 @@
 //! A signed payment, ready to be sent as often as its answer takes.
 
 use crate::endpoint::Endpoint;
+use crate::offer::{self, Terms};
 use crate::wallet::{Wallet, random};
-use crate::{Error, offer};
+use crate::{Error, solana};
 use http::{HeaderValue, Method};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::fmt;
 use tollwire_exact::evm::{Authorization, Domain};
 use tollwire_x402::v2::{PaymentPayload, PaymentRequired, PaymentRequirements, VERSION};
-use tollwire_x402::{SessionId, Usdc, header};
+use tollwire_x402::{Network, SessionId, Usdc, header};
 
 /// One signed payment, and the secret that proves whose it is. Sent again it is the same payment, not another.
 #[derive(Clone)]
@@ -47,7 +49,8 @@ pub struct SavedPayment {
 }
 
 impl Payment {
-    /// Signs a payment for one offer of a bill. `now` is seconds since the epoch.
+    /// Signs a payment for one offer of a bill. `now` is seconds since the epoch; `blockhash` is what a payment on Solana
+    /// lives by.
     ///
     /// The offer, the resource and the extensions are echoed as they came.
     pub(crate) fn sign(
@@ -56,24 +59,26 @@ impl Payment {
         bill: PaymentRequired,
         accepted: PaymentRequirements,
         now: u64,
+        blockhash: Option<[u8; 32]>,
     ) -> Result<Self, Error> {
         let terms = offer::read(&accepted).ok_or(Error::NoOffer("unknown asset"))?;
         let amount = accepted.amount;
-        let valid_before = now.saturating_add(accepted.max_timeout_seconds);
-        let domain = Domain::usdc(terms.network).ok_or(Error::NoOffer("unknown asset"))?;
-        let authorization = Authorization {
-            from: wallet.account(),
-            to: terms.pay_to,
-            value: amount,
-            valid_after: 0,
-            valid_before,
-            nonce: random()?,
+        let (signed, valid_before) = match terms.network {
+            Network::Eip155(_) => {
+                let valid_before = now.saturating_add(accepted.max_timeout_seconds);
+                (authorization(wallet, &terms, amount, valid_before)?, valid_before)
+            }
+            Network::Solana(_) => {
+                let valid_for = accepted.max_timeout_seconds.max(solana::VALID_SECS);
+                let signed = solana::payload(wallet, &accepted, &terms, blockhash)?;
+                (signed, now.saturating_add(valid_for))
+            }
         };
         let payload = PaymentPayload {
             x402_version: VERSION,
             resource: Some(bill.resource),
             accepted,
-            payload: wallet.sign(authorization, &domain)?.to_json(),
+            payload: signed,
             extensions: bill.extensions,
         };
         let claim = hex::encode(random::<32>()?);
@@ -142,6 +147,18 @@ impl Payment {
     pub(crate) fn message(&self) -> Result<PaymentPayload, Error> {
         Ok(header::decode(header::PAYMENT_SIGNATURE, self.signature.as_bytes())?)
     }
+}
+
+/// An EIP-3009 payload.
+fn authorization(wallet: &Wallet, terms: &Terms, value: Usdc, valid_before: u64) -> Result<Value, Error> {
+    let unknown = || Error::NoOffer("unknown asset");
+    let domain = Domain::usdc(terms.network).ok_or_else(unknown)?;
+    let to = terms.pay_to.evm().ok_or_else(unknown)?;
+    let nonce = random()?;
+    let payload = wallet.authorize(&domain, |from| {
+        Ok(Authorization { from, to, value, valid_after: 0, valid_before, nonce })
+    })?;
+    Ok(payload.to_json())
 }
 
 /// A header value that hyper and `Debug` do not show.

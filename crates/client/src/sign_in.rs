@@ -1,4 +1,5 @@
-//! Sign-in by the wallet: x402's extension `sign-in-with-x`, on EVM the EIP-4361 message under an EIP-191 signature.
+//! Sign-in by the wallet: x402's extension `sign-in-with-x`, on EVM the EIP-4361 message under an EIP-191 signature, on
+//! Solana the like message under the wallet's own.
 //!
 //! A signed message is worth a session, so it is only signed for the very host that is talked to: another host's
 //! challenge, passed on, would be answered for a thief.
@@ -15,9 +16,6 @@ use tollwire_x402::{Network, header};
 
 /// The extension's key.
 const EXTENSION: &str = "sign-in-with-x";
-
-/// How this wallet signs.
-const KIND: &str = "eip191";
 
 /// What is to be signed.
 #[derive(Deserialize)]
@@ -96,27 +94,32 @@ impl Challenge {
             return Err(Error::Protocol("a sign-in challenge with control characters".into()));
         }
         let offered = |network: &Network| {
-            let id = network.to_string();
-            self.supported_chains.iter().any(|chain| chain.kind == KIND && chain.chain_id == id)
+            let (id, kind) = (network.to_string(), kind(*network));
+            self.supported_chains.iter().any(|chain| chain.kind == kind && chain.chain_id == id)
         };
-        let network = networks.iter().find(|network| network.chain_id().is_some() && offered(network));
+        let network = networks.iter().find(|network| wallet.pays_on(**network) && offered(network));
         let network = network.ok_or(Error::Protocol("no sign-in on a network of this payer".into()))?;
-        let chain = network.chain_id().unwrap_or_default();
         let address = wallet.address();
         let signed = Signed {
-            signature: wallet.sign_text(&self.text(&address, chain)?)?,
+            signature: wallet.sign_text(&self.text(&address, *network)?)?,
             address: &address,
             chain_id: &network.to_string(),
-            kind: KIND,
+            kind: kind(*network),
             info,
         };
         payment::secret(&header::encode(&signed)?)
     }
 
-    /// The message of EIP-4361.
-    fn text(&self, address: &str, chain: u64) -> Result<String, Error> {
+    /// The message of CAIP-122, which on EVM is that of EIP-4361.
+    fn text(&self, address: &str, network: Network) -> Result<String, Error> {
         let Info { domain, uri, version, nonce, issued_at, .. } = &self.info;
-        let mut text = format!("{domain} wants you to sign in with your Ethereum account:\n{address}\n\n");
+        let account = match network {
+            Network::Eip155(_) => "Ethereum",
+            Network::Solana(_) => "Solana",
+        };
+        let id = network.to_string();
+        let chain = id.split_once(':').map_or("", |(_, reference)| reference);
+        let mut text = format!("{domain} wants you to sign in with your {account} account:\n{address}\n\n");
         let mut write = || {
             if let Some(statement) = &self.info.statement {
                 writeln!(text, "{statement}")?;
@@ -138,6 +141,14 @@ impl Challenge {
     }
 }
 
+/// How a wallet of a network signs texts.
+fn kind(network: Network) -> &'static str {
+    match network {
+        Network::Eip155(_) => "eip191",
+        Network::Solana(_) => "ed25519",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,7 +165,10 @@ mod tests {
         });
         info.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
         let extensions = json!({EXTENSION: {
-            "info": info, "supportedChains": [{"chainId": "eip155:84532", "type": "eip191"}], "schema": {},
+            "info": info, "schema": {}, "supportedChains": [
+                {"chainId": "eip155:84532", "type": "eip191"},
+                {"chainId": "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1", "type": "ed25519"},
+            ],
         }});
         Challenge::among(Some(&extensions)).unwrap()
     }
@@ -173,9 +187,27 @@ mod tests {
         let signed: Value = header::decode(header::SIGN_IN_WITH_X, value.unwrap().as_bytes()).unwrap();
         assert_eq!(signed["signature"], OFFICIAL);
         assert_eq!(signed["chainId"], "eip155:84532");
-        let text = challenge(&json!({})).text(&wallet.address(), 84532).unwrap();
+        let text = challenge(&json!({})).text(&wallet.address(), Network::BASE_SEPOLIA).unwrap();
         let signature = hex::decode(&signed["signature"].as_str().unwrap()[2..]).unwrap();
-        assert_eq!(recover_message(text.as_bytes(), &signature), Ok(wallet.account()));
+        let found = recover_message(text.as_bytes(), &signature).unwrap();
+        assert_eq!(found.to_string(), wallet.address());
+    }
+
+    /// Likewise with a Solana wallet.
+    const OFFICIAL_SOLANA: &str =
+        "5qJp9tCohxoeJk1Qd15gAMhkLUzXp5qc7F3inXVdJSaekDy46TuE6T6jfRyV4Zde91YnYqisKKUNHj8YNb3c7vKc";
+
+    #[test]
+    fn so_does_one_with_a_solana_wallet() {
+        let key = tollwire_exact::solana::PrivateKey::from_bytes(&[7; 32]);
+        let pair = [[7; 32], *key.address().as_bytes()].concat();
+        let wallet = Wallet::solana(&serde_json::to_string(&pair).unwrap()).unwrap();
+        let asked = Endpoint::http("http://pay.example:4020/feeds/ticks/session", true).unwrap();
+        let networks = [Network::BASE_SEPOLIA, Network::Solana(tollwire_x402::SolanaCluster::Devnet)];
+        let value = challenge(&json!({})).sign(&wallet, &asked, &networks);
+        let signed: Value = header::decode(header::SIGN_IN_WITH_X, value.unwrap().as_bytes()).unwrap();
+        assert_eq!((&signed["signature"], &signed["type"]), (&json!(OFFICIAL_SOLANA), &json!("ed25519")));
+        assert_eq!(signed["address"], wallet.address());
     }
 
     #[test]

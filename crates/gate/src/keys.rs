@@ -5,8 +5,9 @@ use crate::quote::{Quote, QuoteKey, Quoted};
 use crate::siwx::ChallengeKey;
 use std::sync::Arc;
 use tollwire_ledger::Timestamp;
+use tollwire_ledger::model::ProofHash;
 use tollwire_session::{Issuer, KeySet};
-use tollwire_x402::FeedId;
+use tollwire_x402::{FeedId, SessionId};
 
 /// How many retired keys' quotes and challenges are still recognised.
 const RETIRED_MAX: usize = 4;
@@ -53,6 +54,26 @@ impl Keys {
     /// Reads a quote made with the present key or one retired not long ago.
     pub(crate) fn open_quote(&self, quote: &Quote) -> Option<Quoted> {
         self.all().find_map(|secrets| secrets.quote.open(quote))
+    }
+
+    /// The hash of the quote that a memo stands for, if it is one of ours for this purchase.
+    pub(crate) fn open_memo(
+        &self,
+        memo: &str,
+        feed: &FeedId,
+        top_up: Option<&SessionId>,
+    ) -> Option<ProofHash> {
+        self.all().find_map(|secrets| secrets.quote.open_memo(memo, feed, top_up))
+    }
+
+    /// The memos that a payment with this quote may carry.
+    pub(crate) fn memos(
+        &self,
+        quote: &Quote,
+        feed: &FeedId,
+        top_up: Option<&SessionId>,
+    ) -> impl Iterator<Item = String> {
+        self.all().map(move |secrets| secrets.quote.memo(quote, feed, top_up))
     }
 
     /// When a challenge was made, if it is one of ours for this feed and can still be answered.

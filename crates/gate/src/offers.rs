@@ -12,7 +12,7 @@ use crate::siwx;
 use serde_json::{Value, json};
 use tollwire_ledger::model::Session;
 use tollwire_x402::v2::{Extra, ResourceInfo};
-use tollwire_x402::{FeedId, SessionId, Unit, Usdc, v1, v2};
+use tollwire_x402::{FeedId, Network, SessionId, Unit, Usdc, v1, v2};
 
 /// The key of our extension in x402 messages.
 pub const EXTENSION: &str = "tollwire-session";
@@ -43,7 +43,7 @@ pub(crate) enum Sale<'a> {
 
 impl Gate {
     /// The bill for a resource of a feed, with a fresh quote. `why` is for people.
-    pub(crate) fn bill(
+    pub(crate) async fn bill(
         &self,
         entry: &Entry,
         sale: Sale<'_>,
@@ -55,8 +55,40 @@ impl Gate {
             Sale::Session => (None, tariff.offers.iter().collect::<Vec<_>>()),
             Sale::TopUp(jti, session) => (Some(jti), offers_for(tariff, session)?),
         };
-        let quote = self.keys().quote().mint(feed.id(), top_up, tariff.version, self.clock.now(), random()?);
+        let (quote, memo) = {
+            let keys = self.keys();
+            let quote = keys.quote().mint(feed.id(), top_up, tariff.version, self.clock.now(), random()?);
+            let memo = keys.quote().memo(&quote, feed.id(), top_up);
+            (quote, memo)
+        };
+        let offers = self.up_to_date(&offers, &memo).await;
         Ok(Bill::new(self.config(), feed, &offers, path, &quote, why))
+    }
+
+    /// The offers with what is only true now: the chain's hints, and on chains that carry one the quote's memo.
+    async fn up_to_date(&self, offers: &[&Offer], memo: &str) -> Vec<Offer> {
+        let mut hints: Vec<(Network, Extra)> = Vec::new();
+        let mut dated = Vec::with_capacity(offers.len());
+        for offer in offers {
+            let mut offer = Offer::clone(offer);
+            let Some(chain) = self.settler.chain(offer.network) else { continue };
+            let known = hints.iter().find(|(network, _)| *network == offer.network);
+            let now = if let Some((_, now)) = known {
+                now.clone()
+            } else {
+                let mut now = chain.offer_hints().await;
+                if chain.takes_memo() {
+                    now.insert("memo".to_owned(), memo.into());
+                }
+                hints.push((offer.network, now.clone()));
+                now
+            };
+            if !now.is_empty() {
+                offer.requirements.extra.get_or_insert_default().extend(now);
+            }
+            dated.push(offer);
+        }
+        dated
     }
 
     /// The extension by which a wallet signs in to a feed, with a fresh challenge.
@@ -84,7 +116,7 @@ impl Bill {
     fn new(
         config: &GateConfig,
         feed: &Feed,
-        offers: &[&Offer],
+        offers: &[Offer],
         path: &str,
         quote: &Quote,
         why: Option<&str>,

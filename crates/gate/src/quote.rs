@@ -24,6 +24,9 @@ const JTI: usize = 36;
 const HEAD: usize = 1 + 8 + 8 + 16;
 const MAC: usize = 16;
 
+/// How our memos begin. No quote's bytes begin like the text that a memo's mark is made over.
+pub const MEMO_PREFIX: &str = "tollwire:";
+
 /// A quote's text. Secret: proves possession of the payment made with it.
 #[derive(Clone)]
 pub struct Quote(String);
@@ -97,9 +100,32 @@ impl QuoteKey {
         })
     }
 
+    /// What a payment with this quote carries where the chain has a memo: public, so not the quote but its hash, and a
+    /// mark of ours that binds both to what is bought. The payment then buys nothing else, in whatever dialect it comes,
+    /// and whoever has the quote can show that the payment is his.
+    pub fn memo(&self, quote: &Quote, feed: &FeedId, top_up: Option<&SessionId>) -> String {
+        let hash = quote.hash();
+        let mut bytes = hash.to_vec();
+        bytes.extend(self.mac(&memo_text(&hash, feed, top_up)));
+        format!("{MEMO_PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    /// The hash of the quote that a memo of ours stands for, if it was made for this purchase.
+    pub fn open_memo(&self, memo: &str, feed: &FeedId, top_up: Option<&SessionId>) -> Option<ProofHash> {
+        let bytes = URL_SAFE_NO_PAD.decode(memo.strip_prefix(MEMO_PREFIX)?).ok()?;
+        let (hash, mac) = bytes.split_first_chunk::<32>()?;
+        let made = self.mac(&memo_text(hash, feed, top_up));
+        bool::from(subtle::ConstantTimeEq::ct_eq(made.as_slice(), mac)).then_some(*hash)
+    }
+
     fn mac(&self, said: &[u8]) -> [u8; MAC] {
         keyed_hash(&self.0, said)
     }
+}
+
+fn memo_text(hash: &ProofHash, feed: &FeedId, top_up: Option<&SessionId>) -> Vec<u8> {
+    let target = top_up.map_or("", SessionId::as_str);
+    [MEMO_PREFIX.as_bytes(), hash, feed.as_str().as_bytes(), b"\n", target.as_bytes()].concat()
 }
 
 /// The first 128 bits of HMAC-SHA256.
@@ -192,6 +218,29 @@ mod tests {
             for cut in 0..bytes.len() {
                 assert_eq!(key.open(&Quote(URL_SAFE_NO_PAD.encode(&bytes[..cut]))), None);
             }
+        }
+    }
+
+    #[test]
+    fn a_memo_stands_for_a_quote_and_a_purchase() {
+        let key = QuoteKey::new([7; 32]);
+        let (feed, other): (FeedId, FeedId) = ("ticks".parse().unwrap(), "news".parse().unwrap());
+        for (top_up, quote) in quotes(&key) {
+            let memo = key.memo(&quote, &feed, top_up.as_ref());
+            assert!(memo.len() <= 256 && memo.starts_with(MEMO_PREFIX) && !memo.contains(quote.expose()));
+            assert_eq!(key.open_memo(&memo, &feed, top_up.as_ref()), Some(quote.hash()));
+            let another = if top_up.is_none() { Some(JTI_TEXT.parse().unwrap()) } else { None };
+            for (memo, feed, top_up) in [
+                (memo.as_str(), &other, top_up.as_ref()),
+                (memo.as_str(), &feed, another.as_ref()),
+                (&memo[1..], &feed, top_up.as_ref()),
+                (&memo[..memo.len() - 1], &feed, top_up.as_ref()),
+                (&memo.replace("tollwire:", "tollwire:A"), &feed, top_up.as_ref()),
+                ("tollwire:", &feed, top_up.as_ref()),
+            ] {
+                assert_eq!(key.open_memo(memo, feed, top_up), None, "{memo}");
+            }
+            assert_eq!(QuoteKey::new([8; 32]).open_memo(&memo, &feed, top_up.as_ref()), None);
         }
     }
 

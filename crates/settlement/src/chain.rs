@@ -44,6 +44,17 @@ pub struct Identified {
     pub signature_checked: bool,
 }
 
+/// What a payload says of itself, before anything of it is checked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SaidTerms {
+    /// The amount it moves.
+    pub amount: Option<Usdc>,
+    /// Whom it pays, as the chain writes wallets.
+    pub pay_to: Option<String>,
+    /// The memos that go with it.
+    pub memos: Vec<String>,
+}
+
 /// A payment that will not be taken, and why. A business answer, not a failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -132,6 +143,27 @@ pub trait Chain: Send + Sync {
 
     /// The addresses that sign settlement transactions.
     fn signers(&self) -> Vec<String>;
+
+    /// What a payload says, right or wrong. By default an EIP-3009 authorization's words.
+    fn said(&self, payload: &Value) -> SaidTerms {
+        let text = |pointer| payload.pointer(pointer).and_then(Value::as_str);
+        SaidTerms {
+            amount: text("/authorization/value").and_then(|value| Usdc::parse_atomic(value).ok()),
+            pay_to: text("/authorization/to").map(str::to_owned),
+            memos: Vec::new(),
+        }
+    }
+
+    /// Whether offers on this chain can carry a memo (`extra.memo`) that their payments repeat. By default not.
+    fn takes_memo(&self) -> bool {
+        false
+    }
+
+    /// What offers made now say in `extra` beside [`ChainInfo::offer_extra`]: things that go out of date, and that no
+    /// payment is held to. Answered at once or not at all, as anybody can ask for an offer. By default nothing.
+    fn offer_hints(&self) -> BoxFuture<'_, Extra> {
+        Box::pin(std::future::ready(Extra::new()))
+    }
 
     /// Reads a payload: form, identity, and every check that needs neither I/O nor the time (scheme, network,
     /// EIP-712 domain, recipient, exact amount, and the signature where no contract is involved).
@@ -254,6 +286,13 @@ impl Refusal {
     pub fn by(mut self, payer: impl Into<String>) -> Self {
         self.payer = Some(payer.into());
         self
+    }
+}
+
+impl From<tollwire_exact::solana::Refusal> for Refusal {
+    fn from(refusal: tollwire_exact::solana::Refusal) -> Self {
+        let payer = refusal.payer.map(|payer| payer.to_string());
+        Self { reason: refusal.reason, message: refusal.message, payer }
     }
 }
 

@@ -222,14 +222,25 @@ fn same_offer(request: &Request) -> Result<(), Refusal> {
     if scheme != offered_scheme {
         let message = format!("the payload is for scheme {scheme}, the requirements for {offered_scheme}");
         let unserved = scheme != SCHEME && offered_scheme != SCHEME;
-        let reason = if unserved { reason::UNSUPPORTED_SCHEME } else { reason::EVM_SCHEME };
+        let reason = match (unserved, is_solana(offered_network)) {
+            (true, _) => reason::UNSUPPORTED_SCHEME,
+            (false, true) => reason::SVM_UNSUPPORTED_SCHEME,
+            (false, false) => reason::EVM_SCHEME,
+        };
         return Err(Refusal::new(reason, message));
     }
     if network != offered_network {
         let message = format!("the payload is for network {network}, the requirements for {offered_network}");
-        return Err(Refusal::new(reason::EVM_NETWORK_MISMATCH, message));
+        let solana = is_solana(offered_network);
+        let reason = if solana { reason::SVM_NETWORK_MISMATCH } else { reason::EVM_NETWORK_MISMATCH };
+        return Err(Refusal::new(reason, message));
     }
     Ok(())
+}
+
+/// Whether a network's name, of either dialect, is that of a Solana cluster.
+fn is_solana(network: &str) -> bool {
+    network.starts_with("solana")
 }
 
 /// The record of a payment that opens no session. The same payment always gives the same record.

@@ -47,7 +47,7 @@ impl Settled {
 
 /// The reason a ledger remembers as text, as the constant it was.
 fn known_reason(text: &str) -> &'static str {
-    const LETHAL: [&str; 8] = [
+    const LETHAL: [&str; 10] = [
         reason::EVM_VALID_BEFORE,
         reason::EVM_NONCE_ALREADY_USED,
         reason::EVM_TRANSACTION_FAILED,
@@ -56,6 +56,8 @@ fn known_reason(text: &str) -> &'static str {
         reason::EVM_SIGNATURE,
         reason::ASSET_NOT_DEPLOYED,
         reason::INVALID_PAYLOAD,
+        reason::SVM_TRANSACTION_FAILED,
+        reason::SVM_TRANSFER_NOT_CONFIRMED,
     ];
     LETHAL.into_iter().find(|reason| *reason == text).unwrap_or(reason::UNEXPECTED_SETTLE_ERROR)
 }

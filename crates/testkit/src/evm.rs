@@ -12,12 +12,11 @@
 mod abi;
 mod multicall;
 pub mod proxy;
-mod rpc;
 mod usdc;
 mod wallet;
 
 use crate::process::Process;
-use crate::{Error, tools};
+use crate::{Error, rpc, tools};
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;

@@ -30,6 +30,12 @@ pub fn anvil() -> Result<PathBuf, Error> {
     existing("anvil", node_modules()?.join(binary))
 }
 
+/// The folder of npm packages, once the Solana node is among them; it exists for Linux on x86-64.
+pub fn surfpool() -> Result<PathBuf, Error> {
+    let modules = node_modules()?;
+    existing("the Solana node", modules.join("@solana/surfpool-linux-x64-gnu")).map(|_| modules)
+}
+
 /// The Python interpreter that has the official x402 client and `websockets`.
 pub fn python() -> Result<PathBuf, Error> {
     existing("the Python environment of the tests", home().join("venv/bin/python"))

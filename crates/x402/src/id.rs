@@ -1,6 +1,6 @@
 //! Identifiers, each its own type, each checked once where it enters.
 
-use crate::Error;
+use crate::{Error, Network};
 use std::fmt;
 use std::str::FromStr;
 
@@ -76,8 +76,8 @@ id!(
 id!(
     /// A payment's identity: canonical, so that re-encoding the same payment cannot make another.
     ///
-    /// On EVM `eip155:<chain>/<asset>/<payer>/<nonce>` in lower case; made by `tollwire-exact`, never from raw
-    /// JSON.
+    /// On EVM `eip155:<chain>/<asset>/<payer>/<nonce>`, on Solana `solana:<cluster>/<SHA-256 of the message>`, in lower
+    /// case; made by `tollwire-exact`, never from raw JSON.
     PaymentId,
     "payment id",
     "16 to 256 printable ASCII characters without space or '{}'",
@@ -93,12 +93,25 @@ impl PaymentId {
         let mut text = format!("eip155:{chain_id}");
         for part in [&asset[..], payer, nonce] {
             text.push_str("/0x");
-            text.extend(part.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|nibble| {
-                char::from_digit(u32::from(nibble), 16).unwrap_or('0') // a nibble is always a digit
-            }));
+            push_hex(&mut text, part);
         }
         Self(text.into())
     }
+
+    /// The identity of a payment on Solana: what its payer signed, whatever signatures are under it so far.
+    ///
+    /// At most 112 characters.
+    pub fn solana(network: Network, message_sha256: &[u8; 32]) -> Self {
+        let mut text = format!("{network}/");
+        push_hex(&mut text, message_sha256);
+        Self(text.into())
+    }
+}
+
+fn push_hex(text: &mut String, bytes: &[u8]) {
+    text.extend(bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|nibble| {
+        char::from_digit(u32::from(nibble), 16).unwrap_or('0') // a nibble is always a digit
+    }));
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Refusal reasons: the strings that the official SDKs emit and their users match on.
 
+use crate::Network;
+
 /// The x402 version is neither 1 nor 2.
 pub const INVALID_X402_VERSION: &str = "invalid_x402_version";
 /// The scheme is not served here.
@@ -56,12 +58,89 @@ pub const EVM_SIMULATION_FAILED: &str = "invalid_exact_evm_transaction_simulatio
 pub const EVM_TRANSACTION_FAILED: &str = "invalid_exact_evm_transaction_failed";
 /// The receipt lacks the expected `Transfer` log.
 pub const EVM_TRANSFER_EVENT_MISMATCH: &str = "invalid_exact_evm_transfer_event_mismatch";
+/// Solana: the scheme is not `exact`.
+pub const SVM_UNSUPPORTED_SCHEME: &str = "invalid_exact_svm_unsupported_scheme";
+/// Solana: payload and requirements name different networks.
+pub const SVM_NETWORK_MISMATCH: &str = "invalid_exact_svm_network_mismatch";
+/// `extra.feePayer` is missing.
+pub const SVM_MISSING_FEE_PAYER: &str = "invalid_exact_svm_payload_missing_fee_payer";
+/// `extra.feePayer` is not one of our keys.
+pub const SVM_FEE_PAYER_NOT_MANAGED: &str = "invalid_exact_svm_fee_payer_not_managed_by_facilitator";
+/// The payload is no transaction.
+pub const SVM_TRANSACTION_UNDECODABLE: &str = "invalid_exact_svm_payload_transaction_could_not_be_decoded";
+/// A required signature is missing or wrong.
+pub const SVM_SIGNATURE_INVALID: &str = "invalid_exact_svm_payload_signature_invalid";
+/// More signatures than are paid for.
+pub const SVM_EXCESSIVE_SIGNERS: &str = "invalid_exact_svm_payload_excessive_signers";
+/// The first account is not the offer's fee payer.
+pub const SVM_FEE_PAYER_MISMATCH: &str = "invalid_exact_svm_fee_payer_mismatch";
+/// Accounts are hidden in lookup tables.
+pub const SVM_LOOKUP_TABLES: &str = "invalid_exact_svm_smart_wallet_alt_resolution_not_available";
+/// Too few or too many instructions.
+pub const SVM_INSTRUCTIONS_LENGTH: &str = "invalid_exact_svm_payload_transaction_instructions_length";
+/// The first instruction does not limit the compute units.
+pub const SVM_COMPUTE_LIMIT: &str =
+    "invalid_exact_svm_payload_transaction_instructions_compute_limit_instruction";
+/// The limit is more than is paid for.
+pub const SVM_COMPUTE_LIMIT_TOO_HIGH: &str =
+    "invalid_exact_svm_payload_transaction_instructions_compute_limit_instruction_too_high";
+/// The second instruction does not set the price of compute units.
+pub const SVM_COMPUTE_PRICE: &str =
+    "invalid_exact_svm_payload_transaction_instructions_compute_price_instruction";
+/// The price is more than is paid.
+pub const SVM_COMPUTE_PRICE_TOO_HIGH: &str =
+    "invalid_exact_svm_payload_transaction_instructions_compute_price_instruction_too_high";
+/// The third instruction is not `TransferChecked`.
+pub const SVM_NO_TRANSFER: &str = "invalid_exact_svm_payload_no_transfer_instruction";
+/// A key of ours is among an instruction's accounts.
+pub const SVM_FEE_PAYER_TRANSFERRING_FUNDS: &str =
+    "invalid_exact_svm_payload_transaction_fee_payer_transferring_funds";
+/// The transfer is of another token.
+pub const SVM_MINT_MISMATCH: &str = "invalid_exact_svm_payload_mint_mismatch";
+/// The transfer goes elsewhere.
+pub const SVM_RECIPIENT_MISMATCH: &str = "invalid_exact_svm_payload_recipient_mismatch";
+/// The amount is not exactly the price.
+pub const SVM_AMOUNT_MISMATCH: &str = "invalid_exact_svm_payload_amount_mismatch";
+/// The fourth instruction calls another program than Memo or Lighthouse.
+pub const SVM_UNKNOWN_FOURTH: &str = "invalid_exact_svm_payload_unknown_fourth_instruction";
+/// The fifth does.
+pub const SVM_UNKNOWN_FIFTH: &str = "invalid_exact_svm_payload_unknown_fifth_instruction";
+/// The sixth does.
+pub const SVM_UNKNOWN_SIXTH: &str = "invalid_exact_svm_payload_unknown_sixth_instruction";
+/// The seventh does.
+pub const SVM_UNKNOWN_SEVENTH: &str = "invalid_exact_svm_payload_unknown_seventh_instruction";
+/// The memo is not the offer's.
+pub const SVM_MEMO_MISMATCH: &str = "invalid_exact_svm_payload_memo_mismatch";
+/// The offer has a memo, and the transaction not exactly one.
+pub const SVM_MEMO_COUNT: &str = "invalid_exact_svm_payload_memo_count";
+/// The simulated transaction failed.
+pub const SVM_SIMULATION_FAILED: &str = "invalid_exact_svm_transaction_simulation_failed";
+/// The transaction landed and failed, or can no longer land.
+pub const SVM_TRANSACTION_FAILED: &str = "invalid_exact_svm_transaction_failed";
+/// The transaction landed, but the transfer is not to be found in it.
+pub const SVM_TRANSFER_NOT_CONFIRMED: &str = "post_settlement_transfer_not_confirmed";
 /// Broadcast, outcome unknown: ask again with the same payment.
 pub const SETTLEMENT_PENDING: &str = "settlement_pending";
 /// Verification failed for a reason of our own.
 pub const UNEXPECTED_VERIFY_ERROR: &str = "unexpected_verify_error";
 /// Settlement failed for a reason of our own.
 pub const UNEXPECTED_SETTLE_ERROR: &str = "unexpected_settle_error";
+
+/// How a payment to somebody else is refused on this network.
+pub const fn recipient_mismatch(network: Network) -> &'static str {
+    match network {
+        Network::Eip155(_) => EVM_RECIPIENT_MISMATCH,
+        Network::Solana(_) => SVM_RECIPIENT_MISMATCH,
+    }
+}
+
+/// How a payment of another amount is refused on this network, in v2.
+pub const fn amount_mismatch(network: Network) -> &'static str {
+    match network {
+        Network::Eip155(_) => EVM_VALUE_MISMATCH,
+        Network::Solana(_) => SVM_AMOUNT_MISMATCH,
+    }
+}
 
 // Ours alone: what a facilitator with customers has to say and the SDKs have no word for.
 
@@ -136,5 +215,72 @@ mod tests {
             UNSUPPORTED_PAYLOAD_TYPE,
         ];
         assert_eq!(ours, OFFICIAL);
+    }
+
+    /// The strings of `@x402/svm` 2.27.0 (`exact/facilitator/errors.ts`) that we have a use for, as published.
+    const OFFICIAL_SVM: [&str; 27] = [
+        "invalid_exact_svm_unsupported_scheme",
+        "invalid_exact_svm_network_mismatch",
+        "invalid_exact_svm_payload_missing_fee_payer",
+        "invalid_exact_svm_fee_payer_not_managed_by_facilitator",
+        "invalid_exact_svm_payload_transaction_could_not_be_decoded",
+        "invalid_exact_svm_payload_signature_invalid",
+        "invalid_exact_svm_payload_excessive_signers",
+        "invalid_exact_svm_fee_payer_mismatch",
+        "invalid_exact_svm_smart_wallet_alt_resolution_not_available",
+        "invalid_exact_svm_payload_transaction_instructions_length",
+        "invalid_exact_svm_payload_transaction_instructions_compute_limit_instruction",
+        "invalid_exact_svm_payload_transaction_instructions_compute_limit_instruction_too_high",
+        "invalid_exact_svm_payload_transaction_instructions_compute_price_instruction",
+        "invalid_exact_svm_payload_transaction_instructions_compute_price_instruction_too_high",
+        "invalid_exact_svm_payload_no_transfer_instruction",
+        "invalid_exact_svm_payload_transaction_fee_payer_transferring_funds",
+        "invalid_exact_svm_payload_mint_mismatch",
+        "invalid_exact_svm_payload_recipient_mismatch",
+        "invalid_exact_svm_payload_amount_mismatch",
+        "invalid_exact_svm_payload_unknown_fourth_instruction",
+        "invalid_exact_svm_payload_unknown_fifth_instruction",
+        "invalid_exact_svm_payload_unknown_sixth_instruction",
+        "invalid_exact_svm_payload_unknown_seventh_instruction",
+        "invalid_exact_svm_payload_memo_mismatch",
+        "invalid_exact_svm_payload_memo_count",
+        "invalid_exact_svm_transaction_simulation_failed",
+        "invalid_exact_svm_transaction_failed",
+    ];
+
+    #[test]
+    fn ours_for_solana_are_the_official_strings() {
+        use super::*;
+        let ours = [
+            SVM_UNSUPPORTED_SCHEME,
+            SVM_NETWORK_MISMATCH,
+            SVM_MISSING_FEE_PAYER,
+            SVM_FEE_PAYER_NOT_MANAGED,
+            SVM_TRANSACTION_UNDECODABLE,
+            SVM_SIGNATURE_INVALID,
+            SVM_EXCESSIVE_SIGNERS,
+            SVM_FEE_PAYER_MISMATCH,
+            SVM_LOOKUP_TABLES,
+            SVM_INSTRUCTIONS_LENGTH,
+            SVM_COMPUTE_LIMIT,
+            SVM_COMPUTE_LIMIT_TOO_HIGH,
+            SVM_COMPUTE_PRICE,
+            SVM_COMPUTE_PRICE_TOO_HIGH,
+            SVM_NO_TRANSFER,
+            SVM_FEE_PAYER_TRANSFERRING_FUNDS,
+            SVM_MINT_MISMATCH,
+            SVM_RECIPIENT_MISMATCH,
+            SVM_AMOUNT_MISMATCH,
+            SVM_UNKNOWN_FOURTH,
+            SVM_UNKNOWN_FIFTH,
+            SVM_UNKNOWN_SIXTH,
+            SVM_UNKNOWN_SEVENTH,
+            SVM_MEMO_MISMATCH,
+            SVM_MEMO_COUNT,
+            SVM_SIMULATION_FAILED,
+            SVM_TRANSACTION_FAILED,
+        ];
+        assert_eq!(ours, OFFICIAL_SVM);
+        assert_eq!(SVM_TRANSFER_NOT_CONFIRMED, "post_settlement_transfer_not_confirmed");
     }
 }

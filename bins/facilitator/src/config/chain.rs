@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer};
 use tollwire_ops::config::MaybeEnv;
 use tollwire_ops::secret::SecretRef;
-use tollwire_x402::{Network, Usdc};
+use tollwire_x402::{Network, SolanaCluster, Usdc};
 
 /// One chain.
 #[derive(Debug, Clone)]
@@ -12,6 +12,8 @@ pub(crate) enum Chain {
     Dev,
     /// A real EVM chain.
     Evm(Box<EvmChain>),
+    /// A Solana cluster.
+    Solana(Box<SolanaChain>),
 }
 
 /// An EVM chain.
@@ -38,12 +40,45 @@ pub(crate) struct EvmChain {
     pub(crate) usdc_per_coin: Usdc,
 }
 
+/// A Solana cluster.
+#[derive(Debug, Clone)]
+pub(crate) struct SolanaChain {
+    pub(crate) cluster: SolanaCluster,
+    /// JSON-RPC endpoint; `env:NAME` where it holds an access key.
+    pub(crate) rpc_url: MaybeEnv,
+    /// The fee payer's key; unless `deposit_key` or `pay_to` say otherwise, its wallet receives deposits.
+    pub(crate) settlement_key: SecretRef,
+    /// The deposit wallet's key, for refunds.
+    pub(crate) deposit_key: Option<SecretRef>,
+    /// Deposit wallet.
+    pub(crate) pay_to: Option<String>,
+    /// When a deposit counts.
+    pub(crate) finalized: bool,
+    /// What one SOL costs, to book fees in USDC.
+    pub(crate) usdc_per_coin: Usdc,
+    /// Lamports that one payment may cost us.
+    pub(crate) fee_max: u64,
+    /// Lamports per hour that failed payments may cost us.
+    pub(crate) failed_fees_max: u64,
+    /// Whether a refund may create the payer's token account.
+    pub(crate) refund_creates_account: bool,
+    /// The genesis hash of a cluster that is none of the public ones.
+    pub(crate) genesis: Option<String>,
+}
+
 impl Chain {
     pub(crate) fn network(&self) -> Network {
         match self {
             Self::Dev => Network::BASE_SEPOLIA,
             Self::Evm(evm) => evm.network,
+            Self::Solana(solana) => solana.network(),
         }
+    }
+}
+
+impl SolanaChain {
+    pub(crate) fn network(&self) -> Network {
+        Network::Solana(self.cluster)
     }
 }
 
@@ -57,12 +92,40 @@ struct Keys {
     #[serde(rename = "settlement_keys")]
     pool: Option<Vec<SecretRef>>,
     pay_to: Option<String>,
+    usdc_per_coin: Option<String>,
+    // EVM alone, and `pool`.
     confirmations: Option<u64>,
     finality: Option<String>,
     final_depth: Option<u64>,
     batch_max: Option<usize>,
     factories: Option<Vec<String>>,
-    usdc_per_coin: Option<String>,
+    // Solana alone.
+    deposit_key: Option<SecretRef>,
+    commitment: Option<String>,
+    fee_max: Option<u64>,
+    failed_fees_max: Option<u64>,
+    refund_creates_account: Option<bool>,
+    genesis: Option<String>,
+}
+
+impl Keys {
+    fn has_evms(&self) -> bool {
+        self.pool.is_some()
+            || self.confirmations.is_some()
+            || self.finality.is_some()
+            || self.final_depth.is_some()
+            || self.batch_max.is_some()
+            || self.factories.is_some()
+    }
+
+    fn has_solanas(&self) -> bool {
+        self.deposit_key.is_some()
+            || self.commitment.is_some()
+            || self.fee_max.is_some()
+            || self.failed_fees_max.is_some()
+            || self.refund_creates_account.is_some()
+            || self.genesis.is_some()
+    }
 }
 
 impl<'de> Deserialize<'de> for Chain {
@@ -87,11 +150,47 @@ impl Chain {
         }
         let network =
             keys.network.ok_or("network is missing; write a CAIP-2 identifier such as eip155:8453")?;
-        if network.chain_id().is_none() {
-            return Err(format!(
-                "{network} is not an EVM chain; this build settles on EVM chains and the dev chain"
-            ));
+        match network {
+            Network::Eip155(_) if keys.has_solanas() => Err(
+                "deposit_key, commitment, fee_max, failed_fees_max, refund_creates_account and genesis are for Solana"
+                    .into(),
+            ),
+            Network::Solana(_) if keys.has_evms() => Err(
+                "settlement_keys, confirmations, finality, final_depth, batch_max and factories are for EVM chains"
+                    .into(),
+            ),
+            Network::Eip155(_) => Self::evm(keys, network),
+            Network::Solana(cluster) => Self::solana(keys, cluster),
         }
+    }
+
+    fn solana(keys: Keys, cluster: SolanaCluster) -> Result<Self, String> {
+        if !cfg!(feature = "solana") {
+            return Err("this build does not settle on Solana; build it with the feature solana".into());
+        }
+        let rate = keys.usdc_per_coin.as_deref().unwrap_or("200");
+        Ok(Self::Solana(Box::new(SolanaChain {
+            cluster,
+            rpc_url: keys.rpc_url.ok_or("rpc_url is missing")?,
+            settlement_key: keys
+                .settlement_key
+                .ok_or("settlement_key is missing; write env:NAME or file:PATH")?,
+            deposit_key: keys.deposit_key,
+            pay_to: keys.pay_to,
+            finalized: match keys.commitment.as_deref() {
+                None | Some("confirmed") => false,
+                Some("finalized") => true,
+                Some(_) => return Err("commitment is \"confirmed\" or \"finalized\"".into()),
+            },
+            usdc_per_coin: rate.parse().map_err(|error| format!("usdc_per_coin: {error}"))?,
+            fee_max: keys.fee_max.unwrap_or(50_000),
+            failed_fees_max: keys.failed_fees_max.unwrap_or(20_000_000),
+            refund_creates_account: keys.refund_creates_account.unwrap_or(true),
+            genesis: keys.genesis,
+        })))
+    }
+
+    fn evm(keys: Keys, network: Network) -> Result<Self, String> {
         if tollwire_x402::asset::usdc(network).is_none() {
             return Err(format!(
                 "no USDC contract is known on {network}; eip155:8453 and eip155:84532 have one"

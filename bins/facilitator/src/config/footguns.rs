@@ -1,10 +1,11 @@
 //! What is allowed but probably not meant.
 
+use super::chain::SolanaChain;
 use super::feed::UpstreamAuth;
 use super::{Chain, CustomerLimits, File, Unspent};
 use tollwire_ops::config::Loaded;
 use tollwire_settlement::Minimum;
-use tollwire_x402::Usdc;
+use tollwire_x402::{SolanaCluster, Usdc};
 use url::{Host, Url};
 
 /// One sentence per likely mistake, each naming the key and what will happen.
@@ -56,11 +57,17 @@ pub(crate) fn warnings(file: &Loaded<File>) -> Vec<String> {
             ));
         }
     }
+    for chain in &file.value.chain {
+        if let Chain::Solana(solana) = chain {
+            of_solana(solana, file.value.unspent, &mut found);
+        }
+    }
     found.extend(unbounded(file));
     let keys = std::iter::once(&file.value.token.signing_key).chain(&file.value.token.previous_keys);
     let chains = file.value.chain.iter().flat_map(|chain| match chain {
-        Chain::Dev => &[],
-        Chain::Evm(evm) => evm.settlement_keys.as_slice(),
+        Chain::Dev => Vec::new(),
+        Chain::Evm(evm) => evm.settlement_keys.iter().collect(),
+        Chain::Solana(solana) => solana.deposit_key.iter().chain([&solana.settlement_key]).collect(),
     });
     for key in keys.chain(chains) {
         if key.readable_by_others(&file.base) == Some(true) {
@@ -85,6 +92,25 @@ fn unbounded(file: &Loaded<File>) -> Vec<String> {
         format!("{name}: nothing bounds what settling costs in gas; set minimum = \"auto\" or gas_per_day")
     })
     .collect()
+}
+
+fn of_solana(solana: &SolanaChain, unspent: Unspent, found: &mut Vec<String>) {
+    let network = solana.network();
+    if solana.pay_to.is_some() && solana.deposit_key.is_none() && unspent == Unspent::Refund {
+        found.push(format!(
+            "chain {network}: pay_to is set without deposit_key; what is left of sessions can be refunded only if it is the settlement key's own wallet. Else set unspent to another rule"
+        ));
+    }
+    if solana.pay_to.is_none() && solana.deposit_key.is_none() {
+        found.push(format!(
+            "chain {network}: deposits go to the fee payer's own wallet; set deposit_key or pay_to, so that the key that signs every payment holds no more than its fees"
+        ));
+    }
+    if solana.genesis.is_some() && solana.cluster == SolanaCluster::Mainnet {
+        found.push(format!(
+            "chain {network}: genesis is set; a node of another cluster is believed to be mainnet"
+        ));
+    }
 }
 
 fn is_public(url: &Url) -> bool {

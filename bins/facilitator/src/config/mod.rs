@@ -7,7 +7,7 @@ mod footguns;
 mod limits;
 mod payout;
 
-pub(crate) use chain::Chain;
+pub(crate) use chain::{Chain, SolanaChain as Solana};
 pub(crate) use facilitator::{CustomerLimits, FacilitatorApi};
 pub(crate) use feed::{Count, Exhausted, Feed, UpstreamAuth};
 pub(crate) use footguns::warnings;

@@ -1,5 +1,6 @@
 //! Chains, connected.
 
+use super::solana;
 use super::store::Store;
 use crate::config::{Chain as Written, File};
 use crate::failure::Failure;
@@ -46,6 +47,7 @@ pub(crate) async fn connect(
                 }
                 chains.push(Arc::new(EvmChain::connect(config).await.map_err(Failure::start)?));
             }
+            Written::Solana(written) => chains.push(solana::connect(file, written).await?),
         }
     }
     Ok(chains)
@@ -76,6 +78,7 @@ pub(crate) fn described(file: &Loaded<File>) -> Result<Vec<ChainInfo>, Error> {
                 deposit_wallet: evm.pay_to.clone().unwrap_or(main),
             })
         }
+        Written::Solana(written) => solana::described(file, written),
     })
     .collect()
 }

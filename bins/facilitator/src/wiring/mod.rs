@@ -6,6 +6,7 @@ mod feed_file;
 mod feeds;
 mod keys;
 mod proxy;
+mod solana;
 mod store;
 
 pub(crate) use chains::described;

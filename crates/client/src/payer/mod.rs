@@ -17,7 +17,7 @@ use crate::keys::KeyRing;
 use crate::offer::{self, Pinned};
 use crate::payment::{Payment, Purpose};
 use crate::session::Session;
-use crate::{Budget, Config, Error, Wallet, tls};
+use crate::{Budget, Config, Error, Wallet, solana, tls};
 use exchange::Verdict;
 #[cfg(test)]
 pub(crate) use exchange::read_bill;
@@ -26,7 +26,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tollwire_session::KeySet;
-use tollwire_x402::v2::PaymentRequired;
+use tollwire_x402::Network;
+use tollwire_x402::v2::{PaymentRequired, PaymentRequirements};
 
 /// How many addresses one payer may buy from; it remembers each one's terms.
 const FEEDS_MAX: usize = 4_096;
@@ -127,7 +128,7 @@ impl Payer {
         }
         let bill = self.bill(&endpoint).await?;
         feed.pinned.pin(&bill);
-        let payment = self.sign((endpoint, Purpose::Session), bill, &feed.pinned)?;
+        let payment = self.sign_up_to_date((endpoint, Purpose::Session), bill, &feed.pinned).await?;
         // Remembered before it leaves.
         feed.undecided = Some(payment.clone());
         let (outcome, decided) = match self.send(&payment, None, &feed.pinned).await {
@@ -176,18 +177,53 @@ impl Payer {
         Ok(pinned)
     }
 
-    /// Signs the first offer that fits, and tells who wants to know.
+    /// Signs the first offer that fits, and tells who wants to know. Asks nobody: an offer on Solana must hint at a
+    /// blockhash.
     fn sign(
         &self,
         target: (Endpoint, Purpose),
         bill: PaymentRequired,
         pinned: &Pinned,
     ) -> Result<Payment, Error> {
+        let chosen = self.choose(&bill, pinned)?;
+        let blockhash = solana::hinted(&chosen);
+        self.finish(target, bill, chosen, blockhash)
+    }
+
+    /// The same, and asks the configured Solana node where that is needed.
+    async fn sign_up_to_date(
+        &self,
+        target: (Endpoint, Purpose),
+        bill: PaymentRequired,
+        pinned: &Pinned,
+    ) -> Result<Payment, Error> {
+        let chosen = self.choose(&bill, pinned)?;
+        let blockhash = solana::blockhash(&self.0.http, &self.0.config, &chosen).await?;
+        self.finish(target, bill, chosen, blockhash)
+    }
+
+    fn choose(&self, bill: &PaymentRequired, pinned: &Pinned) -> Result<PaymentRequirements, Error> {
         let Inner { wallet, budget, config, .. } = &*self.0;
-        let chosen = offer::choose(&bill, &config.networks, pinned, budget)?.clone();
+        let networks: Vec<_> =
+            config.networks.iter().copied().filter(|network| wallet.pays_on(*network)).collect();
+        offer::choose(bill, &networks, pinned, budget).cloned()
+    }
+
+    fn finish(
+        &self,
+        target: (Endpoint, Purpose),
+        bill: PaymentRequired,
+        chosen: PaymentRequirements,
+        blockhash: Option<[u8; 32]>,
+    ) -> Result<Payment, Error> {
+        let Inner { wallet, budget, config, .. } = &*self.0;
+        // What cannot be signed must not count as spent.
+        if matches!(chosen.known_network(), Some(Network::Solana(_))) && blockhash.is_none() {
+            return Err(Error::NoOffer("it hints at no blockhash"));
+        }
         budget.spend(chosen.amount)?;
         tracing::debug!(amount = %chosen.amount, network = chosen.network, "signing a payment");
-        let payment = Payment::sign(wallet, target, bill, chosen, self.now())?;
+        let payment = Payment::sign(wallet, target, bill, chosen, self.now(), blockhash)?;
         if let Some(signed) = &config.on_signed {
             signed.tell(&payment)?;
         }

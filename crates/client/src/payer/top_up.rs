@@ -58,7 +58,7 @@ impl Payer {
             let endpoint = session.route(ROUTE);
             let bill = self.bill_for(&Method::POST, &endpoint, Some(session)).await?;
             session.pinned.pin(&bill);
-            let payment = self.sign(target(session, endpoint), bill, &session.pinned)?;
+            let payment = self.sign_up_to_date(target(session, endpoint), bill, &session.pinned).await?;
             // Remembered before it leaves.
             state.undecided.insert(payment).clone()
         };

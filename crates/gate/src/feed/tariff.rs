@@ -3,6 +3,7 @@
 use super::{DEPOSIT_SIZES_MAX, DESCRIPTION_BYTES_MAX, Feed, FeedError};
 use sha2::{Digest, Sha256};
 use tollwire_exact::evm::Address;
+use tollwire_exact::solana;
 use tollwire_settlement::{ChainInfo, dev};
 use tollwire_x402::v2::PaymentRequirements;
 use tollwire_x402::{FeedId, Network, Unit, Usdc};
@@ -118,7 +119,7 @@ fn check_wallets(feed: &Feed, chains: &[ChainInfo]) -> Result<(), FeedError> {
         }
         let readable = match network {
             Network::Eip155(_) => is_evm_address(wallet),
-            Network::Solana(_) => !wallet.is_empty(),
+            Network::Solana(_) => wallet.parse::<solana::Address>().is_ok(),
         };
         if !readable {
             return Err(field(format!("write an address of {network}; mixed case must be its checksum")));

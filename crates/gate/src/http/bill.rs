@@ -32,11 +32,11 @@ impl<'a> Asked<'a> {
 }
 
 /// The answer for a request that was to be paid and was not.
-pub(crate) fn refusal(gate: &Gate, asked: Asked<'_>, error: &Error) -> Answer {
+pub(crate) async fn refusal(gate: &Gate, asked: Asked<'_>, error: &Error) -> Answer {
     let entry = gate.feeds().get(asked.feed);
     match (error, entry) {
-        (Error::PaymentRequired, Some(entry)) => bill(gate, &entry, asked, None),
-        (Error::Refused(unpaid), Some(entry)) => bill(gate, &entry, asked, Some(unpaid)),
+        (Error::PaymentRequired, Some(entry)) => bill(gate, &entry, asked, None).await,
+        (Error::Refused(unpaid), Some(entry)) => bill(gate, &entry, asked, Some(unpaid)).await,
         (Error::ProofRequired | Error::SignIn(_), _) => challenge(gate, asked.feed, error),
         (Error::Undecided(unpaid), _) => {
             let mut answer = problem(error).with("transaction", json!(unpaid.tx)).into_answer();
@@ -49,9 +49,9 @@ pub(crate) fn refusal(gate: &Gate, asked: Asked<'_>, error: &Error) -> Answer {
 }
 
 /// A 402 with every offer; after a failed payment also with the reason.
-fn bill(gate: &Gate, entry: &Entry, asked: Asked<'_>, failed: Option<&Unpaid>) -> Answer {
+async fn bill(gate: &Gate, entry: &Entry, asked: Asked<'_>, failed: Option<&Unpaid>) -> Answer {
     let why = failed.map(|unpaid| unpaid.message.as_str());
-    let bill = match make(gate, entry, asked, why) {
+    let bill = match make(gate, entry, asked, why).await {
         Ok(bill) => bill,
         Err(error) => return problem(&error).into_answer(),
     };
@@ -64,16 +64,16 @@ fn bill(gate: &Gate, entry: &Entry, asked: Asked<'_>, failed: Option<&Unpaid>) -
 }
 
 /// A problem that a payment can cure: it carries the v2 offers.
-pub(crate) fn payable(gate: &Gate, entry: &Entry, path: &str, problem: Problem) -> Answer {
+pub(crate) async fn payable(gate: &Gate, entry: &Entry, path: &str, problem: Problem) -> Answer {
     let mut answer = problem.into_answer();
-    if let Ok(bill) = make(gate, entry, Asked::new(entry.feed.id(), path), None) {
+    if let Ok(bill) = make(gate, entry, Asked::new(entry.feed.id(), path), None).await {
         required(&mut answer, &bill);
     }
     answer
 }
 
-fn make(gate: &Gate, entry: &Entry, asked: Asked<'_>, why: Option<&str>) -> Result<Bill, Error> {
-    let bill = gate.bill(entry, asked.sale, asked.path, why)?;
+async fn make(gate: &Gate, entry: &Entry, asked: Asked<'_>, why: Option<&str>) -> Result<Bill, Error> {
+    let bill = gate.bill(entry, asked.sale, asked.path, why).await?;
     if asked.sign_in { Ok(bill.with_sign_in(gate.sign_in_extension(asked.feed)?)) } else { Ok(bill) }
 }
 

@@ -34,7 +34,7 @@ pub(super) async fn delete(gate: &Gate, parts: &Parts) -> Answer {
     };
     match closed.await {
         Ok(closure) => answer(&closure),
-        Err(error) => refusal(gate, Asked::new(&claims.feed, PATH), &error),
+        Err(error) => refusal(gate, Asked::new(&claims.feed, PATH), &error).await,
     }
 }
 

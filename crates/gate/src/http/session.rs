@@ -33,7 +33,7 @@ pub(super) async fn get(gate: &Gate, feed: &FeedId, parts: &Parts) -> Answer {
             let Resumed { jti, session, token } = *resumed;
             granted(&body(gate, &jti, &session, &token))
         }
-        Err(error) => refusal(gate, Asked { sign_in: true, ..Asked::new(feed, &path) }, &error),
+        Err(error) => refusal(gate, Asked { sign_in: true, ..Asked::new(feed, &path) }, &error).await,
     }
 }
 

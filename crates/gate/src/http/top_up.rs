@@ -30,7 +30,7 @@ pub(super) async fn post(gate: &Gate, parts: &Parts) -> Answer {
         Ok(paid) => paid_answer(gate, &paid),
         Err(error) => {
             let sale = Sale::TopUp(&claims.jti, &session);
-            refusal(gate, Asked { sale, ..Asked::new(&session.feed, TOP_UP) }, &error)
+            refusal(gate, Asked { sale, ..Asked::new(&session.feed, TOP_UP) }, &error).await
         }
     }
 }

@@ -27,16 +27,16 @@ where
 {
     let (parts, body) = request.into_parts();
     let Some(entry) = gate.feeds().get(feed) else {
-        return refused(gate, None, feed, &Error::UnknownFeed);
+        return refused(gate, None, feed, &Error::UnknownFeed).await;
     };
     let (admission, paid) = match admit(gate, &parts, feed).await {
         Ok(admitted) => admitted,
-        Err(error) => return refused(gate, Some(&entry), feed, &error),
+        Err(error) => return refused(gate, Some(&entry), feed, &error).await,
     };
     let opened = gate.proxy.open(Request::from_parts(parts, body), admission, &entry.feed.route).await;
     let mut answer = match opened {
         Ok(answer) => answer,
-        Err(error) => refused(gate, Some(&entry), feed, &error.into()),
+        Err(error) => refused(gate, Some(&entry), feed, &error.into()).await,
     };
     // Whatever became of the stream: the session is bought, and this is the only place to say so.
     if let Some(paid) = paid {
@@ -103,7 +103,7 @@ fn stream_id(parts: &Parts) -> Result<Option<StreamId>, Error> {
     text.parse().map(Some).map_err(|_| Error::malformed("stream", rule))
 }
 
-fn refused(gate: &Gate, entry: Option<&Entry>, feed: &FeedId, error: &Error) -> Answer {
+async fn refused(gate: &Gate, entry: Option<&Entry>, feed: &FeedId, error: &Error) -> Answer {
     let problem = problem(error);
     metrics::counter!("tollwire_upgrades_refused_total", "reason" => problem.kind()).increment(1);
     let path = format!("/feeds/{feed}/ws");
@@ -111,7 +111,7 @@ fn refused(gate: &Gate, entry: Option<&Entry>, feed: &FeedId, error: &Error) -> 
         (
             Error::Open(OpenError::Exhausted { .. } | OpenError::Expired) | Error::BalanceExpired,
             Some(entry),
-        ) => payable(gate, entry, &path, problem),
-        _ => refusal(gate, Asked::new(feed, &path), error),
+        ) => payable(gate, entry, &path, problem).await,
+        _ => refusal(gate, Asked::new(feed, &path), error).await,
     }
 }

@@ -82,7 +82,7 @@ impl InBand for Conversation {
     }
 
     fn low<'a>(&'a self, session: &'a Session) -> BoxFuture<'a, Option<String>> {
-        Box::pin(std::future::ready(self.ask_for_more(session)))
+        Box::pin(self.ask_for_more(session))
     }
 
     fn parting<'a>(&'a self, session: &'a Session) -> BoxFuture<'a, Option<String>> {

@@ -14,15 +14,16 @@ const LOW: &str = "the session's balance is low; top it up to go on";
 
 impl Conversation {
     /// The bill for more units, if the session can have more.
-    pub(super) fn ask_for_more(&self, session: &Session) -> Option<String> {
+    pub(super) async fn ask_for_more(&self, session: &Session) -> Option<String> {
         check_living(session, self.gate.clock.now()).ok()?;
-        self.bill(&fresh_id()?, session, LOW)
+        self.bill(&fresh_id()?, session, LOW).await
     }
 
     /// The bill for more units, with the reason why it is shown.
-    pub(super) fn bill(&self, id: &str, session: &Session, why: &str) -> Option<String> {
+    pub(super) async fn bill(&self, id: &str, session: &Session, why: &str) -> Option<String> {
         let entry = self.gate.feeds().get(&session.feed)?;
-        let bill = self.gate.bill(&entry, Sale::TopUp(&self.session, session), TOP_UP, Some(why)).ok()?;
+        let bill =
+            self.gate.bill(&entry, Sale::TopUp(&self.session, session), TOP_UP, Some(why)).await.ok()?;
         self.say(REQUIRED, Some(id), &bill.required)
     }
 

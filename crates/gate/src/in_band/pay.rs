@@ -21,7 +21,10 @@ impl Conversation {
             Err(Error::Refused(unpaid)) => {
                 let why = format!("{}: {}", unpaid.reason, unpaid.message);
                 let session = self.gate.ledger.session(&self.session).await.ok().flatten();
-                let bill = session.and_then(|session| self.bill(&id, &session, &why));
+                let bill = match session {
+                    Some(session) => self.bill(&id, &session, &why).await,
+                    None => None,
+                };
                 bill.or_else(|| self.complain(Some(&id), &Error::Refused(unpaid)))
             }
             Err(error) => self.complain(Some(&id), &error),

@@ -7,10 +7,10 @@ use crate::error::Error;
 use crate::feed::{Dpop, Offer, Tariff};
 use crate::gate::{Gate, random};
 use crate::payment::Claim;
-use crate::quote::Quote;
+use crate::quote::{MEMO_PREFIX, Quote};
 use std::sync::Arc;
 use tollwire_ledger::core::UNITS_MAX;
-use tollwire_ledger::model::Intent;
+use tollwire_ledger::model::{Intent, ProofHash};
 use tollwire_settlement::{Refusal, Settled};
 use tollwire_x402::{FeedId, Network, SessionId, reason};
 
@@ -23,10 +23,12 @@ impl Gate {
     pub(super) async fn buy(&self, attempted: &Attempted<'_>) -> Result<Paid, Error> {
         let presented = attempted.presented;
         let (tariff, offer) = self.match_offer(attempted)?;
+        let memo = self.check_memo(attempted)?;
         let intent = match attempted.target.top_up {
             None => self.opening(attempted, &tariff, &offer)?,
             Some(_) => self.addition(attempted, &tariff, &offer)?,
         };
+        let intent = Intent { quote: memo.or(intent.quote), ..intent };
         let id = attempted.identified.id.clone();
         let wait = self.config.settle_wait;
         let settled = self.settler.settle(&offer.requirements, intent.clone(), id.clone(), wait).await;
@@ -61,7 +63,8 @@ impl Gate {
             Err(presented.refused(refusal))
         };
         if presented.accepted.as_ref().is_some_and(|accepted| accepted.amount != amount) {
-            return refuse(reason::EVM_VALUE_MISMATCH, "the signed amount is not that of the accepted offer");
+            let reason = presented.network.map_or(reason::EVM_VALUE_MISMATCH, reason::amount_mismatch);
+            return refuse(reason, "the signed amount is not that of the accepted offer");
         }
         let Some(network) = presented.network else {
             return refuse(reason::INVALID_NETWORK, "pay on a network that was offered");
@@ -82,13 +85,50 @@ impl Gate {
             Some((_, offer))
                 if !same_account(network, &offer.requirements.pay_to, &attempted.terms.pay_to) =>
             {
-                refuse(reason::EVM_RECIPIENT_MISMATCH, "pay to the address that was offered")
+                refuse(reason::recipient_mismatch(network), "pay to the address that was offered")
             }
             Some((tariff, offer)) => Ok((Arc::clone(tariff), offer.clone())),
-            None if entry.payable(now).any(|tariff| sells_on(tariff, network)) => {
-                refuse(reason::EVM_VALUE_MISMATCH, "the amount is none of those offered; take a fresh offer")
-            }
+            None if entry.payable(now).any(|tariff| sells_on(tariff, network)) => refuse(
+                reason::amount_mismatch(network),
+                "the amount is none of those offered; take a fresh offer",
+            ),
             None => refuse(reason::INVALID_NETWORK, "this feed is not sold on that network"),
+        }
+    }
+
+    /// The memo of a payment, where the chain has one: an offer's binds its payment to what was offered. Gives the hash of
+    /// the quote it stands for, so that whoever was given the quote can prove possession of a payment that could not
+    /// carry it (v1).
+    ///
+    /// A payment without any memo of ours is taken, like one without quote: some clients write their own.
+    fn check_memo(&self, attempted: &Attempted<'_>) -> Result<Option<ProofHash>, Error> {
+        let (presented, target) = (attempted.presented, attempted.target);
+        let chain = presented.network.and_then(|network| self.settler.chain(network));
+        if !chain.is_some_and(|chain| chain.takes_memo()) {
+            return Ok(None);
+        }
+        let top_up = target.top_up.map(|(jti, _)| jti);
+        let keys = self.keys();
+        let refuse = |reason, message: &str| {
+            let refusal = Refusal::new(reason, message).by(attempted.identified.payer.clone());
+            Err(presented.refused(refusal))
+        };
+        let quote = presented.proofs.quote.as_ref().filter(|quote| keys.open_quote(quote).is_some());
+        let mut ours = attempted.memos.iter().filter(|memo| memo.starts_with(MEMO_PREFIX));
+        match (ours.next(), ours.next(), quote) {
+            (Some(_), Some(_), _) => refuse(reason::SVM_MEMO_COUNT, "write the offer's memo once"),
+            (None, _, Some(_)) => refuse(reason::SVM_MEMO_COUNT, "write the offer's memo, extra.memo"),
+            (None, _, None) => Ok(None),
+            (Some(memo), None, Some(quote)) => {
+                if keys.memos(quote, target.feed, top_up).any(|made| made == *memo) {
+                    return Ok(Some(quote.hash()));
+                }
+                refuse(reason::SVM_MEMO_MISMATCH, "the memo is not the offer's")
+            }
+            (Some(memo), None, None) => match keys.open_memo(memo, target.feed, top_up) {
+                Some(hash) => Ok(Some(hash)),
+                None => refuse(reason::SVM_MEMO_MISMATCH, "the memo is of another offer"),
+            },
         }
     }
 

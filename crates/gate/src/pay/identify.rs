@@ -5,12 +5,11 @@ use crate::feed::SCHEME;
 use crate::gate::Gate;
 use crate::payment::Presented;
 use crate::quote::Quoted;
-use serde_json::Value;
 use std::sync::Arc;
 use tollwire_ledger::model::{Intent, Session};
 use tollwire_settlement::{Chain, Identified, Refusal};
 use tollwire_x402::v2::PaymentRequirements;
-use tollwire_x402::{FeedId, Network, SessionId, Usdc, reason};
+use tollwire_x402::{FeedId, Network, SessionId, reason};
 
 /// What a payment is presented for.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +38,8 @@ pub(super) struct Attempted<'a> {
     pub(super) presented: &'a Presented,
     /// What was signed, in the form of an offer.
     pub(super) terms: PaymentRequirements,
+    /// The texts that go with it on the chain.
+    pub(super) memos: Vec<String>,
     pub(super) identified: Identified,
 }
 
@@ -61,14 +62,13 @@ impl Gate {
         };
         let info = chain.info();
         let accepted = presented.accepted.as_ref();
+        let said = chain.said(&presented.payload);
         let terms = PaymentRequirements {
             scheme: SCHEME.to_owned(),
             network: info.network.to_string(),
-            amount: signed_amount(&presented.payload)
-                .or(accepted.map(|accepted| accepted.amount))
-                .unwrap_or_default(),
+            amount: said.amount.or(accepted.map(|accepted| accepted.amount)).unwrap_or_default(),
             asset: info.asset.clone(),
-            pay_to: signed_payee(&presented.payload).unwrap_or(&info.deposit_wallet).to_owned(),
+            pay_to: said.pay_to.unwrap_or_else(|| info.deposit_wallet.clone()),
             max_timeout_seconds: self.config.offer_timeout.as_secs(),
             extra: Some(info.offer_extra.clone()),
         };
@@ -76,11 +76,11 @@ impl Gate {
             return refused(reason::INVALID_PAYMENT_REQUIREMENTS, "pay in an asset that was offered");
         }
         if accepted.is_some_and(|accepted| !same_account(info.network, &accepted.pay_to, &terms.pay_to)) {
-            return refused(reason::EVM_RECIPIENT_MISMATCH, "pay to the address that was offered");
+            return refused(reason::recipient_mismatch(info.network), "pay to the address that was offered");
         }
         let identified = chain.identify(&terms, &presented.payload);
         let identified = identified.map_err(|refusal| presented.refused(refusal))?;
-        Ok(Attempted { target, presented, terms, identified })
+        Ok(Attempted { target, presented, terms, memos: said.memos, identified })
     }
 
     fn chain_of(&self, presented: &Presented) -> Option<&Arc<dyn Chain>> {
@@ -94,14 +94,4 @@ pub(super) fn same_account(network: Network, a: &str, b: &str) -> bool {
         Network::Eip155(_) => a.eq_ignore_ascii_case(b),
         Network::Solana(_) => a == b,
     }
-}
-
-/// The amount the payer signed, as far as its text shows it; the chain's own checks decide.
-fn signed_amount(payload: &Value) -> Option<Usdc> {
-    Usdc::parse_atomic(payload.pointer("/authorization/value")?.as_str()?).ok()
-}
-
-/// Who is paid, likewise.
-fn signed_payee(payload: &Value) -> Option<&str> {
-    payload.pointer("/authorization/to")?.as_str()
 }

@@ -54,7 +54,7 @@ pub(super) fn address_word(text: &str) -> Result<[u8; 32], Error> {
     let mut word = [0; 32];
     let (_, low) = word.split_at_mut(12);
     hex::decode_to_slice(text.trim_start_matches("0x"), low)
-        .map_err(|error| super::rpc::wrong("address", format!("{text}: {error}")))?;
+        .map_err(|error| crate::rpc::wrong("address", format!("{text}: {error}")))?;
     Ok(word)
 }
 

@@ -1,8 +1,8 @@
 //! Circle's FiatTokenV2_2 at the canonical address, and what tests do with it.
 
+use super::Anvil;
 use super::abi::{Arg, address_word, arguments, encode, hex0x, keccak, uint_word};
-use super::{Anvil, rpc};
-use crate::{Error, tools};
+use crate::{Error, rpc, tools};
 use serde_json::{Value, json};
 
 /// Owner, master minter, pauser and blacklister: the first of anvil's funded accounts.

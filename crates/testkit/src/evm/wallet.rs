@@ -1,8 +1,8 @@
 //! A contract wallet: EIP-1271 in 127 bytes, because no Solidity compiler is at hand; and a factory for it.
 
+use super::Anvil;
 use super::abi::{Arg, address_word, encode, hex0x, keccak};
-use super::{Anvil, rpc};
-use crate::Error;
+use crate::{Error, rpc};
 use serde_json::json;
 
 impl Anvil {

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 /// How long one call may take.
 const WITHIN: Duration = Duration::from_secs(30);
 
-pub(super) async fn call(address: SocketAddr, method: &str, params: Value) -> Result<Value, Error> {
+pub(crate) async fn call(address: SocketAddr, method: &str, params: Value) -> Result<Value, Error> {
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
     let exchange = tokio::time::timeout(WITHIN, exchange(address, &body)).await;
     let late =
@@ -24,7 +24,7 @@ pub(super) async fn call(address: SocketAddr, method: &str, params: Value) -> Re
 }
 
 /// Hands over a request as it is; `None` if the node does not answer it.
-pub(super) async fn forward(address: SocketAddr, body: &str) -> Option<Value> {
+pub(crate) async fn forward(address: SocketAddr, body: &str) -> Option<Value> {
     let answer = tokio::time::timeout(WITHIN, exchange(address, body)).await.ok()?.ok()?;
     serde_json::from_slice(&answer).ok()
 }
@@ -44,21 +44,21 @@ async fn exchange(address: SocketAddr, body: &str) -> std::io::Result<Vec<u8>> {
     body.map(<[u8]>::to_vec).ok_or_else(|| std::io::Error::other("the answer has no body"))
 }
 
-pub(super) fn wrong(method: &str, message: impl std::fmt::Display) -> Error {
+pub(crate) fn wrong(method: &str, message: impl std::fmt::Display) -> Error {
     Error::Rpc { method: method.into(), message: message.to_string() }
 }
 
-pub(super) fn text(method: &str, value: &Value) -> Result<String, Error> {
+pub(crate) fn text(method: &str, value: &Value) -> Result<String, Error> {
     value.as_str().map(str::to_owned).ok_or_else(|| wrong(method, format!("expected text, got {value}")))
 }
 
-pub(super) fn bytes(method: &str, value: &Value) -> Result<Vec<u8>, Error> {
+pub(crate) fn bytes(method: &str, value: &Value) -> Result<Vec<u8>, Error> {
     let text = text(method, value)?;
     hex::decode(text.trim_start_matches("0x")).map_err(|error| wrong(method, error))
 }
 
 /// A JSON-RPC quantity (`0x1f`) that fits 64 bits.
-pub(super) fn quantity(method: &str, value: &Value) -> Result<u64, Error> {
+pub(crate) fn quantity(method: &str, value: &Value) -> Result<u64, Error> {
     let text = text(method, value)?;
     u64::from_str_radix(text.trim_start_matches("0x"), 16).map_err(|error| wrong(method, error))
 }

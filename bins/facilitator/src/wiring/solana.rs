@@ -1,0 +1,60 @@
+//! Solana, where it is built in.
+
+use crate::config::{File, Solana};
+use crate::failure::Failure;
+use std::sync::Arc;
+use tollwire_exact::solana::PrivateKey;
+use tollwire_ops::Error;
+use tollwire_ops::config::Loaded;
+use tollwire_ops::secret::SecretRef;
+use tollwire_settlement::{Chain, ChainInfo};
+
+/// Connects one cluster.
+#[cfg(feature = "solana")]
+pub(super) async fn connect(file: &Loaded<File>, written: &Solana) -> Result<Arc<dyn Chain>, Failure> {
+    use tollwire_settlement_solana::{Commitment, SolanaChain, SolanaConfig};
+
+    let key = written.settlement_key.read(&file.base)?;
+    let mut config = SolanaConfig::new(written.cluster, written.rpc_url.resolve()?, key.expose());
+    if let Some(deposit_key) = &written.deposit_key {
+        config.deposit_key = Some(deposit_key.read(&file.base)?.expose().to_owned());
+    }
+    config.pay_to.clone_from(&written.pay_to);
+    config.genesis.clone_from(&written.genesis);
+    if written.finalized {
+        config.commitment = Commitment::Finalized;
+    }
+    config.usdc_per_sol = written.usdc_per_coin;
+    config.fee_max = written.fee_max;
+    config.failed_fees_max = written.failed_fees_max;
+    config.refund_creates_account = written.refund_creates_account;
+    Ok(Arc::new(SolanaChain::connect(config).await.map_err(Failure::start)?))
+}
+
+/// A file that names one is refused by such a build when it is read.
+#[cfg(not(feature = "solana"))]
+pub(super) async fn connect(_file: &Loaded<File>, written: &Solana) -> Result<Arc<dyn Chain>, Failure> {
+    std::future::ready(Err(Failure::start(format!("{} is not built in", written.network())))).await
+}
+
+/// What a cluster is, as far as the file tells: reads the keys, contacts nothing.
+pub(super) fn described(file: &Loaded<File>, written: &Solana) -> Result<ChainInfo, Error> {
+    let wallet = |key: &SecretRef| {
+        let text = key.read(&file.base)?;
+        let wrong = |error: tollwire_exact::solana::Error| Error::Secret {
+            key: key.to_string(),
+            reason: error.to_string(),
+        };
+        PrivateKey::from_text(text.expose()).map(|key| key.address().to_string()).map_err(wrong)
+    };
+    let fee_payer = wallet(&written.settlement_key)?;
+    let deposit = written.deposit_key.as_ref().map(wallet).transpose()?;
+    let network = written.network();
+    Ok(ChainInfo {
+        network,
+        claim: network.v1_name().map_or_else(|| network.to_string(), str::to_owned),
+        asset: tollwire_x402::asset::usdc(network).map(|asset| asset.address.to_owned()).unwrap_or_default(),
+        offer_extra: tollwire_x402::v2::Extra::default(),
+        deposit_wallet: written.pay_to.clone().or(deposit).unwrap_or(fee_payer),
+    })
+}
