@@ -307,7 +307,8 @@ impl Command {
             | Self::Close { .. }
             | Self::Refund { .. }
             | Self::AttachRefund { .. }
-            | Self::SettleRefund { .. } => None,
+            | Self::SettleRefund { .. }
+            | Self::HandOver { .. } => None,
         }
     }
 

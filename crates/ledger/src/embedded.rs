@@ -148,7 +148,7 @@ impl Ledger for EmbeddedLedger {
         Box::pin(async move {
             match answer.await? {
                 Answer::PaidOut(outcome) => Ok(outcome),
-                Answer::Outcome(_) | Answer::Flag(_) => Err(misplaced()),
+                Answer::Outcome(_) | Answer::Flag(_) | Answer::Spent(_) => Err(misplaced()),
             }
         })
     }
@@ -224,7 +224,7 @@ impl Ledger for EmbeddedLedger {
         Box::pin(async move {
             match answer.await? {
                 Answer::Spent(spent) => Ok(spent),
-                Answer::Outcome(_) | Answer::Flag(_) => Err(misplaced()),
+                Answer::Outcome(_) | Answer::Flag(_) | Answer::PaidOut(_) => Err(misplaced()),
             }
         })
     }

@@ -26,8 +26,7 @@ use tollwire_ops::config::Loaded;
 use tollwire_proxy::{Proxy, ProxyConfig};
 use tollwire_settlement::dues::Unspent;
 use tollwire_settlement::{
-    Allowlist, Chain, GasBearer, LocalFacilitator, PayoutSchedule, PayoutTerms, Reconciler, Settler,
-    SettlerConfig,
+    Chain, GasBearer, PayoutSchedule, PayoutTerms, Reconciler, Settler, SettlerConfig,
 };
 
 /// How often balances whose life is over are looked for.

@@ -131,6 +131,7 @@ impl World {
             asset: requirements.asset,
             payer: self.payer.address().to_string(),
             pay_to: requirements.pay_to,
+            provider: None,
             quote: None,
             claim: None,
             valid_before: now() + 60,

@@ -10,6 +10,7 @@ use tollwire_ledger::command::Entry;
 use tollwire_ledger::model::{
     Payment, Payout, PayoutId, Provider, ProviderAccount, Refund, RefundId, Session, Stream,
 };
+use tollwire_ledger::spend::{Charge, Spent};
 use tollwire_ledger::{
     BoxFuture, Command, Error, Ledger, Outcome, PayoutCommand, PayoutOutcome, Timestamp, Watched,
 };
@@ -63,6 +64,10 @@ impl Ledger for Synchronous {
 
     fn journal(&self, session: &SessionId) -> Answer<'_, Vec<Entry>> {
         now(self.0.journal(session))
+    }
+
+    fn payments_of(&self, tx: &str, limit: usize) -> Answer<'_, Vec<(PaymentId, Payment)>> {
+        now(self.0.payments_of(tx, limit))
     }
 
     fn in_doubt(&self, after: Option<&PaymentId>, limit: usize) -> Answer<'_, Vec<(PaymentId, Payment)>> {
@@ -127,6 +132,10 @@ impl Ledger for Synchronous {
 
     fn once(&self, key: &str, ttl: Duration) -> Answer<'_, bool> {
         now(self.0.once(key, ttl))
+    }
+
+    fn spend(&self, purse: &str, id: &str, charges: Vec<Charge>, window: Duration) -> Answer<'_, Spent> {
+        now(self.0.spend(purse, id, charges, window))
     }
 
     fn lease(&self, name: &str, holder: &str, ttl: Duration) -> Answer<'_, bool> {
