@@ -83,7 +83,8 @@ fn provider(n: u64) -> String {
 impl Day {
     fn new(seed: u64, raw: Arc<dyn Ledger>, clock: Arc<dyn Clock>) -> Self {
         let chain = Arc::new(DevChain::new(clock.clone()));
-        let scene = Scene { clock, ledger: Arc::new(Synchronous(raw.clone())), chain };
+        let ledger = Arc::new(Synchronous { ledger: raw.clone(), clock: clock.clone() });
+        let scene = Scene { clock, ledger, chain };
         let dice = Dice(seed);
         let (open, doubts) = (Vec::new(), Vec::new());
         Self { dice, scene, raw, open, doubts, sessions: 0, payments: 0, streams: 0, crashes: 0 }
@@ -91,6 +92,7 @@ impl Day {
 
     /// Sends commands together; the last answers are in their order.
     fn send(&self, commands: Vec<Command>) -> Vec<Outcome> {
+        self.scene.clock.now();
         let answers: Vec<_> = commands.into_iter().map(|command| self.raw.apply(command)).collect();
         answers.into_iter().map(|answer| block_on(answer).unwrap()).collect()
     }

@@ -12,7 +12,7 @@ use tollwire_ledger::model::{
 };
 use tollwire_ledger::spend::{Charge, Spent};
 use tollwire_ledger::{
-    BoxFuture, Command, Error, Ledger, Outcome, PayoutCommand, PayoutOutcome, Timestamp, Watched,
+    BoxFuture, Clock, Command, Error, Ledger, Outcome, PayoutCommand, PayoutOutcome, Timestamp, Watched,
 };
 use tollwire_x402::{PaymentId, SessionId, StreamId, Usdc};
 
@@ -37,7 +37,18 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 }
 
 /// Waits for every answer on the spot.
-pub struct Synchronous(pub Arc<dyn Ledger>);
+pub struct Synchronous {
+    pub ledger: Arc<dyn Ledger>,
+    /// What the ledger's own threads are to see of the time is looked up here.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Synchronous {
+    fn ledger(&self) -> &dyn Ledger {
+        self.clock.now();
+        self.ledger.as_ref()
+    }
+}
 
 type Answer<'a, T> = BoxFuture<'a, Result<T, Error>>;
 
@@ -47,35 +58,35 @@ fn now<'a, T: Send + 'a>(answer: Answer<'_, T>) -> Answer<'a, T> {
 
 impl Ledger for Synchronous {
     fn apply(&self, command: Command) -> Answer<'_, Outcome> {
-        now(self.0.apply(command))
+        now(self.ledger().apply(command))
     }
 
     fn payment(&self, id: &PaymentId) -> Answer<'_, Option<Payment>> {
-        now(self.0.payment(id))
+        now(self.ledger().payment(id))
     }
 
     fn session(&self, id: &SessionId) -> Answer<'_, Option<Session>> {
-        now(self.0.session(id))
+        now(self.ledger().session(id))
     }
 
     fn stream(&self, session: &SessionId, id: &StreamId) -> Answer<'_, Option<Stream>> {
-        now(self.0.stream(session, id))
+        now(self.ledger().stream(session, id))
     }
 
     fn journal(&self, session: &SessionId) -> Answer<'_, Vec<Entry>> {
-        now(self.0.journal(session))
+        now(self.ledger().journal(session))
     }
 
     fn payments_of(&self, tx: &str, limit: usize) -> Answer<'_, Vec<(PaymentId, Payment)>> {
-        now(self.0.payments_of(tx, limit))
+        now(self.ledger().payments_of(tx, limit))
     }
 
     fn in_doubt(&self, after: Option<&PaymentId>, limit: usize) -> Answer<'_, Vec<(PaymentId, Payment)>> {
-        now(self.0.in_doubt(after, limit))
+        now(self.ledger().in_doubt(after, limit))
     }
 
     fn refund(&self, id: &RefundId) -> Answer<'_, Option<Refund>> {
-        now(self.0.refund(id))
+        now(self.ledger().refund(id))
     }
 
     fn refunds_in_doubt(
@@ -83,15 +94,15 @@ impl Ledger for Synchronous {
         after: Option<&RefundId>,
         limit: usize,
     ) -> Answer<'_, Vec<(RefundId, Refund)>> {
-        now(self.0.refunds_in_doubt(after, limit))
+        now(self.ledger().refunds_in_doubt(after, limit))
     }
 
     fn pay_out(&self, command: PayoutCommand) -> Answer<'_, PayoutOutcome> {
-        now(self.0.pay_out(command))
+        now(self.ledger().pay_out(command))
     }
 
     fn provider(&self, account: &ProviderAccount) -> Answer<'_, Option<Provider>> {
-        now(self.0.provider(account))
+        now(self.ledger().provider(account))
     }
 
     fn providers(
@@ -99,11 +110,11 @@ impl Ledger for Synchronous {
         after: Option<&ProviderAccount>,
         limit: usize,
     ) -> Answer<'_, Vec<(ProviderAccount, Provider)>> {
-        now(self.0.providers(after, limit))
+        now(self.ledger().providers(after, limit))
     }
 
     fn payout(&self, id: &PayoutId) -> Answer<'_, Option<Payout>> {
-        now(self.0.payout(id))
+        now(self.ledger().payout(id))
     }
 
     fn payouts_in_doubt(
@@ -111,46 +122,46 @@ impl Ledger for Synchronous {
         after: Option<&PayoutId>,
         limit: usize,
     ) -> Answer<'_, Vec<(PayoutId, Payout)>> {
-        now(self.0.payouts_in_doubt(after, limit))
+        now(self.ledger().payouts_in_doubt(after, limit))
     }
 
     fn gathered(&self, account: &ProviderAccount, sessions: Vec<SessionId>) -> Answer<'_, Vec<Usdc>> {
-        now(self.0.gathered(account, sessions))
+        now(self.ledger().gathered(account, sessions))
     }
 
     fn sessions(&self, after: Option<&SessionId>, limit: usize) -> Answer<'_, Vec<(SessionId, Session)>> {
-        now(self.0.sessions(after, limit))
+        now(self.ledger().sessions(after, limit))
     }
 
     fn sessions_of(&self, payer: &str, limit: usize) -> Answer<'_, Vec<(SessionId, Session)>> {
-        now(self.0.sessions_of(payer, limit))
+        now(self.ledger().sessions_of(payer, limit))
     }
 
     fn watch(&self, sessions: Vec<SessionId>) -> Answer<'_, Vec<Option<Watched>>> {
-        now(self.0.watch(sessions))
+        now(self.ledger().watch(sessions))
     }
 
     fn once(&self, key: &str, ttl: Duration) -> Answer<'_, bool> {
-        now(self.0.once(key, ttl))
+        now(self.ledger().once(key, ttl))
     }
 
     fn spend(&self, purse: &str, id: &str, charges: Vec<Charge>, window: Duration) -> Answer<'_, Spent> {
-        now(self.0.spend(purse, id, charges, window))
+        now(self.ledger().spend(purse, id, charges, window))
     }
 
     fn lease(&self, name: &str, holder: &str, ttl: Duration) -> Answer<'_, bool> {
-        now(self.0.lease(name, holder, ttl))
+        now(self.ledger().lease(name, holder, ttl))
     }
 
     fn release(&self, name: &str, holder: &str) -> Answer<'_, ()> {
-        now(self.0.release(name, holder))
+        now(self.ledger().release(name, holder))
     }
 
     fn born(&self) -> Answer<'_, Timestamp> {
-        now(self.0.born())
+        now(self.ledger().born())
     }
 
     fn ready(&self) -> Answer<'_, ()> {
-        now(self.0.ready())
+        now(self.ledger().ready())
     }
 }

@@ -15,7 +15,7 @@ async fn a_node_has_the_programs_the_mints_and_what_it_is_given() {
     assert_eq!(node.tokens(MAINNET_USDC, WALLET).await.unwrap(), None);
     node.set_lamports(WALLET, 7_000_000).await.unwrap();
     assert_eq!(node.lamports(WALLET).await.unwrap(), 7_000_000);
-    assert_eq!(node.genesis().await.unwrap().len(), 44);
+    assert!((43..=44).contains(&node.genesis().await.unwrap().len()), "32 bytes in base58");
 }
 
 #[tokio::test]
