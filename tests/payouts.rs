@@ -127,14 +127,16 @@ async fn commands_and_nodes_on_one_redis_pay_a_real_chain_once() {
     let anvil = Anvil::start(8453).await.unwrap();
     let agent = Agent::new();
     anvil.mint(&agent.address(), 10_000_000).await.unwrap();
-    let mut settings = Settings::dev(vec![Feed::ticks(feed.url("/"))]);
+    // Dear enough for something to be left when the node's gas is paid.
+    let dear = Feed { price: "0.50", deposit_units: "[10]", ..Feed::ticks(feed.url("/")) };
+    let mut settings = Settings::dev(vec![dear]);
     settings.store = Store::Redis(redis.url());
     settings.chain =
         Chain::Evm { network: "eip155:8453", rpc_url: anvil.url(), settlement_key: ANVIL_KEY.into() };
     let a = Facilitator::start(settings.clone()).await;
     let mut b = Facilitator::start_beside(&a, settings).await;
-    use_streams(&a, &agent, 1_000_000, 5).await;
-    use_streams(&b, &agent, 1_000_000, 5).await;
+    use_streams(&a, &agent, 5_000_000, 5).await;
+    use_streams(&b, &agent, 5_000_000, 5).await;
     // Deep enough that no reorganisation is expected to take the deposits away.
     anvil.mine(70).await.unwrap();
 

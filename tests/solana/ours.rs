@@ -66,7 +66,7 @@ async fn the_command_pays_resumes_and_signs_in() {
     assert_eq!(code, 0, "{told}");
     let bought: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(
-        (&bought["chain"], &bought["units_remaining"]),
+        (&bought["session"]["chain"], &bought["session"]["units_remaining"]),
         (&json!("solana-devnet"), &json!(10)),
         "{out}"
     );
@@ -75,7 +75,7 @@ async fn the_command_pays_resumes_and_signs_in() {
     let (code, out, told) = run(&arguments, folder.path(), None).await;
     assert_eq!(code, 0, "{told}");
     let resumed: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!(resumed["jti"], bought["jti"], "{out}");
+    assert_eq!(resumed["session"]["jti"], bought["session"]["jti"], "{out}");
     assert_eq!(world.received().await, BOUGHT, "paid once");
 }
 
