@@ -1,5 +1,6 @@
 //! Clients that nobody here wrote buy from us, as they come: the official x402 packages of npm and PyPI, with their
-//! own spending caps, and WebSockets by `ws` and `websockets`. The programs are in `clients/`.
+//! own spending caps, and WebSockets by `ws` and `websockets`. The programs are in `clients/`; `interop/` runs each of them
+//! on each chain that people pay on, this the dev chain, Base Sepolia and the facilitator API.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use serde_json::{Value, json};
@@ -25,14 +26,16 @@ struct Client {
 }
 
 /// Takes at most $1.
-const FETCH: Client =
-    Client { script: || Script::node("clients/fetch_v2.mjs"), version: 2, atomic: 1_000_000 };
+const FETCH: Client = Client { script: || Script::node("clients/fetch.mjs"), version: 2, atomic: 1_000_000 };
 /// Takes at most $0.10.
 const LEGACY_FETCH: Client =
-    Client { script: || Script::node("clients/fetch_v1.mjs"), version: 1, atomic: 100_000 };
+    Client { script: || Script::node("clients/legacy_fetch.mjs"), version: 1, atomic: 100_000 };
 /// Takes at most $1.
-const PYTHON: Client =
-    Client { script: || Script::python("clients/httpx_v2.py"), version: 2, atomic: 1_000_000 };
+const PYTHON: Client = Client {
+    script: || Script::python("clients/python_x402.py").env("HTTP_CLIENT", "httpx"),
+    version: 2,
+    atomic: 1_000_000,
+};
 
 /// A wallet we settle for, beside the provider's.
 const SERVED: &str = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC";
@@ -68,6 +71,7 @@ async fn buys_and_streams(
 ) -> Value {
     let (v2_network, v1_network, claim) = names;
     let script = (client.script)()
+        .env("X402_VERSION", client.version.to_string())
         .env("SESSION_URL", facilitator.url("/feeds/ticks/session"))
         .env("PRIVATE_KEY", &wallet.key);
     let told = script.result().await;
@@ -106,10 +110,6 @@ async fn on_the_dev_chain(client: Client) {
     buys_and_streams(client, &Wallet::new(), names, &facilitator, &upstream).await;
 }
 
-async fn on_base(client: Client) {
-    on_a_node(client, 8453, ("eip155:8453", "base", "base")).await;
-}
-
 async fn on_a_node(client: Client, chain_id: u64, names: (&'static str, &str, &str)) {
     let (anvil, upstream, wallet) = (Anvil::start(chain_id).await.unwrap(), upstream().await, Wallet::new());
     anvil.mint(&wallet.address, FUNDS).await.unwrap();
@@ -141,11 +141,6 @@ async fn x402_fetch_on_the_dev_chain() {
 }
 
 #[tokio::test]
-async fn x402_fetch_on_base() {
-    on_base(FETCH).await;
-}
-
-#[tokio::test]
 async fn x402_fetch_on_base_sepolia() {
     on_a_node(FETCH, 84532, ("eip155:84532", "base-sepolia", "base-sepolia")).await;
 }
@@ -156,18 +151,8 @@ async fn legacy_x402_fetch_on_the_dev_chain() {
 }
 
 #[tokio::test]
-async fn legacy_x402_fetch_on_base() {
-    on_base(LEGACY_FETCH).await;
-}
-
-#[tokio::test]
 async fn python_x402_on_the_dev_chain() {
     on_the_dev_chain(PYTHON).await;
-}
-
-#[tokio::test]
-async fn python_x402_on_base() {
-    on_base(PYTHON).await;
 }
 
 /// Somebody else's resource server settles through us, by the official client of the facilitator API.

@@ -6,7 +6,6 @@
     reason = "a test stops at the first surprise"
 )]
 
-mod clients;
 mod facilitator;
 mod ours;
 mod world;

@@ -13,6 +13,7 @@
 
 pub mod agent;
 pub mod facilitator;
+pub mod front;
 pub mod http;
 pub mod raw;
 pub mod script;

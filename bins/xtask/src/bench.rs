@@ -20,7 +20,13 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
         "--package",
         "tollwire-benches",
     ]))?;
+    // What was just built, with the features that both packages ask for together; `cargo run` would build it all again
+    // with those of one.
+    let folder = std::env::current_exe().map_err(|error| format!("where am I: {error}"))?;
+    let target = folder.ancestors().nth(2).ok_or("xtask does not run from a target folder")?;
     command::run(
-        cargo().args(["run", "--locked", "--release", "--package", "tollwire-benches", "--"]).args(arguments),
+        Command::new(target.join("release/tollwire-benches"))
+            .current_dir(command::workspace())
+            .args(arguments),
     )
 }

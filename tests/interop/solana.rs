@@ -1,0 +1,80 @@
+//! Solana: a node with the cluster's own programs.
+
+use crate::client::{AXIOS, Client, FETCH, HTTPX, LEGACY_AXIOS, LEGACY_FETCH, REQUESTS};
+use crate::purchase::{FUNDS, Names, Payer, Shop};
+use serde_json::json;
+use std::time::Duration;
+use tollwire_exact::solana::PrivateKey;
+use tollwire_testkit::solana::{DEVNET_USDC, Surfnet};
+use tollwire_tests::settings::Chain;
+
+/// A blockhash lives for 150 of these.
+const SLOT: Duration = Duration::from_millis(100);
+
+/// A key as wallets export it, a JSON array, and its address.
+fn wallet(byte: u8) -> (String, String) {
+    let address = *PrivateKey::from_bytes(&[byte; 32]).address();
+    let pair = [[byte; 32], *address.as_bytes()].concat();
+    (serde_json::to_string(&pair).unwrap(), address.to_string())
+}
+
+async fn buys(client: Client) {
+    let node = Surfnet::start(SLOT).await.unwrap();
+    let ((fee_key, fee_payer), (deposit_key, deposit)) = (wallet(8), wallet(9));
+    node.set_lamports(&fee_payer, 1_000_000_000).await.unwrap();
+    node.mint(DEVNET_USDC, &deposit, 0).await.unwrap();
+    let names =
+        Names { v2: "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1", v1: "solana-devnet", claim: "solana-devnet" };
+    let chain = Chain::Solana {
+        network: names.v2,
+        rpc_url: node.url(),
+        genesis: node.genesis().await.unwrap(),
+        settlement_key: fee_key,
+        deposit_key,
+    };
+    let shop = Shop::open(names, chain).await;
+    for (sold, version) in (1..).zip(client.versions) {
+        let (key, address) = wallet(20 + version);
+        node.mint(DEVNET_USDC, &address, FUNDS).await.unwrap();
+        let payer = Payer { key, address, rpc: Some(node.url()) };
+        let transaction = shop.sells_to(client, *version, &payer).await;
+
+        let tokens = |wallet| node.tokens(DEVNET_USDC, wallet);
+        assert_eq!(tokens(&payer.address).await.unwrap(), Some(FUNDS - client.atomic));
+        assert_eq!(tokens(&deposit).await.unwrap(), Some(sold * client.atomic));
+        let signatures = node.signatures(&payer.address).await.unwrap();
+        assert_eq!(json!(signatures), json!([transaction]), "one transaction, the receipt's");
+        assert_eq!(node.lamports(&payer.address).await.unwrap(), 0, "the payer needs no SOL");
+        shop.has_sold(sold, client.atomic).await;
+    }
+}
+
+#[tokio::test]
+async fn x402_fetch_on_solana() {
+    buys(FETCH).await;
+}
+
+#[tokio::test]
+async fn x402_axios_on_solana() {
+    buys(AXIOS).await;
+}
+
+#[tokio::test]
+async fn legacy_x402_fetch_on_solana() {
+    buys(LEGACY_FETCH).await;
+}
+
+#[tokio::test]
+async fn legacy_x402_axios_on_solana() {
+    buys(LEGACY_AXIOS).await;
+}
+
+#[tokio::test]
+async fn python_x402_with_httpx_on_solana() {
+    buys(HTTPX).await;
+}
+
+#[tokio::test]
+async fn python_x402_with_requests_on_solana() {
+    buys(REQUESTS).await;
+}
