@@ -76,7 +76,7 @@ pub(crate) async fn ask(dir: &Path, address: SocketAddr, feed: &str, agents: u32
 }
 
 /// The facilitator that was built beside this program.
-fn program() -> Result<PathBuf, Failure> {
+pub(crate) fn program() -> Result<PathBuf, Failure> {
     let program = std::env::current_exe()?.with_file_name("facilitator");
     if program.exists() {
         return Ok(program);

@@ -8,13 +8,15 @@
 //! accounts them, in interleaved rounds; the medians' ratios are what the table is about, since absolute numbers
 //! belong to a machine and a moment.
 //!
-//! `cargo run --release -p tollwire-benches -- [all|throughput|echo|idle|upgrade|metering|live|store]`, or `cargo xtask bench`.
+//! `cargo run --release -p tollwire-benches -- [all|throughput|echo|idle|upgrade|metering|live|store|facilitators]`, or `cargo xtask bench`.
 
 mod arguments;
 mod facilitator;
 mod measure;
 mod numbers;
+mod payments;
 mod process;
+mod rivals;
 mod roles;
 mod socket;
 mod table;

@@ -1,6 +1,7 @@
 //! What is measured, and how often.
 
 mod exchange;
+mod facilitators;
 mod idle;
 mod instructions;
 mod job;
@@ -20,8 +21,9 @@ use crate::{Failure, say, table};
 /// Rounds of every measurement; the median counts.
 const ROUNDS: usize = 7;
 
-/// The measurements: four beside the rivals, and then what metering and its store cost.
-const MEASUREMENTS: [&str; 7] = ["throughput", "echo", "idle", "upgrade", "metering", "live", "store"];
+/// The measurements: four beside the rivals, what metering and its store cost, and two facilitators.
+const MEASUREMENTS: [&str; 8] =
+    ["throughput", "echo", "idle", "upgrade", "metering", "live", "store", "facilitators"];
 
 /// What to run: `[all|NAME] [--rounds N] [--only NAME,NAME]`.
 #[derive(Debug, Clone)]
@@ -59,7 +61,8 @@ pub(crate) async fn run(arguments: &[String]) -> Result<(), Failure> {
             "upgrade" => upgrade::run(&plan).await?,
             "metering" => metering::run(&plan).await?,
             "live" => live::run(&plan).await?,
-            _ => store::run(&plan).await?,
+            "store" => store::run(&plan).await?,
+            _ => facilitators::run(&plan).await?,
         });
     }
     Ok(())

@@ -8,6 +8,7 @@ mod backup;
 mod books;
 mod failure;
 mod file;
+mod lazy;
 mod payouts;
 mod purses;
 mod reader;

@@ -16,8 +16,9 @@ pub struct MeterConfig {
     /// The most units one stream holds ahead, whatever its rate: with the price of a unit, the most a crash can give
     /// away or take per stream. A single frame that costs more is held whole all the same. Default 1,000,000.
     pub lease_units_max: u64,
-    /// Renewals of this process per second, all streams together; beyond it they come later and ask for more.
-    /// Default 5,000.
+    /// Renewals of this process per second, all streams together; beyond it they come later and ask for more, as far as
+    /// `lease` allows: with more than three quarters of it times this number of busy streams there are more. Streams that
+    /// are short do not wait. Default 2,000.
     pub renewals_per_sec_max: u32,
     /// How long a stream that is short waits for units that others hold but may not use. Default 2 s: twice
     /// `watch_interval`, so that every node has heard of it.
@@ -34,7 +35,7 @@ impl Default for MeterConfig {
             lease_margin: Duration::from_secs(5),
             renew_every: Duration::from_secs(1),
             lease_units_max: 1_000_000,
-            renewals_per_sec_max: 5_000,
+            renewals_per_sec_max: 2_000,
             held_wait: Duration::from_secs(2),
             watch_interval: Duration::from_secs(1),
         }

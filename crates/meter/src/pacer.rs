@@ -19,12 +19,12 @@ impl Pacer {
         Self { gap, next: Mutex::new(None) }
     }
 
-    /// Waits for this renewal's moment.
-    pub(crate) async fn turn(&self) {
+    /// Waits for this renewal's moment, but not for one after `latest`: its lease would be over.
+    pub(crate) async fn turn(&self, latest: Instant) {
         let now = Instant::now();
         let mine = {
             let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-            let mine = next.filter(|at| *at > now).unwrap_or(now);
+            let mine = next.unwrap_or(now).min(latest).max(now);
             *next = mine.checked_add(self.gap);
             mine
         };
@@ -43,12 +43,24 @@ mod tests {
         let pacer = Pacer::new(10);
         let started = Instant::now();
         for _ in 0..11 {
-            pacer.turn().await;
+            pacer.turn(started + Duration::from_mins(1)).await;
         }
         assert_eq!(started.elapsed(), Duration::from_secs(1));
         tokio::time::advance(Duration::from_mins(1)).await;
         let again = Instant::now();
-        pacer.turn().await;
+        pacer.turn(again + Duration::from_mins(1)).await;
         assert_eq!(again.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_renewal_waits_beyond_its_lease_and_none_for_those_that_did_not_wait() {
+        let pacer = Pacer::new(1);
+        let started = Instant::now();
+        let latest = started + Duration::from_secs(3);
+        let turns = (0..20).map(|_| pacer.turn(latest));
+        futures_util::future::join_all(turns).await;
+        assert_eq!(started.elapsed(), Duration::from_secs(3));
+        pacer.turn(started + Duration::from_mins(1)).await;
+        assert_eq!(started.elapsed(), Duration::from_secs(4));
     }
 }

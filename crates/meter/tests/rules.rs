@@ -119,6 +119,30 @@ async fn a_busy_stream_asks_about_once_a_second_and_the_end_comes_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn many_busy_streams_ask_no_more_often_than_the_store_can_bear_and_none_waits() {
+    let watching = Watching::new(ledger());
+    let ledger = watching.as_ledger();
+    buy(&*ledger, 1, Unit::Message, 10_000_000).await;
+    let mut config = MeterConfig::default();
+    config.renewals_per_sec_max = 20;
+    let meter = meter(&ledger, config);
+    let mut streams = Vec::new();
+    for n in 0..90 {
+        let path = Path::new(0);
+        let ended = keep(opened(&meter, n, Unit::Message).await, &path);
+        streams.push((traffic(&path, 40, 90), path, ended));
+    }
+    sleep(Duration::from_secs(30)).await;
+    let used = |streams: &[(_, Arc<Path>, _)]| streams.iter().map(|(_, path, _)| path.used()).sum::<u64>();
+    let before = (watching.asked(), used(&streams));
+    sleep(Duration::from_secs(40)).await;
+    let (asked, served) = (watching.asked() - before.0, used(&streams) - before.1);
+    assert!(asked <= 40 * 22 + 40, "{asked} commands in 40 seconds, one look a second among them");
+    assert_eq!(served, 90 * 40 * 40, "nobody waited");
+    assert!(streams.iter().all(|(_, _, ended)| !ended.is_finished()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_idle_stream_gives_back_and_costs_nothing() {
     let watching = Watching::new(ledger());
     let ledger = watching.as_ledger();

@@ -277,7 +277,7 @@ impl FrameScanner {
         let room = tally.room();
         let bytes = usize::try_from(room.bytes).ok().and_then(|most| bytes.get(..most)).unwrap_or(bytes);
         // Mostly there is room for more messages than so few bytes can be; then nobody counts on the way.
-        let (at, messages) = if !T::COUNTS || room.messages >= wide(bytes.len()) {
+        let (at, messages) = if !T::COUNTS || room.messages >= wide(bytes.len() / header) {
             short_messages::<false>(bytes, mask, header, 0)
         } else {
             short_messages::<true>(bytes, mask, header, room.messages)

@@ -81,7 +81,7 @@ impl Default for Limits {
             lease: secs(10),
             lease_units: 1_000_000,
             renew_every: secs(1),
-            renewals: 5_000,
+            renewals: 2_000,
             lease_margin: secs(5),
             held_wait: secs(2),
             failed_opens: 10,

@@ -1,6 +1,7 @@
 //! One write transaction: the jobs of a batch, applied in order.
 
 use super::failure::Failure;
+use super::lazy::LazyTable;
 use super::payouts::Payouts;
 use super::purses::{Purses, Spending};
 use super::refunds::Refunds;
@@ -13,7 +14,7 @@ use crate::core::{self, Applied, Slot};
 use crate::model::{Fate, Payment, Session, Stream, payer_key, tx_key};
 use crate::spend::Spent;
 use crate::{Command, Error, Outcome, PayoutCommand, PayoutOutcome, Timestamp, record};
-use redb::{ReadableTable, Table, WriteTransaction};
+use redb::{ReadableTable, WriteTransaction};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 use tollwire_x402::{PaymentId, SessionId, StreamId};
@@ -21,19 +22,19 @@ use tollwire_x402::{PaymentId, SessionId, StreamId};
 /// Rows that are over, removed with every new one of their kind: at least two, so that the table shrinks.
 pub(super) const PRUNED_PER_CALL: usize = 8;
 
-/// The open tables of a write transaction.
+/// The tables of a write transaction.
 pub(super) struct Books<'txn> {
-    payments: Table<'txn, &'static str, &'static [u8]>,
-    sessions: Table<'txn, &'static str, &'static [u8]>,
-    streams: Table<'txn, (&'static str, &'static str), &'static [u8]>,
-    live: Table<'txn, (&'static str, u64, &'static str), ()>,
-    journal: Table<'txn, (&'static str, u64), &'static [u8]>,
-    in_doubt: Table<'txn, &'static str, ()>,
-    once: Table<'txn, &'static str, u64>,
-    once_until: Table<'txn, (u64, &'static str), ()>,
-    leases: Table<'txn, &'static str, (&'static str, u64)>,
-    payers: Table<'txn, (&'static str, u64, &'static str), ()>,
-    transactions: Table<'txn, (&'static str, &'static str), ()>,
+    payments: LazyTable<'txn, &'static str, &'static [u8]>,
+    sessions: LazyTable<'txn, &'static str, &'static [u8]>,
+    streams: LazyTable<'txn, (&'static str, &'static str), &'static [u8]>,
+    live: LazyTable<'txn, (&'static str, u64, &'static str), ()>,
+    journal: LazyTable<'txn, (&'static str, u64), &'static [u8]>,
+    in_doubt: LazyTable<'txn, &'static str, ()>,
+    once: LazyTable<'txn, &'static str, u64>,
+    once_until: LazyTable<'txn, (u64, &'static str), ()>,
+    leases: LazyTable<'txn, &'static str, (&'static str, u64)>,
+    payers: LazyTable<'txn, (&'static str, u64, &'static str), ()>,
+    transactions: LazyTable<'txn, (&'static str, &'static str), ()>,
     refunds: Refunds<'txn>,
     purses: Purses<'txn>,
     payouts: Payouts<'txn>,
@@ -62,24 +63,24 @@ struct Encoded {
 }
 
 impl<'txn> Books<'txn> {
-    pub(super) fn open(txn: &'txn WriteTransaction) -> Result<Self, Failure> {
-        Ok(Self {
-            payments: txn.open_table(PAYMENTS).map_err(Failure::store)?,
-            sessions: txn.open_table(SESSIONS).map_err(Failure::store)?,
-            streams: txn.open_table(STREAMS).map_err(Failure::store)?,
-            live: txn.open_table(LIVE).map_err(Failure::store)?,
-            journal: txn.open_table(JOURNAL).map_err(Failure::store)?,
-            in_doubt: txn.open_table(IN_DOUBT).map_err(Failure::store)?,
-            once: txn.open_table(ONCE).map_err(Failure::store)?,
-            once_until: txn.open_table(ONCE_UNTIL).map_err(Failure::store)?,
-            leases: txn.open_table(LEASES).map_err(Failure::store)?,
-            payers: txn.open_table(PAYERS).map_err(Failure::store)?,
-            transactions: txn.open_table(TRANSACTIONS).map_err(Failure::store)?,
-            refunds: Refunds::open(txn)?,
-            purses: Purses::open(txn)?,
-            payouts: Payouts::open(txn)?,
+    pub(super) fn of(txn: &'txn WriteTransaction) -> Self {
+        Self {
+            payments: LazyTable::new(txn, PAYMENTS),
+            sessions: LazyTable::new(txn, SESSIONS),
+            streams: LazyTable::new(txn, STREAMS),
+            live: LazyTable::new(txn, LIVE),
+            journal: LazyTable::new(txn, JOURNAL),
+            in_doubt: LazyTable::new(txn, IN_DOUBT),
+            once: LazyTable::new(txn, ONCE),
+            once_until: LazyTable::new(txn, ONCE_UNTIL),
+            leases: LazyTable::new(txn, LEASES),
+            payers: LazyTable::new(txn, PAYERS),
+            transactions: LazyTable::new(txn, TRANSACTIONS),
+            refunds: Refunds::of(txn),
+            purses: Purses::of(txn),
+            payouts: Payouts::of(txn),
             written: Written::Nothing,
-        })
+        }
     }
 
     pub(super) fn run(&mut self, ask: &Ask, now: Timestamp) -> Result<Answer, Failure> {
@@ -99,12 +100,12 @@ impl<'txn> Books<'txn> {
 
     fn apply(&mut self, command: &Command, now: Timestamp) -> Result<Outcome, Failure> {
         let payment: Option<Payment> = match command.payment() {
-            Some(id) => load(&self.payments, id.as_str(), "payment")?,
+            Some(id) => load(self.payments.open()?, id.as_str(), "payment")?,
             None => None,
         };
         let session = core::session_of(command, payment.as_ref()).clone();
         let stream: Option<Stream> = match command.stream() {
-            Some(id) => load(&self.streams, (session.as_str(), id.as_str()), "stream")?,
+            Some(id) => load(self.streams.open()?, (session.as_str(), id.as_str()), "stream")?,
             None => None,
         };
         let refund = match command.refund() {
@@ -112,7 +113,7 @@ impl<'txn> Books<'txn> {
             None => None,
         };
         let was_live = stream.as_ref().and_then(|stream| stream.live_until);
-        let row: Option<Session> = load(&self.sessions, session.as_str(), "session")?;
+        let row: Option<Session> = load(self.sessions.open()?, session.as_str(), "session")?;
         let known = row.is_some();
         let live = self.open_streams(&session, now, core::counts_streams(command))?;
         let applied = core::apply(Slot { payment, session: row, stream, refund, live }, command, now);
@@ -120,7 +121,7 @@ impl<'txn> Books<'txn> {
         self.write(command, &session, &applied, &encoded)?;
         if let (false, Some(row)) = (known, &applied.changed.session) {
             let key = (&*payer_key(&row.payer), row.opened.millis(), session.as_str());
-            self.payers.insert(key, ()).map_err(Failure::store)?;
+            self.payers.open()?.insert(key, ()).map_err(Failure::store)?;
         }
         if let (Some(id), Some(stream)) = (command.stream(), &applied.changed.stream) {
             self.index_live(&session, id, was_live, stream.live_until, now)?;
@@ -144,12 +145,12 @@ impl<'txn> Books<'txn> {
         encoded: &Encoded,
     ) -> Result<(), Failure> {
         if let (Some(id), Some(bytes)) = (command.payment(), &encoded.payment) {
-            self.payments.insert(id.as_str(), bytes.as_slice()).map_err(Failure::store)?;
+            self.payments.open()?.insert(id.as_str(), bytes.as_slice()).map_err(Failure::store)?;
             let pending = applied.changed.payment.as_ref().is_some_and(|row| row.fate == Fate::Pending);
             self.index(id, pending)?;
             if let Some(tx) = command.transaction() {
                 let key = tx_key(tx);
-                self.transactions.insert((key.as_str(), id.as_str()), ()).map_err(Failure::store)?;
+                self.transactions.open()?.insert((key.as_str(), id.as_str()), ()).map_err(Failure::store)?;
             }
             self.keep(Written::Durably);
         }
@@ -164,7 +165,7 @@ impl<'txn> Books<'txn> {
             self.keep(Written::Durably);
         }
         if let Some(bytes) = &encoded.session {
-            self.sessions.insert(session.as_str(), bytes.as_slice()).map_err(Failure::store)?;
+            self.sessions.open()?.insert(session.as_str(), bytes.as_slice()).map_err(Failure::store)?;
             self.keep(worth(command));
         }
         for bytes in &encoded.entries {
@@ -177,26 +178,26 @@ impl<'txn> Books<'txn> {
         self.written = self.written.max(what);
     }
 
-    fn open_streams(&self, session: &SessionId, now: Timestamp, most: u32) -> Result<u32, Failure> {
+    fn open_streams(&mut self, session: &SessionId, now: Timestamp, most: u32) -> Result<u32, Failure> {
         if most == 0 {
             return Ok(0);
         }
         let open = (session.as_str(), now.millis().saturating_add(1), "")..(session.as_str(), u64::MAX, "");
-        let open = self.live.range(open).map_err(Failure::store)?;
+        let open = self.live.open()?.range(open).map_err(Failure::store)?;
         Ok((0..most).zip(open).fold(0, |count, _| count + 1))
     }
 
     fn index(&mut self, id: &PaymentId, pending: bool) -> Result<(), Failure> {
         if pending {
-            self.in_doubt.insert(id.as_str(), ()).map_err(Failure::store)?;
+            self.in_doubt.open()?.insert(id.as_str(), ()).map_err(Failure::store)?;
         } else {
-            self.in_doubt.remove(id.as_str()).map_err(Failure::store)?;
+            self.in_doubt.open()?.remove(id.as_str()).map_err(Failure::store)?;
         }
         Ok(())
     }
 
     fn write_stream(&mut self, session: &SessionId, id: &StreamId, bytes: &[u8]) -> Result<(), Failure> {
-        self.streams.insert((session.as_str(), id.as_str()), bytes).map_err(Failure::store)?;
+        self.streams.open()?.insert((session.as_str(), id.as_str()), bytes).map_err(Failure::store)?;
         Ok(())
     }
 
@@ -212,47 +213,53 @@ impl<'txn> Books<'txn> {
             return Ok(());
         }
         if let Some(old) = old {
-            self.live.remove((session.as_str(), old.millis(), id.as_str())).map_err(Failure::store)?;
+            self.live
+                .open()?
+                .remove((session.as_str(), old.millis(), id.as_str()))
+                .map_err(Failure::store)?;
         }
         let Some(new) = new else { return Ok(()) };
         let mut over = Vec::new();
         let until_now = (session.as_str(), 0, "")..(session.as_str(), now.millis().saturating_add(1), "");
-        for row in self.live.range(until_now).map_err(Failure::store)?.take(PRUNED_PER_CALL) {
+        for row in self.live.open()?.range(until_now).map_err(Failure::store)?.take(PRUNED_PER_CALL) {
             let (key, _) = row.map_err(Failure::store)?;
             let (_, until, stream) = key.value();
             over.push((until, stream.to_owned()));
         }
         for (until, stream) in over {
-            self.live.remove((session.as_str(), until, stream.as_str())).map_err(Failure::store)?;
+            self.live.open()?.remove((session.as_str(), until, stream.as_str())).map_err(Failure::store)?;
         }
-        self.live.insert((session.as_str(), new.millis(), id.as_str()), ()).map_err(Failure::store)?;
+        self.live
+            .open()?
+            .insert((session.as_str(), new.millis(), id.as_str()), ())
+            .map_err(Failure::store)?;
         Ok(())
     }
 
     fn append(&mut self, session: &SessionId, bytes: &[u8]) -> Result<(), Failure> {
         let lines = (session.as_str(), 0)..=(session.as_str(), u64::MAX);
         let last = {
-            let mut lines = self.journal.range(lines).map_err(Failure::store)?;
+            let mut lines = self.journal.open()?.range(lines).map_err(Failure::store)?;
             lines.next_back().transpose().map_err(Failure::store)?.map(|(key, _)| key.value().1)
         };
         let next = last.map_or(0, |line| line.saturating_add(1));
-        self.journal.insert((session.as_str(), next), bytes).map_err(Failure::store)?;
+        self.journal.open()?.insert((session.as_str(), next), bytes).map_err(Failure::store)?;
         self.keep(Written::Durably);
         Ok(())
     }
 
     fn once(&mut self, key: &str, ttl: Duration, now: Timestamp) -> Result<bool, Failure> {
         self.prune(now)?;
-        let used_until = self.once.get(key).map_err(Failure::store)?.map(|until| until.value());
+        let used_until = self.once.open()?.get(key).map_err(Failure::store)?.map(|until| until.value());
         if used_until.is_some_and(|until| until > now.millis()) {
             return Ok(false);
         }
         if let Some(old) = used_until {
-            self.once_until.remove((old, key)).map_err(Failure::store)?;
+            self.once_until.open()?.remove((old, key)).map_err(Failure::store)?;
         }
         let until = now.after(ttl).millis();
-        self.once.insert(key, until).map_err(Failure::store)?;
-        self.once_until.insert((until, key), ()).map_err(Failure::store)?;
+        self.once.open()?.insert(key, until).map_err(Failure::store)?;
+        self.once_until.open()?.insert((until, key), ()).map_err(Failure::store)?;
         self.keep(Written::Durably);
         Ok(true)
     }
@@ -269,6 +276,7 @@ impl<'txn> Books<'txn> {
         let mut expired = Vec::new();
         for row in self
             .once_until
+            .open()?
             .range(..(now.millis().saturating_add(1), ""))
             .map_err(Failure::store)?
             .take(PRUNED_PER_CALL)
@@ -278,29 +286,30 @@ impl<'txn> Books<'txn> {
             expired.push((until, key.to_owned()));
         }
         for (until, key) in expired {
-            self.once_until.remove((until, key.as_str())).map_err(Failure::store)?;
-            self.once.remove(key.as_str()).map_err(Failure::store)?;
+            self.once_until.open()?.remove((until, key.as_str())).map_err(Failure::store)?;
+            self.once.open()?.remove(key.as_str()).map_err(Failure::store)?;
             self.keep(Written::Durably);
         }
         Ok(())
     }
 
     fn lease(&mut self, name: &str, holder: &str, ttl: Duration, now: Timestamp) -> Result<bool, Failure> {
-        let taken = self.leases.get(name).map_err(Failure::store)?.is_some_and(|row| {
+        let taken = self.leases.open()?.get(name).map_err(Failure::store)?.is_some_and(|row| {
             let (other, until) = row.value();
             other != holder && until > now.millis()
         });
         if !taken {
-            self.leases.insert(name, (holder, now.after(ttl).millis())).map_err(Failure::store)?;
+            self.leases.open()?.insert(name, (holder, now.after(ttl).millis())).map_err(Failure::store)?;
             self.keep(Written::Durably);
         }
         Ok(!taken)
     }
 
     fn release(&mut self, name: &str, holder: &str) -> Result<bool, Failure> {
-        let ours = self.leases.get(name).map_err(Failure::store)?.is_some_and(|row| row.value().0 == holder);
+        let ours =
+            self.leases.open()?.get(name).map_err(Failure::store)?.is_some_and(|row| row.value().0 == holder);
         if ours {
-            self.leases.remove(name).map_err(Failure::store)?;
+            self.leases.open()?.remove(name).map_err(Failure::store)?;
             self.keep(Written::Durably);
         }
         Ok(ours)

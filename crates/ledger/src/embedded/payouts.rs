@@ -1,31 +1,32 @@
 //! The four tables of providers' accounts.
 
 use super::failure::{Failure, storage};
+use super::lazy::LazyTable;
 use super::reader::parse;
 use super::tables::{GATHERED, PAYOUTS, PAYOUTS_IN_DOUBT, PROVIDERS};
 use crate::core::{self, PayoutSlot};
 use crate::model::{Payout, PayoutFate, PayoutId, Provider, ProviderAccount};
 use crate::{Error, PayoutCommand, PayoutOutcome, Timestamp, record};
-use redb::{ReadTransaction, ReadableTable, Table, WriteTransaction};
+use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 use std::ops::Bound;
 use tollwire_x402::{SessionId, Usdc};
 
 /// All of them, in a write transaction.
 pub(super) struct Payouts<'txn> {
-    providers: Table<'txn, &'static str, &'static [u8]>,
-    rows: Table<'txn, (&'static str, u32), &'static [u8]>,
-    in_doubt: Table<'txn, (&'static str, u32), ()>,
-    gathered: Table<'txn, (&'static str, &'static str), u64>,
+    providers: LazyTable<'txn, &'static str, &'static [u8]>,
+    rows: LazyTable<'txn, (&'static str, u32), &'static [u8]>,
+    in_doubt: LazyTable<'txn, (&'static str, u32), ()>,
+    gathered: LazyTable<'txn, (&'static str, &'static str), u64>,
 }
 
 impl<'txn> Payouts<'txn> {
-    pub(super) fn open(txn: &'txn WriteTransaction) -> Result<Self, Failure> {
-        Ok(Self {
-            providers: txn.open_table(PROVIDERS).map_err(Failure::store)?,
-            rows: txn.open_table(PAYOUTS).map_err(Failure::store)?,
-            in_doubt: txn.open_table(PAYOUTS_IN_DOUBT).map_err(Failure::store)?,
-            gathered: txn.open_table(GATHERED).map_err(Failure::store)?,
-        })
+    pub(super) fn of(txn: &'txn WriteTransaction) -> Self {
+        Self {
+            providers: LazyTable::new(txn, PROVIDERS),
+            rows: LazyTable::new(txn, PAYOUTS),
+            in_doubt: LazyTable::new(txn, PAYOUTS_IN_DOUBT),
+            gathered: LazyTable::new(txn, GATHERED),
+        }
     }
 
     /// The answer, and whether anything was written.
@@ -42,30 +43,30 @@ impl<'txn> Payouts<'txn> {
         let (provider, payout) = (provider.map_err(Failure::Rows)?, payout.map_err(Failure::Rows)?);
         let key = (id.account.as_str(), id.number);
         if let Some(bytes) = &provider {
-            self.providers.insert(id.account.as_str(), bytes.as_slice()).map_err(Failure::store)?;
+            self.providers.open()?.insert(id.account.as_str(), bytes.as_slice()).map_err(Failure::store)?;
         }
         if let (Some(bytes), Some(row)) = (&payout, &applied.changed.payout) {
-            self.rows.insert(key, bytes.as_slice()).map_err(Failure::store)?;
+            self.rows.open()?.insert(key, bytes.as_slice()).map_err(Failure::store)?;
             if row.fate == PayoutFate::Pending {
-                self.in_doubt.insert(key, ()).map_err(Failure::store)?;
+                self.in_doubt.open()?.insert(key, ()).map_err(Failure::store)?;
             } else {
-                self.in_doubt.remove(key).map_err(Failure::store)?;
+                self.in_doubt.open()?.remove(key).map_err(Failure::store)?;
             }
         }
         if let (Some(session), Some(gathered)) = (command.session(), applied.changed.gathered) {
             let key = (id.account.as_str(), session.as_str());
-            self.gathered.insert(key, gathered.atomic()).map_err(Failure::store)?;
+            self.gathered.open()?.insert(key, gathered.atomic()).map_err(Failure::store)?;
         }
         Ok((applied.outcome, applied.changed != PayoutSlot::default()))
     }
 
-    fn load(&self, id: &PayoutId, session: Option<&SessionId>) -> Result<PayoutSlot, Failure> {
+    fn load(&mut self, id: &PayoutId, session: Option<&SessionId>) -> Result<PayoutSlot, Failure> {
         let account = id.account.as_str();
-        let provider = self.providers.get(account).map_err(Failure::store)?;
-        let payout = self.rows.get((account, id.number)).map_err(Failure::store)?;
+        let provider = self.providers.open()?.get(account).map_err(Failure::store)?;
+        let payout = self.rows.open()?.get((account, id.number)).map_err(Failure::store)?;
         let gathered = match session {
             Some(session) => {
-                let found = self.gathered.get((account, session.as_str())).map_err(Failure::store)?;
+                let found = self.gathered.open()?.get((account, session.as_str())).map_err(Failure::store)?;
                 found.map(|atomic| amount(atomic.value()).map_err(Failure::Rows)).transpose()?
             }
             None => None,

@@ -2,16 +2,17 @@
 
 use super::books::PRUNED_PER_CALL;
 use super::failure::Failure;
+use super::lazy::LazyTable;
 use super::tables::{PURSES, SPENT};
 use crate::Timestamp;
 use crate::spend::{Charge, Spent, end_of};
-use redb::{ReadableTable, Table, WriteTransaction};
+use redb::{ReadableTable, WriteTransaction};
 use std::time::Duration;
 
 /// The open tables of purses.
 pub(super) struct Purses<'txn> {
-    purses: Table<'txn, &'static str, (u64, u64)>,
-    spent: Table<'txn, (&'static str, u64, &'static str), u64>,
+    purses: LazyTable<'txn, &'static str, (u64, u64)>,
+    spent: LazyTable<'txn, (&'static str, u64, &'static str), u64>,
 }
 
 /// A spending as it was asked for.
@@ -23,16 +24,13 @@ pub(super) struct Spending<'a> {
 }
 
 impl<'txn> Purses<'txn> {
-    pub(super) fn open(txn: &'txn WriteTransaction) -> Result<Self, Failure> {
-        Ok(Self {
-            purses: txn.open_table(PURSES).map_err(Failure::store)?,
-            spent: txn.open_table(SPENT).map_err(Failure::store)?,
-        })
+    pub(super) fn of(txn: &'txn WriteTransaction) -> Self {
+        Self { purses: LazyTable::new(txn, PURSES), spent: LazyTable::new(txn, SPENT) }
     }
 
     pub(super) fn spend(&mut self, spending: &Spending<'_>, now: Timestamp) -> Result<Spent, Failure> {
         let Spending { purse, id, charges, window } = *spending;
-        let open = self.purses.get(purse).map_err(Failure::store)?.map(|row| row.value());
+        let open = self.purses.open()?.get(purse).map_err(Failure::store)?.map(|row| row.value());
         let open = open.filter(|(_, until)| *until > now.millis());
         let (began, until) = open.unwrap_or_else(|| (now.millis(), end_of(window, now).millis()));
         let id = format!("i:{id}");
@@ -51,30 +49,30 @@ impl<'txn> Purses<'txn> {
         }
         self.prune(purse, began)?;
         if open.is_none() {
-            self.purses.insert(purse, (began, until)).map_err(Failure::store)?;
+            self.purses.open()?.insert(purse, (began, until)).map_err(Failure::store)?;
         }
         for (counter, sum) in &sums {
-            self.spent.insert((purse, began, counter.as_str()), sum).map_err(Failure::store)?;
+            self.spent.open()?.insert((purse, began, counter.as_str()), sum).map_err(Failure::store)?;
         }
-        self.spent.insert((purse, began, id.as_str()), 0).map_err(Failure::store)?;
+        self.spent.open()?.insert((purse, began, id.as_str()), 0).map_err(Failure::store)?;
         Ok(Spent::Done)
     }
 
-    fn row(&self, purse: &str, began: u64, name: &str) -> Result<Option<u64>, Failure> {
-        Ok(self.spent.get((purse, began, name)).map_err(Failure::store)?.map(|row| row.value()))
+    fn row(&mut self, purse: &str, began: u64, name: &str) -> Result<Option<u64>, Failure> {
+        Ok(self.spent.open()?.get((purse, began, name)).map_err(Failure::store)?.map(|row| row.value()))
     }
 
     /// Removes a few rows of windows that are over.
     fn prune(&mut self, purse: &str, began: u64) -> Result<(), Failure> {
         let mut over = Vec::new();
         let before = (purse, 0, "")..(purse, began, "");
-        for row in self.spent.range(before).map_err(Failure::store)?.take(PRUNED_PER_CALL) {
+        for row in self.spent.open()?.range(before).map_err(Failure::store)?.take(PRUNED_PER_CALL) {
             let (key, _) = row.map_err(Failure::store)?;
             let (_, began, name) = key.value();
             over.push((began, name.to_owned()));
         }
         for (began, name) in over {
-            self.spent.remove((purse, began, name.as_str())).map_err(Failure::store)?;
+            self.spent.open()?.remove((purse, began, name.as_str())).map_err(Failure::store)?;
         }
         Ok(())
     }

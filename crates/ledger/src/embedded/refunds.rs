@@ -1,30 +1,28 @@
 //! The refunds' two tables: rows, and which of them are pending.
 
 use super::failure::{Failure, storage};
+use super::lazy::LazyTable;
 use super::reader::parse;
 use super::tables::{REFUNDS, REFUNDS_IN_DOUBT};
 use crate::model::{Refund, RefundFate, RefundId};
 use crate::{Error, record};
-use redb::{ReadTransaction, ReadableTable, Table, WriteTransaction};
+use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 use std::ops::Bound;
 use tollwire_x402::SessionId;
 
 /// Both tables of a write transaction.
 pub(super) struct Refunds<'txn> {
-    rows: Table<'txn, (&'static str, u32), &'static [u8]>,
-    in_doubt: Table<'txn, (&'static str, u32), ()>,
+    rows: LazyTable<'txn, (&'static str, u32), &'static [u8]>,
+    in_doubt: LazyTable<'txn, (&'static str, u32), ()>,
 }
 
 impl<'txn> Refunds<'txn> {
-    pub(super) fn open(txn: &'txn WriteTransaction) -> Result<Self, Failure> {
-        Ok(Self {
-            rows: txn.open_table(REFUNDS).map_err(Failure::store)?,
-            in_doubt: txn.open_table(REFUNDS_IN_DOUBT).map_err(Failure::store)?,
-        })
+    pub(super) fn of(txn: &'txn WriteTransaction) -> Self {
+        Self { rows: LazyTable::new(txn, REFUNDS), in_doubt: LazyTable::new(txn, REFUNDS_IN_DOUBT) }
     }
 
-    pub(super) fn load(&self, session: &SessionId, number: u32) -> Result<Option<Refund>, Failure> {
-        let bytes = self.rows.get((session.as_str(), number)).map_err(Failure::store)?;
+    pub(super) fn load(&mut self, session: &SessionId, number: u32) -> Result<Option<Refund>, Failure> {
+        let bytes = self.rows.open()?.get((session.as_str(), number)).map_err(Failure::store)?;
         bytes.map(|bytes| record::decode(bytes.value(), "refund").map_err(Failure::Rows)).transpose()
     }
 
@@ -37,11 +35,11 @@ impl<'txn> Refunds<'txn> {
         bytes: &[u8],
     ) -> Result<(), Failure> {
         let key = (session.as_str(), number);
-        self.rows.insert(key, bytes).map_err(Failure::store)?;
+        self.rows.open()?.insert(key, bytes).map_err(Failure::store)?;
         if row.fate == RefundFate::Pending {
-            self.in_doubt.insert(key, ()).map_err(Failure::store)?;
+            self.in_doubt.open()?.insert(key, ()).map_err(Failure::store)?;
         } else {
-            self.in_doubt.remove(key).map_err(Failure::store)?;
+            self.in_doubt.open()?.remove(key).map_err(Failure::store)?;
         }
         Ok(())
     }

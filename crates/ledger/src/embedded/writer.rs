@@ -174,7 +174,7 @@ fn commit(
 type Applied = (Vec<Result<Answer, Error>>, Written);
 
 fn apply(txn: &redb::WriteTransaction, clock: &dyn Clock, batch: &[Job]) -> Result<Applied, Failure> {
-    let mut books = Books::open(txn)?;
+    let mut books = Books::of(txn);
     let mut answers = Vec::with_capacity(batch.len());
     for job in batch {
         match books.run(&job.ask, clock.now()) {

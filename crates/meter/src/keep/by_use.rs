@@ -38,12 +38,17 @@ pub(super) async fn keep<G: Gauge>(charge: &mut Charge, gauge: &G, notices: &dyn
     let mut looked = false;
     loop {
         let look_at = lease.look_at(gauge.used(), looked, &pace);
-        let why = match event(gauge, &signal, look_at).await {
+        let mut event = event(gauge, &signal, look_at).await;
+        let busy = gauge.used() > lease.told;
+        if matches!(event, Event::Look) && busy {
+            event = turn(charge, gauge, &signal, lease.turn_by(&pace)).await;
+        }
+        let why = match event {
             Event::Told(Told::Close(code)) => return code,
             Event::Told(Told::Recall) if lease.to <= gauge.used() => continue,
             Event::Told(Told::Recall) => Why::GiveBack,
             Event::Told(Told::Look) | Event::Short => Why::Short,
-            Event::Look if gauge.used() > lease.told => Why::Due,
+            Event::Look if busy => Why::Due,
             Event::Look if looked => Why::GiveBack,
             Event::Look => {
                 looked = true;
@@ -51,9 +56,6 @@ pub(super) async fn keep<G: Gauge>(charge: &mut Charge, gauge: &G, notices: &dyn
             }
         };
         looked = false;
-        if why == Why::Due {
-            charge.shared.pacer.turn().await;
-        }
         // Boxed, so that an idle stream does not carry the room for this.
         if let Err(code) = Box::pin(tell(charge, gauge, notices, &mut lease, why, &pace)).await {
             return code;
@@ -79,6 +81,16 @@ async fn event<G: Gauge>(gauge: &G, signal: &Signal, look_at: Option<Instant>) -
         told = signal.told() => Event::Told(told),
         () = gauge.short() => Event::Short,
         () = look => Event::Look,
+    }
+}
+
+/// Waits for this stream's turn among all that renew; not when it is short meanwhile, or is told something.
+async fn turn<G: Gauge>(charge: &Charge, gauge: &G, signal: &Signal, latest: Instant) -> Event {
+    tokio::select! {
+        biased;
+        told = signal.told() => Event::Told(told),
+        () = gauge.short() => Event::Short,
+        () = charge.shared.pacer.turn(latest) => Event::Look,
     }
 }
 

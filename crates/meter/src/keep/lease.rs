@@ -75,11 +75,13 @@ impl Lease {
         }
     }
 
-    /// Units to hold ahead: two intervals of its rate; twice as many as last time if those did not last.
+    /// Units to hold ahead: two intervals of its rate; twice as many as last time if those did not last. Where there are
+    /// so many streams that renewals come late, the interval is what it came to.
     fn wish(&self, why: Why, used: u64, now: Instant, pace: &Pace) -> u64 {
-        let since = now.saturating_duration_since(self.told_at).max(Duration::from_millis(1)).as_nanos();
+        let since = now.saturating_duration_since(self.told_at).max(Duration::from_millis(1));
+        let interval = pace.every.max(since.min(pace.lease / 2)).as_nanos();
         let grown = u128::from(used.saturating_sub(self.told));
-        let rate = grown.saturating_mul(pace.every.as_nanos().saturating_mul(2)) / since;
+        let rate = grown.saturating_mul(interval.saturating_mul(2)) / since.as_nanos();
         let rate = u64::try_from(rate).unwrap_or(u64::MAX);
         let doubled = if why == Why::Short { self.ahead.saturating_mul(2) } else { 0 };
         // A rate seen over an instant says little; doubling reaches any rate in a few steps.
@@ -96,6 +98,11 @@ impl Lease {
         let early = self.told_at + pace.every;
         let late = self.until.checked_sub(pace.lease / IDLE_PART).unwrap_or(early);
         Some(if looked { late.max(early) } else { early })
+    }
+
+    /// The latest moment for a renewal that waits its turn: a quarter of the lease is left for it.
+    pub(super) fn turn_by(&self, pace: &Pace) -> Instant {
+        self.until.checked_sub(pace.lease / 4).unwrap_or(self.until)
     }
 
     /// When a stream whose store has not answered `since` is to end: with its lease. If that is over, because it held
@@ -136,6 +143,15 @@ mod tests {
         let lease = lease(100, 0, 50);
         let ask = lease.ask(Why::Due, 60, None, after(&lease, 1_000), &PACE);
         assert_eq!(ask, Ask { used: 60, need: 100, want: 180, meanwhile: 100 });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_could_ask_only_late_asks_for_as_much_more() {
+        let lease = lease(600, 0, 300);
+        let ask = lease.ask(Why::Due, 400, None, after(&lease, 4_000), &PACE);
+        assert_eq!(ask.want, 1_200, "eight seconds of 100 a second");
+        let ask = lease.ask(Why::Due, 80, None, after(&lease, 8_000), &PACE);
+        assert_eq!(ask.want, 600, "what it has is more than ten seconds of 10 a second");
     }
 
     #[tokio::test(start_paused = true)]
