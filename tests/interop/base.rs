@@ -12,7 +12,10 @@ async fn buys(client: Client) {
     let names = Names { v2: "eip155:8453", v1: "base", claim: "base" };
     let chain = Chain::Evm { network: names.v2, rpc_url: anvil.url(), settlement_key: ANVIL_KEY.into() };
     let shop = Shop::open(names, chain).await;
+    let mut deposited = 0;
     for (sold, version) in (1..).zip(client.versions) {
+        let atomic = client.atomic(*version);
+        deposited += atomic;
         let bytes = fresh_nonce();
         let address = PrivateKey::from_bytes(&bytes).unwrap().address().to_string();
         let payer = Payer { key: format!("0x{}", hex::encode(bytes)), address, rpc: None };
@@ -22,10 +25,10 @@ async fn buys(client: Client) {
         let mut moved = anvil.transfers_to(ANVIL_ADDRESS).await.unwrap();
         moved.retain(|transfer| transfer.from == payer.address.to_lowercase());
         assert_eq!(moved.len(), 1, "USDC moved once: {moved:?}");
-        assert_eq!((&moved[0].tx, moved[0].value), (&transaction.to_lowercase(), client.atomic));
-        assert_eq!(anvil.balance_of(&payer.address).await.unwrap(), FUNDS - client.atomic);
+        assert_eq!((&moved[0].tx, moved[0].value), (&transaction.to_lowercase(), atomic));
+        assert_eq!(anvil.balance_of(&payer.address).await.unwrap(), FUNDS - atomic);
         assert_eq!(anvil.authorizations_used(&payer.address).await.unwrap().len(), 1);
-        shop.has_sold(sold, client.atomic).await;
+        shop.has_sold(sold, deposited).await;
     }
 }
 

@@ -1,4 +1,4 @@
-//! The official clients, with their own spending caps.
+//! The official clients as they come, with their own spending caps.
 
 use tollwire_tests::script::Script;
 
@@ -6,26 +6,29 @@ use tollwire_tests::script::Script;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Client {
     name: &'static str,
-    /// Which of the offered deposits ($10, $1, $0.10, $0.01) it buys by itself, in atomic units.
-    pub(crate) atomic: u64,
     /// The versions of x402 that it speaks.
     pub(crate) versions: &'static [u8],
 }
 
-/// Takes at most $1.
-pub(crate) const FETCH: Client = Client { name: "fetch", atomic: 1_000_000, versions: &[1, 2] };
-/// Takes at most $1.
-pub(crate) const AXIOS: Client = Client { name: "axios", atomic: 1_000_000, versions: &[1, 2] };
-/// Takes at most $0.10.
-pub(crate) const LEGACY_FETCH: Client = Client { name: "legacy_fetch", atomic: 100_000, versions: &[1] };
-/// Takes what is offered first.
-pub(crate) const LEGACY_AXIOS: Client = Client { name: "legacy_axios", atomic: 10_000_000, versions: &[1] };
-/// Takes at most $1.
-pub(crate) const HTTPX: Client = Client { name: "httpx", atomic: 1_000_000, versions: &[1, 2] };
-/// Takes at most $1.
-pub(crate) const REQUESTS: Client = Client { name: "requests", atomic: 1_000_000, versions: &[1, 2] };
+pub(crate) const FETCH: Client = Client { name: "fetch", versions: &[1, 2] };
+pub(crate) const AXIOS: Client = Client { name: "axios", versions: &[1, 2] };
+pub(crate) const LEGACY_FETCH: Client = Client { name: "legacy_fetch", versions: &[1] };
+pub(crate) const LEGACY_AXIOS: Client = Client { name: "legacy_axios", versions: &[1] };
+pub(crate) const HTTPX: Client = Client { name: "httpx", versions: &[1, 2] };
+pub(crate) const REQUESTS: Client = Client { name: "requests", versions: &[1, 2] };
 
 impl Client {
+    /// What it buys by itself of deposits of $10, $1, $0.10 and $0.01, in atomic units: in version 2 the largest within
+    /// its spending cap of $1, or the first if it has none (`@x402/axios` 2.11); in version 1 what is offered first
+    /// there, $0.10, which is the cap of `x402-fetch`.
+    pub(crate) fn atomic(&self, version: u8) -> u64 {
+        match (version, self.name) {
+            (1, _) => 100_000,
+            (_, "axios") => 10_000_000,
+            _ => 1_000_000,
+        }
+    }
+
     /// Its program, ready to run in a version of x402.
     pub(crate) fn script(&self, version: u8) -> Script {
         let script = match self.name {

@@ -13,7 +13,7 @@ const SLOT: Duration = Duration::from_millis(100);
 
 /// A key as wallets export it, a JSON array, and its address.
 fn wallet(byte: u8) -> (String, String) {
-    let address = *PrivateKey::from_bytes(&[byte; 32]).address();
+    let address = PrivateKey::from_bytes(&[byte; 32]).address();
     let pair = [[byte; 32], *address.as_bytes()].concat();
     (serde_json::to_string(&pair).unwrap(), address.to_string())
 }
@@ -33,19 +33,22 @@ async fn buys(client: Client) {
         deposit_key,
     };
     let shop = Shop::open(names, chain).await;
+    let mut deposited = 0;
     for (sold, version) in (1..).zip(client.versions) {
+        let atomic = client.atomic(*version);
+        deposited += atomic;
         let (key, address) = wallet(20 + version);
         node.mint(DEVNET_USDC, &address, FUNDS).await.unwrap();
         let payer = Payer { key, address, rpc: Some(node.url()) };
         let transaction = shop.sells_to(client, *version, &payer).await;
 
         let tokens = |wallet| node.tokens(DEVNET_USDC, wallet);
-        assert_eq!(tokens(&payer.address).await.unwrap(), Some(FUNDS - client.atomic));
-        assert_eq!(tokens(&deposit).await.unwrap(), Some(sold * client.atomic));
+        assert_eq!(tokens(&payer.address).await.unwrap(), Some(FUNDS - atomic));
+        assert_eq!(tokens(&deposit).await.unwrap(), Some(deposited));
         let signatures = node.signatures(&payer.address).await.unwrap();
         assert_eq!(json!(signatures), json!([transaction]), "one transaction, the receipt's");
         assert_eq!(node.lamports(&payer.address).await.unwrap(), 0, "the payer needs no SOL");
-        shop.has_sold(sold, client.atomic).await;
+        shop.has_sold(sold, deposited).await;
     }
 }
 
