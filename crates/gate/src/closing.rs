@@ -30,7 +30,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How far a session's end has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// It serves nothing more; its streams are ending, or units are still held for them.
+    /// It serves nothing more; its streams are ending, units are still held for them, or a deposit is missed that a
+    /// reorganisation took away.
     Closing,
     /// What was left is on its way to the payer.
     Refunding,
@@ -131,10 +132,11 @@ impl Gate {
         Ok(at(stage, Some(refund)))
     }
 
-    /// Whether units are held, or streams live that will end by themselves soon.
+    /// Whether units are held, or streams live that will end by themselves soon, or what is left waits for a deposit.
     async fn is_in_use(&self, session: &SessionId, row: &Session) -> Result<bool, Error> {
-        if row.held() > 0 || row.live.is_empty() {
-            return Ok(row.held() > 0);
+        let waits = row.held() > 0 || (row.is_frozen() && row.remaining() > 0);
+        if waits || row.live.is_empty() {
+            return Ok(waits);
         }
         let journal = self.ledger.journal(session).await?;
         let told = journal.iter().rfind(|line| matches!(line.kind, EntryKind::Close | EntryKind::Revoke));

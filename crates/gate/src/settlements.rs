@@ -20,7 +20,7 @@ const HEAD_GOOD_FOR: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Status {
-    /// Not known yet: it may still settle.
+    /// Not known yet: it may still settle. Or a reorganisation took it away, and it may settle again.
     Pending,
     /// It will never settle.
     Failed,
@@ -88,6 +88,7 @@ impl Settlement {
         let (status, transaction, error_reason, block) = match payment.fate {
             Fate::Pending => (Status::Pending, last, None, None),
             Fate::Abandoned(reason) => (Status::Failed, last, Some(reason), None),
+            Fate::Credited(landing) if payment.gone => (Status::Pending, landing.tx, None, None),
             Fate::Credited(landing) => (Status::Settled, landing.tx, None, Some(landing.block)),
         };
         let above = head.zip(block).and_then(|(head, block)| head.checked_sub(block));

@@ -12,7 +12,7 @@ use tollwire_x402::{FeedId, SessionId, Unit};
 /// How a session stands now: the online check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SessionView {
-    /// Whether it can still be used: neither revoked nor closed nor past its balance's life.
+    /// Whether it can be used now: neither revoked nor closed nor frozen nor past its balance's life.
     pub active: bool,
     /// The session.
     pub jti: SessionId,
@@ -26,6 +26,8 @@ pub struct SessionView {
     pub live_streams: u64,
     /// Whether it was ended for good.
     pub closed: bool,
+    /// Whether the chain took back a deposit of it: nothing is served until the chain has it again.
+    pub frozen: bool,
     /// When the presented token stops admitting.
     pub expires_at: String,
 }
@@ -45,12 +47,13 @@ impl Gate {
     /// The session of a token that was checked.
     pub async fn session_view(&self, claims: &Claims) -> Result<SessionView, Error> {
         let session = self.ledger.session(&claims.jti).await?.ok_or(Error::SessionUnknown)?;
-        let active = !session.revoked && !session.closed && self.clock.now() < session.balance_until;
+        let active = !session.barred() && !session.closed && self.clock.now() < session.balance_until;
         Ok(SessionView {
             active,
             units_remaining: if active { session.remaining() } else { 0 },
             live_streams: live_streams(&session),
             closed: session.closed,
+            frozen: session.is_frozen(),
             jti: claims.jti.clone(),
             unit: session.unit,
             feed: session.feed,

@@ -29,6 +29,15 @@ impl Calls<'_> {
                 let keys = [self.keys.session(session), self.keys.payment(session, payment)];
                 call(&script::ABANDON, &keys, self.now).arg(reason).done()
             }
+            Command::Freeze { payment, .. } => {
+                let keys = self.of_credit(payment, session);
+                call(&script::FREEZE, &keys, self.now).arg(payment.as_str()).done()
+            }
+            Command::Thaw { payment, landing, .. } => {
+                let call = call(&script::THAW, &self.of_credit(payment, session), self.now);
+                let call = call.arg(record::encode(landing)?).arg(payment.as_str());
+                call.arg(landing.block.min(UNITS_MAX)).done()
+            }
             Command::Hold { stream, fence, to, lease, streams_max, .. } => {
                 let keys = self.of_opening(session);
                 let fence = fence.map(|fence| countable(fence).to_string()).unwrap_or_default();
@@ -133,11 +142,13 @@ impl Calls<'_> {
     }
 
     fn credit(&self, payment: &PaymentId, session: &SessionId, landing: &Landing) -> Result<Cmd, Error> {
-        let keys =
-            [self.keys.session(session), self.keys.payment(session, payment), self.keys.journal(session)];
-        let call = call(&script::CREDIT, &keys, self.now);
+        let call = call(&script::CREDIT, &self.of_credit(payment, session), self.now);
         let call = call.arg(landing.gas.atomic()).arg(record::encode(landing)?).arg(payment.as_str());
         Ok(call.arg(landing.block.min(UNITS_MAX)).done())
+    }
+
+    fn of_credit(&self, payment: &PaymentId, session: &SessionId) -> [String; 3] {
+        [self.keys.session(session), self.keys.payment(session, payment), self.keys.journal(session)]
     }
 
     fn of_opening(&self, session: &SessionId) -> [String; 3] {

@@ -114,7 +114,12 @@ impl RedisLedger {
                 listed.add_command(calls.transition(command)?);
                 self.safely(listed).await?
             }
-            Command::AttachRefund { .. } | Command::SettleRefund { .. } => {
+            Command::Thaw { payment, landing, .. } => {
+                let mut listed = listing::add(&self.keys.transaction(&landing.tx), payment.as_str());
+                listed.add_command(calls.transition(command)?);
+                self.safely(listed).await?
+            }
+            Command::Freeze { .. } | Command::AttachRefund { .. } | Command::SettleRefund { .. } => {
                 self.safely(only(calls.transition(command)?)).await?
             }
             _ => reply::outcome(first(self.ask(&only(calls.transition(command)?)).await?)?)?,

@@ -200,6 +200,7 @@ impl Fields {
             balance_until: self.time("till")?,
             revoked: self.number("revoked")? == 1,
             closed: self.number("closed")? == 1,
+            frozen: self.small("frozen")?,
             recalled: Some(self.time("recalled")?).filter(|at| at.millis() > 0),
             jkt: head.jkt,
             revision: self.number("revision")?,
@@ -235,6 +236,7 @@ impl Fields {
             recorded: self.time("recorded")?,
             attempts: self.attempts()?,
             fate,
+            gone: self.number("gone")? == 1,
         }))
     }
 
@@ -310,13 +312,16 @@ impl Fields {
 }
 
 /// The fields of a session that [`watched`] reads, in its order.
-pub(crate) const WATCHED: [&str; 9] =
-    ["revision", "revoked", "closed", "recalled", "bought", "captured", "refunded", "expired", "goods"];
+pub(crate) const WATCHED: [&str; 10] = [
+    "revision", "revoked", "frozen", "closed", "recalled", "bought", "captured", "refunded", "expired",
+    "goods",
+];
 
 /// What live streams must learn of a session; `None` if there is no such session.
 pub(crate) fn watched(value: Value) -> Result<Option<Watched>, Error> {
-    let fields: [Option<String>; 9] = read(value, "session")?;
-    let [Some(revision), revoked, closed, recalled, bought, captured, refunded, expired, goods] = fields
+    let fields: [Option<String>; 10] = read(value, "session")?;
+    let [Some(revision), revoked, frozen, closed, recalled, bought, captured, refunded, expired, goods] =
+        fields
     else {
         return Ok(None);
     };
@@ -329,7 +334,7 @@ pub(crate) fn watched(value: Value) -> Result<Option<Watched>, Error> {
     let by_stream = goods.is_some_and(|goods| goods.ends_with(" stream"));
     Ok(Some(Watched {
         revision: number(&revision, "session")?,
-        revoked: count(revoked)? == 1,
+        revoked: count(revoked)? == 1 || count(frozen)? > 0,
         closed: count(closed)? == 1,
         recalled: Some(recalled).filter(|at| at.millis() > 0),
         spent: !by_stream && gone >= count(bought)?,
@@ -381,6 +386,8 @@ pub(crate) fn entry(text: &str) -> Result<Entry, Error> {
         "close" => EntryKind::Close,
         "refund" => EntryKind::Refund,
         "handover" => EntryKind::HandOver,
+        "freeze" => EntryKind::Freeze,
+        "thaw" => EntryKind::Thaw,
         _ => return Err(unreadable("journal line")),
     };
     Ok(Entry {

@@ -22,6 +22,8 @@ scripts! {
     ATTACH = "lua/attach.lua";
     CREDIT = "lua/credit.lua";
     ABANDON = "lua/abandon.lua";
+    FREEZE = "lua/freeze.lua";
+    THAW = "lua/thaw.lua";
     HOLD = "lua/hold.lua";
     EXTEND = "lua/extend.lua";
     POST = "lua/post.lua";

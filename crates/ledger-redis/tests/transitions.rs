@@ -183,6 +183,8 @@ fn writers() -> Vec<Command> {
         Command::Void { session: session.clone(), stream: stream.clone(), fence: 1 },
         Command::Reverse { session: session.clone(), stream: common::stream(3), fence: 1 },
         Command::End { session: session.clone(), stream: common::stream(3), fence: 1, used: 0 },
+        Command::Freeze { payment: payment(5), session: session.clone() },
+        common::thaw(5, 1, 99),
         Command::Revoke { session: session.clone() },
         Command::Expire { session },
     ]
@@ -219,11 +221,14 @@ async fn bad_data_leaves_nothing_half_written() {
         (of("session"), "deposited", "1e3"),
         (of("session"), "revision", "9007199254740993"),
         (of("session"), "revoked", "2"),
+        (of("session"), "frozen", "-1"),
+        (of("session"), "block", "x"),
         (of("session"), "h:stream-0000000000000001", "1"),
         (of("streams"), "stream-0000000000000003", "1 1 1 - 0 soon"),
         (of("streams"), "stream-0000000000000001", "0 1"),
         (of("streams"), "stream-0000000000000003", "1 1 x 1 0"),
         (payment_key, "fate", "maybe"),
+        (of(&format!("payment:{}", payment(5))), "gone", "2"),
     ];
     let (mut staged, mut corrupt, mut unharmed) = (0, 0, 0);
     for harm in 0..wrong_type.len() + bad_fields.len() {

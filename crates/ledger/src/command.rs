@@ -1,9 +1,12 @@
 //! What can be asked of the ledger. Every command is idempotent, by id or by a cumulative number.
 
-use crate::Timestamp;
 use crate::model::{Attempt, HandOver, Intent, Landing, RefundOrder};
 use std::time::Duration;
 use tollwire_x402::{PaymentId, SessionId, StreamId};
+
+mod entry;
+
+pub use entry::{Entry, EntryKind};
 
 /// A command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +56,27 @@ pub enum Command {
         session: SessionId,
         /// Why, for the payer.
         reason: String,
+    },
+    /// The chain took back what a payment was credited for: until it is thawed, its session serves nothing, and nothing of
+    /// it is paid to anybody. The balance stays as it is.
+    ///
+    /// Done, Replayed (it is gone already, or was not credited), Unknown.
+    Freeze {
+        /// Whose.
+        payment: PaymentId,
+        /// The session named by its record.
+        session: SessionId,
+    },
+    /// The chain has it again, here or elsewhere; or has it elsewhere without having been without it.
+    ///
+    /// Done, Replayed (it is where it was known to be), Unknown, Conflict (it was never credited).
+    Thaw {
+        /// Whose.
+        payment: PaymentId,
+        /// The session named by its record.
+        session: SessionId,
+        /// Where it landed. Its gas is that which was booked when it was credited.
+        landing: Landing,
     },
     /// Set units aside for a stream, so that they and those posted come to `to` in all; or prolong what is held.
     ///
@@ -156,7 +180,7 @@ pub enum Command {
         session: SessionId,
     },
     /// The balance's life is over, or the session was closed: what remains (and is not held) falls due. Done, Replayed,
-    /// Conflict (too early), Unknown.
+    /// Conflict (too early, or it is frozen), Unknown.
     Expire {
         /// Which.
         session: SessionId,
@@ -170,7 +194,7 @@ pub enum Command {
     /// [`Command::SettleRefund`].
     ///
     /// Done, Replayed (this refund was ordered before; the answer shows as what), Unknown, Conflict (the session is
-    /// neither closed nor revoked nor at its end; units are held; it does not stand any more as the order says; it is to
+    /// neither closed nor revoked nor at its end; it is frozen; units are held; it does not stand any more as the order says; it is to
     /// go to somebody else than the payer; or an earlier number is missing).
     Refund {
         /// Which.
@@ -180,7 +204,8 @@ pub enum Command {
     },
     /// Remember the transaction that is about to pay a refund. Only what is attached may be broadcast.
     ///
-    /// Done, Replayed (this transaction is attached, or the refund needs none any more), Unknown, Conflict (it has not
+    /// Done, Replayed (this transaction is attached, or the refund needs none any more), Unknown, Conflict (the session is
+    /// frozen; the refund has not
     /// `made` transactions, so that whoever made this one did not know of all; or as many as
     /// [`ATTEMPTS_MAX`](crate::model::Outgoing::ATTEMPTS_MAX)).
     AttachRefund {
@@ -206,7 +231,7 @@ pub enum Command {
     /// [`PayoutCommand::Gather`](crate::PayoutCommand::Gather), from what the session shows as handed over in all.
     ///
     /// Done, Replayed (as many units were handed over before), Unknown, Conflict (the session does not stand any more as
-    /// it was reckoned from, has another provider or none, or has not earned or taken in as much).
+    /// it was reckoned from, is frozen, has another provider or none, or has not earned or taken in as much).
     HandOver {
         /// Which.
         session: SessionId,
@@ -223,6 +248,8 @@ impl Command {
             Self::Attach { session, .. }
             | Self::Credit { session, .. }
             | Self::Abandon { session, .. }
+            | Self::Freeze { session, .. }
+            | Self::Thaw { session, .. }
             | Self::Hold { session, .. }
             | Self::Extend { session, .. }
             | Self::Post { session, .. }
@@ -247,7 +274,9 @@ impl Command {
             Self::Record { payment, .. }
             | Self::Attach { payment, .. }
             | Self::Credit { payment, .. }
-            | Self::Abandon { payment, .. } => Some(payment),
+            | Self::Abandon { payment, .. }
+            | Self::Freeze { payment, .. }
+            | Self::Thaw { payment, .. } => Some(payment),
             Self::Hold { .. }
             | Self::Extend { .. }
             | Self::Post { .. }
@@ -277,6 +306,8 @@ impl Command {
             | Self::Attach { .. }
             | Self::Credit { .. }
             | Self::Abandon { .. }
+            | Self::Freeze { .. }
+            | Self::Thaw { .. }
             | Self::Revoke { .. }
             | Self::Expire { .. }
             | Self::Close { .. }
@@ -293,9 +324,10 @@ impl Command {
     pub fn transaction(&self) -> Option<&str> {
         match self {
             Self::Attach { attempt, .. } => Some(&attempt.tx),
-            Self::Credit { landing, .. } => Some(&landing.tx),
+            Self::Credit { landing, .. } | Self::Thaw { landing, .. } => Some(&landing.tx),
             Self::Record { .. }
             | Self::Abandon { .. }
+            | Self::Freeze { .. }
             | Self::Hold { .. }
             | Self::Extend { .. }
             | Self::Post { .. }
@@ -321,6 +353,8 @@ impl Command {
             | Self::Attach { .. }
             | Self::Credit { .. }
             | Self::Abandon { .. }
+            | Self::Freeze { .. }
+            | Self::Thaw { .. }
             | Self::Hold { .. }
             | Self::Extend { .. }
             | Self::Post { .. }
@@ -333,43 +367,4 @@ impl Command {
             | Self::HandOver { .. } => None,
         }
     }
-}
-
-/// One line of a session's journal: what a command changed.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Entry {
-    /// When.
-    pub at: Timestamp,
-    /// What happened.
-    pub kind: EntryKind,
-    /// How many units moved.
-    pub units: u64,
-    /// The stream, where one is concerned.
-    pub stream: Option<StreamId>,
-    /// The payment, where one is concerned.
-    pub payment: Option<PaymentId>,
-}
-
-/// Kinds of journal lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum EntryKind {
-    /// Units bought.
-    Credit,
-    /// Units captured. What metered streams use is told at their end, and at least once an hour.
-    Capture,
-    /// Units served that could not be captured any more, because the hold for them had lapsed.
-    Forgo,
-    /// Captured units given back.
-    Reverse,
-    /// Units that fell due.
-    Expire,
-    /// The session was revoked.
-    Revoke,
-    /// The session was closed.
-    Close,
-    /// Units taken out of the balance, to be paid back.
-    Refund,
-    /// Units whose worth was handed over to the provider's payout.
-    HandOver,
 }

@@ -5,6 +5,7 @@
 
 #![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::wildcard_enum_match_arm)]
 
+mod freeze;
 mod metered;
 mod payment;
 mod payout;
@@ -89,6 +90,8 @@ pub fn apply(slot: Slot, command: &Command, now: Timestamp) -> Applied {
             payment::credit(slot, payment, session, landing, now)
         }
         Command::Abandon { session, reason, .. } => payment::abandon(slot, session, reason, now),
+        Command::Freeze { payment, session } => freeze::freeze(slot, payment, session, now),
+        Command::Thaw { payment, session, landing } => freeze::thaw(slot, payment, session, landing, now),
         Command::Hold { stream, fence, to, lease, streams_max, .. } => {
             stream::run(slot, stream, now, |desk| desk.hold(*fence, *to, *lease, *streams_max))
         }

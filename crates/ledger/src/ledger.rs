@@ -132,7 +132,7 @@ pub trait Ledger: Send + Sync {
 pub struct Watched {
     /// The session's revision.
     pub revision: u64,
-    /// Whether it was revoked.
+    /// Whether nothing may be served any more, for good or for now: [`Session::barred`].
     pub revoked: bool,
     /// Whether its payer or an operator ended it.
     pub closed: bool,
@@ -146,7 +146,7 @@ impl From<&Session> for Watched {
     fn from(row: &Session) -> Self {
         Self {
             revision: row.revision,
-            revoked: row.revoked,
+            revoked: row.barred(),
             closed: row.closed,
             recalled: row.recalled,
             spent: row.spent(),

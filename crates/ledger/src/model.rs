@@ -168,6 +168,8 @@ pub struct Payment {
     pub attempts: Vec<Attempt>,
     /// Where it stands.
     pub fate: Fate,
+    /// Whether the chain took back what it was credited for, and has not given it again.
+    pub gone: bool,
 }
 
 impl Payment {
@@ -233,6 +235,9 @@ pub struct Session {
     pub revoked: bool,
     /// Set when its payer or an operator ended it; nothing is served any more.
     pub closed: bool,
+    /// How many of its payments the chain took back ([`Payment::gone`]); while any is, nothing is served, and nothing of
+    /// it is paid to anybody.
+    pub frozen: u32,
     /// When a stream last was short of units that other streams held: they give back what they do not need.
     pub recalled: Option<Timestamp>,
     /// The RFC 7638 thumbprint of the DPoP key its tokens are bound to, if they are.
@@ -279,6 +284,16 @@ impl Session {
     pub fn spent(&self) -> bool {
         let gone = self.captured.saturating_add(self.refunded).saturating_add(self.expired);
         self.unit != Unit::Stream && gone >= self.bought
+    }
+
+    /// Whether nothing may be served: it was revoked for good, or is frozen for as long as the chain lacks a deposit.
+    pub fn barred(&self) -> bool {
+        self.revoked || self.is_frozen()
+    }
+
+    /// Whether the chain lacks a deposit that was credited.
+    pub fn is_frozen(&self) -> bool {
+        self.frozen > 0
     }
 
     /// Units held ahead for a stream.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// The version this build writes.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 
 /// A row as bytes.
 pub fn encode<T: Serialize>(row: &T) -> Result<Vec<u8>, Error> {
@@ -46,7 +46,7 @@ mod tests {
         let newer = [&[VERSION + 1], &bytes[1..]].concat();
         assert_eq!(
             decode::<Stream>(&newer, "stream"),
-            Err(Error::Corrupt("stream: record version 4 is not known".into()))
+            Err(Error::Corrupt("stream: record version 5 is not known".into()))
         );
     }
 }

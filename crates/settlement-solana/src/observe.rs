@@ -126,7 +126,10 @@ impl SolanaChain {
         let status = self.node.status(&landing.tx, true).await?;
         Ok(match status.found {
             Some(found) if found.failed && found.level == Level::Finalized => Firmness::Gone,
-            Some(found) if found.failed || found.level < Level::Confirmed => Firmness::Young,
+            // Not as it was credited, and not for good either: no evidence.
+            Some(found) if found.failed || found.level < Level::Confirmed => {
+                return Err(ChainError::Unavailable(format!("{} is not confirmed now", landing.tx)));
+            }
             Some(found) if found.slot != landing.block => {
                 Firmness::Moved(Landing { block: found.slot, ..landing.clone() })
             }

@@ -10,13 +10,14 @@
 mod check;
 mod faults;
 mod outgoing;
+mod reorg;
 mod world;
 
 pub use faults::{BroadcastFault, Faults};
 pub use world::Transfer;
 
 use crate::chain::{BoxFuture, Delivery, Turn};
-use crate::{Chain, ChainError, ChainInfo, Identified, Observation, Refusal};
+use crate::{Chain, ChainError, ChainInfo, Firmness, Identified, Observation, Refusal};
 use serde_json::Value;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::OwnedMutexGuard;
@@ -372,6 +373,17 @@ impl Chain for DevChain {
         Box::pin(async move {
             self.reach().await?;
             Ok(self.faults.final_block())
+        })
+    }
+
+    fn firmness<'a>(
+        &'a self,
+        payment: &'a Payment,
+        landing: &'a Landing,
+    ) -> BoxFuture<'a, Result<Firmness, ChainError>> {
+        Box::pin(async move {
+            self.reach().await?;
+            self.firmness_of(payment, landing)
         })
     }
 

@@ -217,6 +217,7 @@ mod tests {
             balance_until: Timestamp::default(),
             revoked: false,
             closed: false,
+            frozen: 0,
             recalled: None,
             jkt: None,
             revision: 0,

@@ -35,6 +35,8 @@ impl Settled {
     /// What a recorded payment's fate means for a caller.
     pub(crate) fn from_fate(payment: Box<Payment>, session: Option<Box<Session>>, fresh: bool) -> Self {
         match &payment.fate {
+            // The chain took it back, and may have it again: nobody is told that it was paid meanwhile.
+            Fate::Credited(landing) if payment.gone => Self::Pending { tx: Some(landing.tx.clone()) },
             Fate::Credited(_) => Self::Credited { payment, session, fresh },
             Fate::Abandoned(why) => Self::Refused(
                 Refusal::new(known_reason(why), "this payment can no longer be settled; sign a new one")

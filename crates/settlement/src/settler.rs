@@ -22,6 +22,7 @@ mod schedule;
 mod timing;
 mod watch;
 mod work;
+mod young;
 
 use crate::{Chain, Identified, PayoutTerms, Refusal, SettleError, Settled, SettlerConfig};
 use adopt::{Adoption, Unrecorded};

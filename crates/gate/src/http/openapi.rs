@@ -120,7 +120,7 @@ fn top_up() -> Value {
         "responses": {
             "200": ok("Paid: the session, its token and a receipt", "Session"),
             "400": problem("A header is malformed"),
-            "401": problem("No token, one that is not ours, or a session that is over; or the payment was made before"),
+            "401": problem("No token, one that is not ours, or a session that is over or frozen; or the payment was made before"),
             "402": bill("The offers, on the network that the session was paid on"),
             "403": problem("The token or the balance has expired"),
             "404": problem("The feed is gone"),
@@ -163,7 +163,7 @@ fn stream() -> Value {
         "responses": {
             "101": { "description": "Open" },
             "400": problem("Malformed; a token in both places; not a WebSocket handshake"),
-            "401": problem("The token is not ours, or its session is unknown or revoked"),
+            "401": problem("The token is not ours, or its session is unknown, revoked or frozen"),
             "402": { "description": "Neither token nor payment: the offers" },
             "403": problem("Expired, for another feed, or no unit left; the latter carries PAYMENT-REQUIRED"),
             "404": problem("No such feed"),
@@ -195,7 +195,7 @@ fn close() -> Value {
         "parameters": payment_parameters(),
         "responses": {
             "200": ok("Ended; what was paid back, if anything was left", "Closure"),
-            "202": ok("Ended; its streams are ending or the refund is under way: ask again", "Closure"),
+            "202": ok("Ended; its streams are ending, it is frozen, or the refund is under way: ask again", "Closure"),
             "400": problem("A header is malformed"),
             "401": problem("No token, one that is not ours, or no proof of its payer; the latter carries a sign-in challenge"),
             "403": problem("The token has expired"),
@@ -272,7 +272,7 @@ fn schemas() -> Value {
         "Receipt": { "type": "object", "required": ["receipt"], "properties": { "receipt": text } },
         "SessionView": { "type": "object", "properties": {
             "active": { "type": "boolean" }, "jti": text, "feed": text, "unit": text, "units_remaining": count,
-            "live_streams": count, "closed": { "type": "boolean" },
+            "live_streams": count, "closed": { "type": "boolean" }, "frozen": { "type": "boolean" },
             "expires_at": { "type": "string", "format": "date-time" },
         } },
         "Closure": { "type": "object", "required": ["jti", "state"], "properties": {

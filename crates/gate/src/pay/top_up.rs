@@ -35,7 +35,7 @@ impl Gate {
 
 /// Whether a session still serves, and so can be added to.
 pub(crate) fn check_living(session: &Session, now: Timestamp) -> Result<(), Error> {
-    if session.revoked {
+    if session.barred() {
         return Err(Error::SessionRevoked);
     }
     if session.closed {

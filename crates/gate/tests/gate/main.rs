@@ -13,6 +13,7 @@ mod collect;
 mod control;
 mod dpop;
 mod facilitator;
+mod frozen;
 mod garbage;
 mod pay;
 mod pending;

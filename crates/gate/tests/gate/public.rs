@@ -35,7 +35,7 @@ async fn the_online_check_shows_how_a_session_stands() {
         view.json(),
         json!({
             "active": true, "jti": paid.jti(), "feed": "ticks", "unit": "stream", "units_remaining": 10,
-            "live_streams": 0, "closed": false, "expires_at": paid.json()["expires_at"],
+            "live_streams": 0, "closed": false, "frozen": false, "expires_at": paid.json()["expires_at"],
         })
     );
     for (authorization, status) in

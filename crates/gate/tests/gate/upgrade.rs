@@ -59,7 +59,7 @@ async fn a_token_opens_streams_by_header_or_query() {
     assert!(seen.iter().all(|request| !format!("{request:?}").contains(&token)), "{seen:?}");
 }
 
-/// design: signature, type, audience 401; exp, feed 403; session unknown or revoked 401; nothing left 403.
+/// design: signature, type, audience 401; exp, feed 403; session unknown, revoked or frozen 401; nothing left 403.
 #[tokio::test]
 async fn refusals_come_in_order_with_their_codes() {
     let served = Served::start(TICKS).await;
@@ -69,6 +69,8 @@ async fn refusals_come_in_order_with_their_codes() {
     let live = session(world, 10_000).await;
     let revoked = session(world, 10_000).await;
     world.gate.revoke(&revoked.jti().parse().unwrap()).await.unwrap();
+    let frozen = session(world, 10_000).await;
+    crate::frozen::freeze(world, &frozen.jti()).await;
     let now = world.clock.now().secs();
     let expired = |claims: &mut Claims| {
         (claims.iat, claims.nbf, claims.exp) = (now - 7200, now - 7200, now - 3600);
@@ -113,6 +115,7 @@ async fn refusals_come_in_order_with_their_codes() {
         ("not yet", of(&|c| (c.nbf, c.iat) = (now + 600, now + 600)), 403, "token-not-yet-valid"),
         ("unknown", of(&|c| c.jti = unknown_id()), 401, "unknown-session"),
         ("revoked", revoked.token(), 401, "revoked"),
+        ("frozen", frozen.token(), 401, "revoked"),
     ];
     for (case, token, status, kind) in cases {
         let (got, headers, body) = served.open_with(&token).await.refused();

@@ -7,7 +7,8 @@ for i = 1, r.count do
 end
 if r.fate ~= 'pending' then return answer('replayed', s, KEYS[2]) end
 -- Whoever made it must have known of all the others.
-if tonumber(ARGV[3]) ~= r.count or r.count >= OUTGOING_ATTEMPTS_MAX then return answer('conflict') end
+local knew_all = tonumber(ARGV[3]) == r.count
+if s.frozen > 0 or not knew_all or r.count >= OUTGOING_ATTEMPTS_MAX then return answer('conflict') end
 
 local n = digits(r.count + 1)
 redis.call('HSET', KEYS[2], 'attempts', n, 'tx' .. n, ARGV[2], 'attempt' .. n, ARGV[4])

@@ -21,7 +21,7 @@ redis.call('HSET', KEYS[2], 'fate', 'credited', 'landing', ARGV[3])
 if opens then
   redis.call('HSET', KEYS[1],
     'goods', p.goods, 'head', p.head, 'opened', digits(now), 'captured', '0', 'refunded', '0', 'expired', '0',
-    'revoked', '0', 'closed', '0', 'recalled', '0', 'revision', '0', 'refunds', '0', 'returned', '0',
+    'revoked', '0', 'frozen', '0', 'closed', '0', 'recalled', '0', 'revision', '0', 'refunds', '0', 'returned', '0',
     'withheld', '0', 'handed_units', '0', 'handed_value', '0', 'handed_fee', '0', 'handed_gas', '0', 'handed_net', '0')
 end
 redis.call('HSET', KEYS[1],

@@ -2,7 +2,7 @@
 local s = session_at(KEYS[1])
 if not s then return answer('unknown') end
 check_journal(KEYS[2])
-if now < s.till and not s.closed then return answer('conflict', s) end
+if s.frozen > 0 or (now < s.till and not s.closed) then return answer('conflict', s) end
 if s.remaining == 0 then return answer('replayed', s) end
 
 sweep(s)

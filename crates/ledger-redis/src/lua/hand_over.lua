@@ -10,7 +10,7 @@ check_journal(KEYS[2])
 if s.handed_units >= units then return answer('replayed', s) end
 local same = s.handed_units == before and s.bought == tonumber(ARGV[9]) and s.refunds == tonumber(ARGV[10])
 local grows = value >= s.handed_value and fee >= s.handed_fee and gas >= s.handed_gas and net >= s.handed_net
-local earned = units <= s.captured + s.expired
+local earned = s.frozen == 0 and units <= s.captured + s.expired
 local there = s.returned + value <= s.deposited
 if not (same and ARGV[2] == '1' and grows and earned and there and fee + gas + net == value and gas <= s.gas) then
   return answer('conflict', s)

@@ -65,7 +65,7 @@ local function session_at(key)
     end
   end
   for _, name in ipairs({
-    'bought', 'captured', 'refunded', 'expired', 'deposited', 'gas', 'till', 'revision', 'recalled',
+    'bought', 'captured', 'refunded', 'expired', 'deposited', 'gas', 'till', 'revision', 'recalled', 'frozen',
     'refunds', 'returned', 'withheld', 'block', 'handed_units', 'handed_value', 'handed_fee', 'handed_gas', 'handed_net',
   }) do
     s[name] = int(found[name], name)
@@ -73,7 +73,9 @@ local function session_at(key)
   if found.revoked ~= '0' and found.revoked ~= '1' then corrupt('revoked') end
   if found.closed ~= '0' and found.closed ~= '1' then corrupt('closed') end
   if not s.goods or not found.head then corrupt('session') end
-  s.revoked, s.closed = found.revoked == '1', found.closed == '1'
+  s.closed, s.for_good = found.closed == '1', found.revoked == '1'
+  -- Nothing may be served: revoked for good, or frozen for as long as the chain lacks a deposit.
+  s.revoked = s.for_good or s.frozen > 0
   s.remaining = s.bought - (s.captured + s.held + s.refunded + s.expired)
   if s.remaining < 0 then corrupt('balance') end
   return s
@@ -118,6 +120,7 @@ local function payment_at(key)
   local p = fields(key)
   if not p then return nil end
   if not (p.intent and p.head and p.terms and p.goods and p.plain and p.recorded) then corrupt('payment') end
+  if p.gone ~= '0' and p.gone ~= '1' then corrupt('gone') end
   if p.fate ~= 'pending' and p.fate ~= 'credited' and p.fate ~= 'abandoned' then corrupt('fate') end
   p.count = int(p.attempts, 'attempts')
   return p

@@ -22,5 +22,6 @@ end
 
 redis.call('HSET', KEYS[2],
   'terms', ARGV[3], 'goods', ARGV[4], 'plain', ARGV[5], 'units', ARGV[6], 'amount', ARGV[7], 'ttl', ARGV[8],
-  'head', ARGV[9], 'intent', ARGV[10], 'recorded', digits(now), 'attempts', '0', 'fate', 'pending')
+  'head', ARGV[9], 'intent', ARGV[10], 'recorded', digits(now), 'attempts', '0', 'fate', 'pending',
+  'gone', '0')
 return answer('done', s, KEYS[2])

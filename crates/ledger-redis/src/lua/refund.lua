@@ -7,7 +7,7 @@ local s = session_at(KEYS[1])
 if not s then return answer('unknown') end
 check_journal(KEYS[2])
 if refund_at(KEYS[3]) then return answer('replayed', s, KEYS[3]) end
-local over = s.closed or s.revoked or now >= s.till
+local over = s.frozen == 0 and (s.closed or s.for_good or now >= s.till)
 local same = s.bought == tonumber(ARGV[5]) and s.captured == tonumber(ARGV[6])
 local all = units > 0 and units == s.remaining
 if not (over and same and ARGV[2] == '1' and all and s.holding == 0 and gas <= value) then

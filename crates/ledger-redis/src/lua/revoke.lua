@@ -2,7 +2,7 @@
 local s = session_at(KEYS[1])
 if not s then return answer('unknown') end
 check_journal(KEYS[2])
-if s.revoked then return answer('replayed', s) end
+if s.for_good then return answer('replayed', s) end
 
 sweep(s)
 redis.call('HSET', KEYS[1], 'revoked', '1', 'revision', digits(s.revision + 1))

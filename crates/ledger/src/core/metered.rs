@@ -65,7 +65,7 @@ impl Desk<'_> {
 
     /// Sets aside what the stream gets; it holds nothing when this begins.
     fn grant(&mut self, stream: &mut Stream, ask: &Ask) -> Outcome {
-        if self.session.revoked {
+        if self.session.barred() {
             return Outcome::Revoked;
         }
         if self.session.closed {

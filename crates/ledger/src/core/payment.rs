@@ -29,8 +29,13 @@ pub(super) fn record(slot: Slot, intent: &Intent, now: Timestamp) -> Applied {
     if !(1..=UNITS_MAX).contains(&intent.units) || !fits {
         return Applied::unchanged(Outcome::Conflict);
     }
-    let payment =
-        Payment { intent: intent.clone(), recorded: now, attempts: Vec::new(), fate: Fate::Pending };
+    let payment = Payment {
+        intent: intent.clone(),
+        recorded: now,
+        attempts: Vec::new(),
+        fate: Fate::Pending,
+        gone: false,
+    };
     done(payment, slot.session, now)
 }
 
@@ -134,6 +139,7 @@ fn opened(intent: &Intent, now: Timestamp) -> Session {
         balance_until: Timestamp::default(),
         revoked: false,
         closed: false,
+        frozen: 0,
         recalled: None,
         jkt: intent.jkt.clone(),
         revision: 0,
@@ -145,7 +151,7 @@ fn same_goods(session: &Session, intent: &Intent) -> bool {
 }
 
 /// The payment, if it was recorded for the session that the command names.
-fn named(payment: Option<Payment>, session: &SessionId) -> Option<Payment> {
+pub(super) fn named(payment: Option<Payment>, session: &SessionId) -> Option<Payment> {
     payment.filter(|payment| payment.intent.session == *session)
 }
 
@@ -155,7 +161,7 @@ fn done(payment: Payment, session: Option<Session>, now: Timestamp) -> Applied {
     Applied { outcome, changed, entries: Vec::new() }
 }
 
-fn view(payment: Payment, session: Option<Session>, now: Timestamp) -> View {
+pub(super) fn view(payment: Payment, session: Option<Session>, now: Timestamp) -> View {
     let session = session.filter(|_| !payment.intent.plain);
     View { payment: Some(Box::new(payment)), session: session_view(session, now), refund: None }
 }

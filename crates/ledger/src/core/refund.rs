@@ -39,7 +39,7 @@ pub(super) fn order(slot: Slot, order: &RefundOrder, now: Timestamp) -> Applied 
 
 /// The session after a refund, if it may have this one.
 fn without(session: &Session, order: &RefundOrder, now: Timestamp) -> Option<Session> {
-    let over = session.closed || session.revoked || now >= session.balance_until;
+    let over = !session.is_frozen() && (session.closed || session.revoked || now >= session.balance_until);
     let same = session.bought == order.bought && session.captured == order.captured;
     let payer = session.payer == order.to && session.network == order.network;
     let all = order.units > 0 && order.units == session.remaining();
@@ -68,7 +68,8 @@ pub(super) fn attach(slot: Slot, made: u32, attempt: &Attempt, now: Timestamp) -
     if attached || refund.fate != RefundFate::Pending {
         return shown(Outcome::Replayed, session, refund, now);
     }
-    if usize::try_from(made) != Ok(refund.attempts.len()) || refund.attempts.len() >= Outgoing::ATTEMPTS_MAX {
+    let knew_all = usize::try_from(made) == Ok(refund.attempts.len());
+    if session.is_frozen() || !knew_all || refund.attempts.len() >= Outgoing::ATTEMPTS_MAX {
         return Applied::unchanged(Outcome::Conflict);
     }
     refund.attempts.push(attempt.clone());

@@ -66,7 +66,7 @@ pub(super) fn revoke(slot: Slot, now: Timestamp) -> Applied {
 pub(super) fn expire(slot: Slot, now: Timestamp) -> Applied {
     let Some(mut session) = slot.session else { return Applied::unchanged(Outcome::Unknown) };
     let lapsed = lapse(&mut session, now);
-    if now < session.balance_until && !session.closed {
+    if session.is_frozen() || (now < session.balance_until && !session.closed) {
         return answered(Outcome::Conflict, session, lapsed);
     }
     let units = session.remaining();
@@ -84,7 +84,7 @@ pub(super) fn hand_over(slot: Slot, due: &HandOver, now: Timestamp) -> Applied {
     if session.handed.units >= due.to.units {
         return answered(Outcome::Replayed(view_of(&session)), session, lapsed);
     }
-    if !stands_for(&session, due) {
+    if session.is_frozen() || !stands_for(&session, due) {
         return answered(Outcome::Conflict, session, lapsed);
     }
     session.handed = due.to;

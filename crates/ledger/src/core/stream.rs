@@ -43,7 +43,7 @@ pub(super) fn run(
 
 impl Desk<'_> {
     pub(super) fn hold(&mut self, fence: Option<u64>, to: u64, lease: Duration, streams_max: u32) -> Outcome {
-        if self.session.revoked {
+        if self.session.barred() {
             return Outcome::Revoked;
         }
         if self.session.closed {
@@ -134,7 +134,7 @@ impl Desk<'_> {
     }
 
     pub(super) fn post(&mut self, fence: u64, to: u64, live_for: Duration) -> Outcome {
-        if self.session.revoked {
+        if self.session.barred() {
             return Outcome::Revoked;
         }
         if self.session.closed {

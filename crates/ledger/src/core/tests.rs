@@ -1,5 +1,6 @@
 //! Every row of the rules, as tables: what happened before, the command, the answer, the sums after it.
 
+mod freezes;
 mod metered;
 mod payments;
 mod payouts;

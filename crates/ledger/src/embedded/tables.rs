@@ -48,7 +48,7 @@ pub(super) const GATHERED: TableDefinition<'static, (&str, &str), u64> = TableDe
 pub(super) const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
 
 const SCHEMA: &str = "schema";
-const SCHEMA_VERSION: u64 = 4;
+const SCHEMA_VERSION: u64 = 5;
 const EPOCH: &str = "epoch";
 
 /// Creates missing tables and checks that this build can read the file. Tells when the file was new.

@@ -119,6 +119,7 @@ mod tests {
             recorded: Timestamp::from_millis(4),
             attempts: vec![attempt],
             fate: Fate::Pending,
+            gone: false,
         };
         let record = Command::Record {
             payment: "eip155:84532/0xa/0xb/0xc".parse().unwrap(),

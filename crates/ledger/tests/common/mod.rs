@@ -130,6 +130,12 @@ pub fn credit(payment_n: u64, session_n: u64) -> Command {
     Command::Credit { payment: payment(payment_n), session: session(session_n), landing }
 }
 
+/// `block` 0 is where [`credit`] says that it landed.
+pub fn thaw(payment_n: u64, session_n: u64, block: u64) -> Command {
+    let landing = Landing { tx: format!("0x{:02x}", 1 + block), block: 77 + block, gas: usdc(900) };
+    Command::Thaw { payment: payment(payment_n), session: session(session_n), landing }
+}
+
 pub fn hold(session_n: u64, stream_n: u64) -> Command {
     let lease = Duration::from_secs(30);
     Command::Hold {

@@ -197,6 +197,9 @@ fn payments() -> impl Strategy<Value = Action> {
         4 => (p.clone(), intents()).prop_map(|(p, intent)| super::record(p, intent)),
         2 => (p.clone(), s.clone(), 0..18_u64).prop_map(|(p, s, tx)| attach(p, s, tx)),
         4 => (p.clone(), s.clone()).prop_map(|(p, s)| credit(p, s)),
+        1 => (p.clone(), s.clone())
+            .prop_map(|(p, s)| Command::Freeze { payment: payment(p), session: session(s) }),
+        3 => (p.clone(), s.clone(), 0..3_u64).prop_map(|(p, s, block)| super::thaw(p, s, block)),
         1 => (p, s).prop_map(|(p, s)| Command::Abandon {
             payment: payment(p),
             session: session(s),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 use tollwire_ledger::memory::MemoryLedger;
+use tollwire_ledger::model::Fate;
 use tollwire_ledger::{Command, Ledger};
 use tollwire_proxy::FeedRoute;
 use tollwire_testkit::feed::{Mode, SampleFeed};
@@ -68,6 +69,33 @@ async fn revocation_closes_within_a_watch() {
     assert!(revoked.elapsed() < Duration::from_millis(2500), "{:?}", revoked.elapsed());
     next(&mut bystander).await;
     node.settled(&session, 0, 2).await;
+}
+
+/// A reorganisation took a deposit away, and the chain has it again.
+#[tokio::test]
+async fn a_frozen_session_ends_its_streams_and_serves_again_once_thawed() {
+    let feed = SampleFeed::start(Mode::Ticks(Duration::from_millis(20))).await.unwrap();
+    let node = Node::start(route(&feed.url("/"))).await;
+    let session = node.fund(3).await;
+    let mut socket = opened(&node, &session, "").await;
+    let journal = node.ledger.journal(&session).await.unwrap();
+    let payment = journal[0].payment.clone().unwrap();
+    let freeze = Command::Freeze { payment: payment.clone(), session: session.clone() };
+    let _done = node.ledger.apply(freeze).await.unwrap();
+    let frozen = Instant::now();
+    let (code, reason, _) = closed(&mut socket).await;
+    assert_eq!((code, reason.as_str()), (4001, "Session revoked or expired."));
+    assert!(frozen.elapsed() < Duration::from_millis(2500), "{:?}", frozen.elapsed());
+    assert_eq!(refused(&node, &session, "").await, (401, "revoked".into(), None));
+    let row = node.ledger.payment(&payment).await.unwrap().unwrap();
+    let Fate::Credited(landing) = row.fate else { panic!("not credited") };
+    let _done =
+        node.ledger.apply(Command::Thaw { payment, session: session.clone(), landing }).await.unwrap();
+    let mut socket = opened(&node, &session, "").await;
+    next(&mut socket).await;
+    socket.close(None).await.unwrap();
+    closed_by_us(&mut socket).await;
+    node.settled(&session, 1, 2).await;
 }
 
 #[tokio::test]

@@ -162,7 +162,7 @@ impl World {
             provider: None,
         };
         let recorded: Timestamp = SystemClock.now();
-        Payment { intent, recorded, attempts: Vec::new(), fate: Fate::Pending }
+        Payment { intent, recorded, attempts: Vec::new(), fate: Fate::Pending, gone: false }
     }
 
     pub(crate) async fn verify(&self, payload: &Payload) -> Result<(), Refusal> {

@@ -141,7 +141,13 @@ impl World {
             top_up: false,
             jkt: None,
         };
-        Payment { intent, recorded: SystemClock.now(), attempts: Vec::new(), fate: Fate::Pending }
+        Payment {
+            intent,
+            recorded: SystemClock.now(),
+            attempts: Vec::new(),
+            fate: Fate::Pending,
+            gone: false,
+        }
     }
 
     pub(crate) async fn verify(&self, payload: &Value) -> Result<(), Refusal> {

@@ -134,6 +134,26 @@ impl World {
         self.transfers.push(transfer);
     }
 
+    /// Takes back what the transaction of a payment moved, as if it had never been mined; its block stays, without it.
+    pub(super) fn take_back(&mut self, tx: &str) -> bool {
+        let moved = self.used.iter().find_map(|(key, used)| match used {
+            Use::Moved { transfer, .. } if transfer.tx == tx => Some((key.clone(), transfer.clone())),
+            Use::Moved { .. } | Use::Cancelled => None,
+        });
+        let Some((key, transfer)) = moved else { return false };
+        if transfer.from != transfer.to {
+            let back = self.balance(&transfer.from).checked_add(transfer.amount);
+            let left = self.balance(&transfer.to).checked_sub(transfer.amount);
+            let (Some(back), Some(left)) = (back, left) else { return false };
+            self.balances.insert(transfer.from, back);
+            self.balances.insert(transfer.to, left);
+        }
+        self.used.remove(&key);
+        self.mined.remove(tx);
+        self.transfers.retain(|transfer| transfer.tx != tx);
+        true
+    }
+
     /// The payer gives up an authorization that was not used yet.
     pub(super) fn cancel(&mut self, from: &str, nonce: &str, now: u64) {
         self.blocks.push(now);

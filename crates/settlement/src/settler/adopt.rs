@@ -60,6 +60,7 @@ impl Settler {
             recorded: now,
             attempts: Vec::new(),
             fate: Fate::Pending,
+            gone: false,
         };
         let landing = match chain.observe(&payment).await? {
             Observation::Landed(landing) => landing,

@@ -12,8 +12,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 use tollwire_ledger::Ledger;
+use tollwire_ledger::command::EntryKind;
 use tollwire_ledger::model::{Outgoing, Payout, PayoutId, ProviderAccount, Session};
-use tollwire_x402::{Network, Usdc};
+use tollwire_x402::{Network, SessionId, Usdc};
 
 /// Rows read from the ledger at once.
 const PAGE: usize = 256;
@@ -83,17 +84,20 @@ impl Survey {
         *sum = sum.saturating_add(amount);
     }
 
-    fn session(&mut self, session: &Session, shares: Option<Statement>) {
+    /// Counts what of a session is owed; `missed` of its deposits is not there, and so is nobody's.
+    fn session(&mut self, session: &Session, shares: Option<Statement>, missed: Usdc) {
         // All of the deposit that is neither the operator's nor returned, and all that was handed over; payouts that
         // were paid are taken off afterwards.
         let operators = shares.map_or(0, |shares| atomic(shares.fee).saturating_add(atomic(shares.gas)));
         let kept = atomic(session.deposited).saturating_sub(atomic(session.returned));
-        self.owe(session.network, kept.saturating_sub(operators));
+        self.owe(session.network, kept.saturating_sub(operators).saturating_sub(atomic(missed)));
         if shares.is_none() {
             tracing::error!("a session's numbers contradict each other; all of it counts as owed");
         }
+        // Of a frozen session nothing is handed over.
         if let (Some(account), Some(shares)) = (account_of(session), shares) {
-            self.due_to(&account, atomic(shares.provider_net));
+            let due = if session.is_frozen() { shares.handed } else { shares.provider_net };
+            self.due_to(&account, atomic(due));
         }
     }
 }
@@ -126,12 +130,25 @@ impl Shared {
             let page = ledger.sessions(after.as_ref(), PAGE).await?;
             let Some((last, _)) = page.last() else { break };
             after = Some(last.clone());
-            for (_, session) in &page {
-                survey.session(session, statement(session, terms.fee_bps, terms.unspent));
+            for (id, session) in &page {
+                let missed = if session.is_frozen() { self.missed_of(id).await? } else { Usdc::ZERO };
+                survey.session(session, statement(session, terms.fee_bps, terms.unspent), missed);
             }
         }
         self.take_off_payouts(&mut survey).await?;
         Ok(survey)
+    }
+
+    /// What of a session's deposits the chain took back.
+    async fn missed_of(&self, session: &SessionId) -> Result<Usdc, SettleError> {
+        let mut sum = Usdc::ZERO;
+        for line in self.ledger.journal(session).await? {
+            let Some(payment) = line.payment.filter(|_| line.kind == EntryKind::Credit) else { continue };
+            let gone = self.ledger.payment(&payment).await?.filter(|payment| payment.gone);
+            let amount = gone.map_or(Usdc::ZERO, |payment| payment.intent.amount);
+            sum = sum.checked_add(amount).unwrap_or(Usdc::MAX);
+        }
+        Ok(sum)
     }
 
     /// What was gathered is owed no more once it was paid; until then it is owed by its payout.

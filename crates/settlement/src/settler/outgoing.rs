@@ -232,6 +232,13 @@ impl Shared {
             timing.attempted(NEXT_AFTER);
             return Ok(Step::Wait);
         }
+        // What came in may be gone again: then nothing is sent back before the chain has it.
+        if let Debt::Refund(id) = debt
+            && self.ledger.session(&id.session).await?.is_some_and(|session| session.is_frozen())
+        {
+            timing.attempted(NEXT_AFTER);
+            return Ok(Step::Wait);
+        }
         let turn = chain.turn().await?;
         timing.attempted(NEXT_AFTER);
         let attempt = chain.prepare_outgoing(owed, turn.as_ref()).await?;

@@ -214,7 +214,7 @@ impl Shared {
             let due = |session: &Session, held_back, deposits| {
                 hand_over(session, terms.fee_bps, terms.unspent, held_back, deposits)
             };
-            if due(&session, 0, session.deposited).is_none() {
+            if session.is_frozen() || due(&session, 0, session.deposited).is_none() {
                 return Ok(session.handed.net);
             }
             let held_back = self.may_come_back(id, &session).await?;

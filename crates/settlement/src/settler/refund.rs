@@ -18,7 +18,8 @@ use tollwire_x402::SessionId;
 const ORDER_TRIES: u32 = 5;
 
 impl Settler {
-    /// Refunds what remains of a session, if anything does and the ledger allows it, and puts a task on it. Answers with
+    /// Refunds what remains of a session, if anything does and the ledger allows it (of a frozen one it allows nothing), and
+    /// puts a task on it. Answers with
     /// the session's newest refund: this one, or the last one made; `None` if it has none.
     ///
     /// However often and wherever this is asked, what remains is refunded once. The amount is what the remaining units
@@ -27,7 +28,7 @@ impl Settler {
         let ledger = &self.shared.ledger;
         for _ in 0..ORDER_TRIES {
             let row = ledger.session(session).await?.ok_or(SettleError::Unknown)?;
-            if row.remaining() == 0 || row.held() > 0 {
+            if row.remaining() == 0 || row.held() > 0 || row.is_frozen() {
                 return self.last_refund(session, &row).await;
             }
             let order = self.order(&row).await?;

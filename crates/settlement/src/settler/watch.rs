@@ -1,20 +1,23 @@
 //! Deposits that were credited and are not final yet: watched until they are.
 //!
-//! A reorganisation may take away the block that a deposit was credited from. That is said, in the log and by a metric, and
-//! we do our part to have the deposit land again: its transactions are sent once more, and the token takes it once.
+//! A reorganisation may take away the block that a deposit was credited from. Then its session is frozen, and the log and a
+//! metric say so: nothing is served, and nothing of it is paid to anybody, until the chain has the deposit again. We do our
+//! part for that: its transactions are sent once more, and the token takes it once.
 
 use super::pace::Pace;
-use super::{Settler, Shared};
+use super::young::Walks;
+use super::{Settler, Shared, unexpected};
 use crate::{Chain, ChainError, Firmness, SettleError};
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
-use tollwire_ledger::model::{Fate, Payment};
+use tollwire_ledger::model::{Fate, Landing, Payment};
+use tollwire_ledger::{Command, Outcome};
 use tollwire_x402::PaymentId;
 
-/// The most deposits watched at once in one process; those beyond are not, and the log says so.
+/// The most deposits watched at once in one process; those beyond are left for the next walk ([`super::young`]).
 const WATCHED_MAX: usize = 65_536;
 
 /// Longest pause between two looks at a deposit, in times of the first one.
@@ -23,12 +26,13 @@ const LOOK_MAX: u32 = 12;
 /// How often in a row a deposit must be missing: one look may have met a node that lags.
 const MISSES: u8 = 2;
 
-/// What is watched. A process watches what it credited itself, as long as it lives.
+/// What is watched. A process watches what it credited itself, and what it finds on its walks.
 #[derive(Debug)]
 pub(super) struct Watch {
     deposits: Mutex<HashMap<PaymentId, Due>>,
     /// First pause between two looks at a deposit.
     every: Duration,
+    pub(super) walks: Walks,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +46,7 @@ struct Due {
 impl Watch {
     /// `every` is the first pause between two looks at a deposit; it doubles.
     pub(super) fn new(every: Duration) -> Self {
-        Self { deposits: Mutex::default(), every }
+        Self { deposits: Mutex::default(), every, walks: Walks::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<PaymentId, Due>> {
@@ -53,16 +57,20 @@ impl Watch {
         Pace::new(self.every, self.every.saturating_mul(LOOK_MAX))
     }
 
-    /// Watches a deposit from now on.
-    pub(super) fn add(&self, id: &PaymentId) {
+    /// Watches a deposit from now on. False if too many are watched.
+    pub(super) fn add(&self, id: &PaymentId) -> bool {
         let mut deposits = self.lock();
+        if deposits.contains_key(id) {
+            return true;
+        }
         if deposits.len() >= WATCHED_MAX {
-            tracing::warn!(payment = %id, "too many deposits are not final; this one is not watched");
-            return;
+            tracing::warn!(payment = %id, "too many deposits are not final; this one is not watched yet");
+            return false;
         }
         let mut pace = self.pace();
         let at = Instant::now() + pace.step();
-        deposits.entry(id.clone()).or_insert(Due { at, pace, misses: 0 });
+        deposits.insert(id.clone(), Due { at, pace, misses: 0 });
+        true
     }
 
     /// Those that are due; their next look is set further off.
@@ -93,17 +101,20 @@ impl Watch {
         entry.misses
     }
 
-    /// It is there; whether it had been said to be gone.
-    fn seen(&self, id: &PaymentId) -> bool {
-        let mut deposits = self.lock();
-        deposits.get_mut(id).is_some_and(|entry| std::mem::take(&mut entry.misses) >= MISSES)
+    /// It is there.
+    fn seen(&self, id: &PaymentId) {
+        if let Some(entry) = self.lock().get_mut(id) {
+            entry.misses = 0;
+        }
     }
 }
 
 impl Settler {
-    /// Looks at every credited deposit that is due and not final yet, and reports those that the chain does not have any
-    /// more, or has again. Answers how many are still watched.
+    /// Looks at every credited deposit that is due and not final yet: freezes the session of one that the chain does not
+    /// have any more, and thaws that of one which it has again. Now and then looks for deposits that nobody watches.
+    /// Answers how many are still watched.
     pub async fn watch_once(&self) -> Result<usize, SettleError> {
+        self.shared.find_young().await?;
         let looks = iter(self.shared.watch.due()).map(Ok);
         looks
             .try_for_each_concurrent(self.shared.config.reconcile_parallel, |id| async move {
@@ -137,42 +148,78 @@ impl Shared {
         let chain = self.chain(network).ok_or_else(|| ChainError::Unavailable(network.to_string()))?;
         match chain.firmness(&payment, landing).await? {
             Firmness::Final => {
-                self.back(chain.as_ref(), id, &landing.tx);
+                self.thaw(chain.as_ref(), id, &payment, landing.clone()).await?;
                 self.watch.forget(id);
             }
-            Firmness::Young => self.back(chain.as_ref(), id, &landing.tx),
-            Firmness::Moved(elsewhere) => self.back(chain.as_ref(), id, &elsewhere.tx),
+            Firmness::Young => {
+                self.watch.seen(id);
+                self.thaw(chain.as_ref(), id, &payment, landing.clone()).await?;
+            }
+            Firmness::Moved(elsewhere) => {
+                self.watch.seen(id);
+                // What it cost was booked when it was credited.
+                let landing = Landing { gas: landing.gas, ..elsewhere };
+                self.thaw(chain.as_ref(), id, &payment, landing).await?;
+            }
             Firmness::Gone => {
-                let misses = self.watch.missed(id);
-                if misses == MISSES {
-                    report_gone(chain.as_ref(), id, &payment);
+                if !payment.gone {
+                    if self.watch.missed(id) < MISSES {
+                        return Ok(());
+                    }
+                    self.freeze(chain.as_ref(), id, &payment).await?;
                 }
-                if misses >= MISSES {
-                    send_again(chain.as_ref(), id, &payment).await;
-                }
+                send_again(chain.as_ref(), id, &payment).await;
             }
         }
         Ok(())
     }
 
-    /// The chain has it; says so if it had been gone.
-    fn back(&self, chain: &dyn Chain, id: &PaymentId, tx: &str) {
-        if self.watch.seen(id) {
-            tracing::info!(payment = %id, %tx, "the deposit has landed again");
-            let claim = chain.info().claim.clone();
-            metrics::counter!("tollwire_deposits_back_total", "chain" => claim).increment(1);
+    async fn freeze(&self, chain: &dyn Chain, id: &PaymentId, payment: &Payment) -> Result<(), SettleError> {
+        let session = payment.intent.session.clone();
+        match self.ledger.apply(Command::Freeze { payment: id.clone(), session: session.clone() }).await? {
+            Outcome::Done(_) => {
+                tracing::warn!(
+                    payment = %id, %session, amount = %payment.intent.amount,
+                    "a reorganisation took this deposit away; its session is frozen until the chain has it again"
+                );
+                let claim = chain.info().claim.clone();
+                metrics::counter!("tollwire_deposits_gone_total", "chain" => claim).increment(1);
+                Ok(())
+            }
+            // Another process saw it too.
+            Outcome::Replayed(_) => Ok(()),
+            other => Err(unexpected("Freeze", &other)),
         }
     }
-}
 
-fn report_gone(chain: &dyn Chain, id: &PaymentId, payment: &Payment) {
-    let session = &payment.intent.session;
-    tracing::warn!(
-        payment = %id, %session, amount = %payment.intent.amount,
-        "a reorganisation took this deposit away; its session was credited for it"
-    );
-    let claim = chain.info().claim.clone();
-    metrics::counter!("tollwire_deposits_gone_total", "chain" => claim).increment(1);
+    /// Takes note of where a deposit is, if that is news, and thaws its session.
+    async fn thaw(
+        &self,
+        chain: &dyn Chain,
+        id: &PaymentId,
+        payment: &Payment,
+        landing: Landing,
+    ) -> Result<(), SettleError> {
+        if !payment.gone && payment.fate == Fate::Credited(landing.clone()) {
+            return Ok(());
+        }
+        let (session, tx, block) = (payment.intent.session.clone(), landing.tx.clone(), landing.block);
+        let command = Command::Thaw { payment: id.clone(), session: session.clone(), landing };
+        let view = match self.ledger.apply(command).await? {
+            Outcome::Done(view) => view,
+            Outcome::Replayed(_) => return Ok(()),
+            other => return Err(unexpected("Thaw", &other)),
+        };
+        if !payment.gone {
+            tracing::info!(payment = %id, %tx, block, "a reorganisation moved this deposit");
+            return Ok(());
+        }
+        let still_frozen = view.session.is_some_and(|session| session.is_frozen());
+        tracing::info!(payment = %id, %session, %tx, block, still_frozen, "the deposit has landed again");
+        let claim = chain.info().claim.clone();
+        metrics::counter!("tollwire_deposits_back_total", "chain" => claim).increment(1);
+        Ok(())
+    }
 }
 
 /// It may land again as it was, if its nonces are free.

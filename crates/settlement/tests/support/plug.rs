@@ -15,7 +15,7 @@ use tollwire_ledger::model::{
 use tollwire_ledger::spend::{Charge, Spent};
 use tollwire_ledger::{Command, Error, Ledger, Outcome, PayoutCommand, PayoutOutcome, Timestamp, Watched};
 use tollwire_settlement::chain::{BoxFuture, Delivery, Turn};
-use tollwire_settlement::{Chain, ChainError, ChainInfo, Identified, Observation, Refusal};
+use tollwire_settlement::{Chain, ChainError, ChainInfo, Firmness, Identified, Observation, Refusal};
 use tollwire_x402::v2::PaymentRequirements;
 use tollwire_x402::{PaymentId, SessionId, StreamId, Usdc};
 
@@ -273,6 +273,14 @@ impl Chain for PluggedChain {
 
     fn custody(&self) -> BoxFuture<'_, Result<Usdc, ChainError>> {
         Box::pin(self.plug.pass(self.inner.custody()))
+    }
+
+    fn firmness<'a>(
+        &'a self,
+        payment: &'a Payment,
+        landing: &'a Landing,
+    ) -> BoxFuture<'a, Result<Firmness, ChainError>> {
+        Box::pin(self.plug.pass(self.inner.firmness(payment, landing)))
     }
 
     fn final_block(&self) -> BoxFuture<'_, Result<Option<u64>, ChainError>> {

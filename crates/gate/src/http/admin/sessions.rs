@@ -91,6 +91,7 @@ fn shown(jti: &SessionId, session: &Session, refunds: &[Value]) -> Value {
         "balance_until": rfc3339::millis(session.balance_until),
         "revoked": session.revoked,
         "closed": session.closed,
+        "frozen": session.is_frozen(),
         "refunds": refunds,
     })
 }
