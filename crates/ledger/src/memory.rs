@@ -165,7 +165,9 @@ impl Ledger for MemoryLedger {
     fn payments_of(&self, tx: &str, limit: usize) -> BoxFuture<'_, Result<Vec<(PaymentId, Payment)>, Error>> {
         let books = self.books();
         let all = books.transactions.get(&tx_key(tx)).into_iter().flatten();
-        let found = all.filter_map(|id| Some((id.clone(), books.payments.get(id)?.clone())));
+        let rows = all.filter_map(|id| Some((id.clone(), books.payments.get(id)?.clone())));
+        // A reorganisation may have moved one to another transaction.
+        let found = rows.filter(|(_, payment)| payment.names(tx));
         ready(found.take(limit).collect())
     }
 

@@ -68,14 +68,20 @@ impl Reader {
 
     pub(super) fn payments_of(&self, tx: &str, limit: usize) -> Result<Vec<(PaymentId, Payment)>, Error> {
         let table = self.0.open_table(TRANSACTIONS).map_err(storage)?;
-        let tx = tx_key(tx);
-        let all = (tx.as_str(), "")..=(tx.as_str(), "\u{10FFFF}");
+        let name = tx_key(tx);
+        let all = (name.as_str(), "")..=(name.as_str(), "\u{10FFFF}");
         let mut found = Vec::new();
-        for key in table.range(all).map_err(storage)?.take(limit) {
+        for key in table.range(all).map_err(storage)? {
+            if found.len() >= limit {
+                break;
+            }
             let id: PaymentId = parse(key.map_err(storage)?.0.value().1)?;
             let missing = || Error::Corrupt(format!("payment {id} has a transaction but is not recorded"));
             let payment = self.payment(&id)?.ok_or_else(missing)?;
-            found.push((id, payment));
+            // A reorganisation may have moved it to another transaction.
+            if payment.names(tx) {
+                found.push((id, payment));
+            }
         }
         Ok(found)
     }
