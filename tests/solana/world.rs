@@ -27,7 +27,8 @@ pub(crate) struct World {
     pub(crate) node: Surfnet,
     /// Between the facilitator and the node.
     pub(crate) link: FaultLink,
-    pub(crate) upstream: SampleFeed,
+    /// Kept, because it ends when it is dropped.
+    _upstream: SampleFeed,
     pub(crate) facilitator: Facilitator,
     wallets: AtomicU8,
 }
@@ -80,7 +81,7 @@ impl World {
         let mut settings = Settings { chain, ..Settings::dev(vec![feed]) };
         adjust(&mut settings);
         let facilitator = Facilitator::start(settings).await;
-        Self { node, link, upstream, facilitator, wallets: AtomicU8::new(20) }
+        Self { node, link, _upstream: upstream, facilitator, wallets: AtomicU8::new(20) }
     }
 
     /// A wallet of its own, with money.
