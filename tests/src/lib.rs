@@ -1,4 +1,4 @@
-//! What the whole-system tests share: the real `facilitator` binary under test, a plain HTTP client, an agent's
+//! What the whole-system tests share: the real binaries under test, a plain HTTP client, an agent's
 //! hand-made payments.
 //!
 //! The tests themselves are the files beside this folder; each is named for what it tries to break.
@@ -12,6 +12,8 @@
 )]
 
 pub mod agent;
+pub mod api;
+pub mod broker;
 pub mod facilitator;
 pub mod front;
 pub mod http;

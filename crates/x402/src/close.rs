@@ -44,7 +44,76 @@ pub enum CloseCode {
     RateLimited,
 }
 
+/// What a client should do after a close, so that programs need no list of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reconnect {
+    /// Not again: it would end the same way.
+    No,
+    /// At once, after a random pause of up to 5 s, so that not all come back together.
+    Yes,
+    /// After a pause of at least 5 s that grows with each failure.
+    Backoff,
+    /// After paying.
+    AfterPayment,
+}
+
+impl Reconnect {
+    /// Its name in `GET /close-codes`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::No => "no",
+            Self::Yes => "yes",
+            Self::Backoff => "backoff",
+            Self::AfterPayment => "after-payment",
+        }
+    }
+}
+
 impl CloseCode {
+    /// All of them, by number.
+    pub const ALL: [Self; 19] = [
+        Self::Normal,
+        Self::SessionClosed,
+        Self::GoingAway,
+        Self::ProtocolError,
+        Self::UnsupportedData,
+        Self::InvalidPayload,
+        Self::PolicyViolation,
+        Self::TooBig,
+        Self::Internal,
+        Self::TryAgainLater,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::SessionNotFound,
+        Self::Exhausted,
+        Self::Replaced,
+        Self::AlreadyConnected,
+        Self::HeartbeatLost,
+        Self::SlowConsumer,
+        Self::RateLimited,
+    ];
+
+    /// Whether a client should connect again.
+    pub const fn reconnect(self) -> Reconnect {
+        match self {
+            Self::Normal
+            | Self::SessionClosed
+            | Self::ProtocolError
+            | Self::UnsupportedData
+            | Self::InvalidPayload
+            | Self::PolicyViolation
+            | Self::TooBig
+            | Self::Unauthorized
+            | Self::Forbidden
+            | Self::SessionNotFound
+            | Self::Replaced
+            | Self::AlreadyConnected => Reconnect::No,
+            Self::GoingAway | Self::HeartbeatLost | Self::SlowConsumer => Reconnect::Yes,
+            Self::Internal | Self::TryAgainLater | Self::RateLimited => Reconnect::Backoff,
+            Self::Exhausted => Reconnect::AfterPayment,
+        }
+    }
+
     /// The number on the wire.
     pub const fn code(self) -> u16 {
         match self {
@@ -100,28 +169,6 @@ impl CloseCode {
 mod tests {
     use super::*;
 
-    const ALL: [CloseCode; 19] = [
-        CloseCode::Normal,
-        CloseCode::SessionClosed,
-        CloseCode::GoingAway,
-        CloseCode::ProtocolError,
-        CloseCode::UnsupportedData,
-        CloseCode::InvalidPayload,
-        CloseCode::PolicyViolation,
-        CloseCode::TooBig,
-        CloseCode::Internal,
-        CloseCode::TryAgainLater,
-        CloseCode::Unauthorized,
-        CloseCode::Forbidden,
-        CloseCode::SessionNotFound,
-        CloseCode::Exhausted,
-        CloseCode::Replaced,
-        CloseCode::AlreadyConnected,
-        CloseCode::HeartbeatLost,
-        CloseCode::SlowConsumer,
-        CloseCode::RateLimited,
-    ];
-
     #[test]
     fn the_paper_s_exhaustion_close() {
         assert_eq!(CloseCode::Exhausted.code(), 4008);
@@ -133,11 +180,11 @@ mod tests {
 
     #[test]
     fn codes_differ_may_be_sent_and_their_reasons_fit_a_close_frame() {
-        let mut codes: Vec<_> = ALL.iter().map(|code| (code.code(), code.reason())).collect();
+        let mut codes: Vec<_> = CloseCode::ALL.iter().map(|code| (code.code(), code.reason())).collect();
         codes.sort_unstable();
         codes.dedup();
-        assert_eq!(codes.len(), ALL.len());
-        for code in ALL {
+        assert_eq!(codes.len(), CloseCode::ALL.len());
+        for code in CloseCode::ALL {
             assert!(code.reason().len() <= 123, "{code:?}");
             // RFC 6455 7.4.1: 1004 to 1006 and 1015 never stand in a frame.
             assert!(!matches!(code.code(), 1004..=1006 | 1015) && code.code() >= 1000, "{code:?}");

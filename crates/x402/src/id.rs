@@ -51,6 +51,14 @@ id!(
 );
 
 id!(
+    /// A registered API's name in URLs, envelopes and configuration.
+    ApiId,
+    "API id",
+    "1 to 64 characters of a-z, 0-9, '-', '_' or '.', starting with a letter or digit",
+    |text| text.parse::<FeedId>().is_ok()
+);
+
+id!(
     /// A session's `jti`: a random UUID (version 4) in its canonical lower-case form.
     SessionId,
     "session id",
@@ -123,6 +131,8 @@ mod tests {
         assert!("ticks".parse::<FeedId>().is_ok());
         assert!("../x".parse::<FeedId>().is_err());
         assert!("Ticks".parse::<FeedId>().is_err());
+        assert!("demo".parse::<ApiId>().is_ok());
+        assert!("a/b".parse::<ApiId>().is_err());
         assert!("7d444840-9dc0-4acd-b245-5ffdce74fad2".parse::<SessionId>().is_ok());
         assert!("7d444840-9dc0-1acd-b245-5ffdce74fad2".parse::<SessionId>().is_err());
         assert!("7D444840-9dc0-4acd-b245-5ffdce74fad2".parse::<SessionId>().is_err());

@@ -33,7 +33,7 @@ pub mod v2;
 
 pub use error::Error;
 pub use facilitator::Facilitator;
-pub use id::{FeedId, PaymentId, SessionId, StreamId};
+pub use id::{ApiId, FeedId, PaymentId, SessionId, StreamId};
 pub use money::Usdc;
 pub use network::{Network, SolanaCluster};
 pub use unit::Unit;

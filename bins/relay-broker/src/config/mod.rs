@@ -1,0 +1,74 @@
+//! The configuration file: its shape. What the values mean is in docs/relay-broker.md.
+
+mod api;
+mod footguns;
+mod limits;
+
+pub(crate) use api::{Api, PaymentHeader};
+pub(crate) use footguns::warnings;
+pub(crate) use limits::Limits;
+
+use serde::Deserialize;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use tollwire_ops::config::{AddressRange, Loaded, Log, Runtime, Tls};
+use url::Url;
+
+/// The whole file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct File {
+    /// Where the public listener binds.
+    #[serde(default = "default_listen")]
+    pub(crate) listen: SocketAddr,
+    /// The URL agents reach it by.
+    pub(crate) public_url: Url,
+    /// TLS on the public listener.
+    pub(crate) tls: Option<Tls>,
+    /// Web pages that may use the broker, beside those of `public_url`.
+    #[serde(default)]
+    pub(crate) origins: Vec<String>,
+    /// PEM file of private authorities that `https://` APIs may be signed by, beside the public ones.
+    pub(crate) upstream_roots: Option<PathBuf>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    #[serde(default)]
+    pub(crate) trusted_proxies: Vec<AddressRange>,
+    /// Metrics and health.
+    pub(crate) admin: Option<Admin>,
+    /// Bounds and time-outs.
+    #[serde(default)]
+    pub(crate) limits: Limits,
+    /// Threads.
+    #[serde(default)]
+    pub(crate) runtime: Runtime,
+    /// Logging.
+    #[serde(default)]
+    pub(crate) log: Log,
+    /// What can be called.
+    #[serde(default)]
+    pub(crate) api: Vec<Api>,
+}
+
+/// `[admin]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Admin {
+    /// Where it listens; keep it private.
+    pub(crate) listen: SocketAddr,
+}
+
+const fn default_listen() -> SocketAddr {
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 4030)
+}
+
+/// Reads and checks a file.
+pub(crate) fn read(path: &std::path::Path) -> Result<Loaded<File>, tollwire_ops::Error> {
+    let file: Loaded<File> = tollwire_ops::config::load(path)?;
+    let url = &file.value.public_url;
+    let plain = url.query().is_none() && url.fragment().is_none();
+    if !matches!(url.scheme(), "http" | "https") || !plain {
+        return Err(file.error("public_url", "write an http:// or https:// URL without query"));
+    }
+    limits::validate(&file)?;
+    Ok(file)
+}

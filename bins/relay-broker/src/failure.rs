@@ -1,0 +1,29 @@
+//! Why a command failed, and the exit code that says so (sysexits.h).
+
+use std::process::ExitCode;
+
+/// A failed command.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The configuration must be mended.
+    #[error("{0}")]
+    Config(#[from] tollwire_ops::Error),
+    /// A part did not start.
+    #[error("cannot start: {0}")]
+    Start(String),
+}
+
+impl Failure {
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        const CONFIG: u8 = 78;
+        match self {
+            Self::Config(_) => ExitCode::from(CONFIG),
+            Self::Start(_) => ExitCode::FAILURE,
+        }
+    }
+
+    /// A part did not start.
+    pub(crate) fn start(error: impl std::fmt::Display) -> Self {
+        Self::Start(error.to_string())
+    }
+}

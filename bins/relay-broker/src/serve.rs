@@ -1,0 +1,66 @@
+//! `relay-broker serve`.
+
+use crate::config::{self, File};
+use crate::failure::Failure;
+use crate::{say, wiring};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tollwire_ops::config::Loaded;
+use tollwire_ops::listener::{self, Listener};
+use tollwire_ops::metrics::Metrics;
+use tollwire_ops::shutdown::{Request, Signals};
+use tollwire_relay::Relay;
+use tollwire_relay::http::{AdminService, RelayService};
+
+/// Serves until SIGTERM, then drains: no new connections and calls, calls in flight finish, WebSockets get 1001.
+pub(crate) async fn run(file: Loaded<File>) -> Result<(), Failure> {
+    tollwire_ops::logging::install(&file.value.log)?;
+    let metrics = Metrics::install()?;
+    for warning in config::warnings(&file) {
+        tracing::warn!("{warning}");
+    }
+    let mut signals = Signals::listen()?;
+    let relay = wiring::relay(&file)?;
+    let (stop, admin_stop) = (CancellationToken::new(), CancellationToken::new());
+    let listeners = TaskTracker::new();
+    let drain = file.value.limits.drain.0;
+    let public = wiring::public_listener(&file).await?;
+    let address = public.local_addr()?;
+    listeners.spawn(public.serve(RelayService::new(relay.clone()), stop.clone(), drain));
+    if let Some(admin) = &file.value.admin {
+        let service = AdminService::new(relay.clone(), Arc::new(move || metrics.render()));
+        let listener = Listener::bind(admin.listen, listener::Limits::default()).await?;
+        listeners.spawn(listener.serve(service, admin_stop.clone(), Duration::from_secs(1)));
+    }
+    say::line(format!("Relay-broker listening on {address}, reached as {}", file.value.public_url));
+
+    loop {
+        match signals.next().await {
+            Request::Stop => break,
+            Request::Reload => reload(&file.path, &relay),
+        }
+    }
+    tracing::info!("draining");
+    stop.cancel();
+    relay.drain(drain).await;
+    admin_stop.cancel();
+    listeners.close();
+    listeners.wait().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Takes over the APIs of the changed file; a file that cannot be used changes nothing.
+fn reload(path: &Path, relay: &Relay) {
+    let apis = config::read(path).and_then(|file| wiring::apis(&file));
+    match apis {
+        Ok(apis) => {
+            tracing::info!(apis = apis.len(), "configuration reloaded");
+            relay.configure(apis);
+        }
+        Err(error) => tracing::error!(%error, "configuration not reloaded; the old one stays in force"),
+    }
+}

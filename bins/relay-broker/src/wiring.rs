@@ -1,0 +1,96 @@
+//! From the file's words to the broker's.
+
+use crate::config::{Api as Written, File, PaymentHeader as WrittenHeader};
+use crate::failure::Failure;
+use tollwire_ops::Error;
+use tollwire_ops::config::Loaded;
+use tollwire_ops::listener::{self, Listener, ProxyTrust};
+use tollwire_relay::call::{Api, Apis, PaymentHeader};
+use tollwire_relay::runtime::Origins;
+use tollwire_relay::{Limits, Relay, RelayConfig};
+
+/// The broker that a file describes.
+pub(crate) fn relay(file: &Loaded<File>) -> Result<Relay, Failure> {
+    let roots_pem = match &file.value.upstream_roots {
+        None => None,
+        Some(path) => Some(
+            std::fs::read_to_string(file.base.join(path))
+                .map_err(|error| file.error("upstream_roots", error.to_string()))?,
+        ),
+    };
+    let config = RelayConfig { apis: apis(file)?, origins: origins(file)?, limits: limits(file), roots_pem };
+    Relay::new(config).map_err(|error| file.error("upstream_roots", error.to_string()).into())
+}
+
+fn origins(file: &Loaded<File>) -> Result<Origins, Error> {
+    Origins::new(&file.value.public_url, &file.value.origins)
+        .map_err(|error| file.error("origins", error.to_string()))
+}
+
+/// All APIs of a file, checked.
+pub(crate) fn apis(file: &Loaded<File>) -> Result<Apis, Error> {
+    let mut all = Vec::new();
+    for (position, written) in file.value.api.iter().enumerate() {
+        let fail = |key: &str, reason: String| file.error(format!("api[{position}].{key}"), reason);
+        let api = api(written, &fail)?;
+        // Each by itself, so that an error can name the one that cannot be called.
+        api.check().map_err(|error| file.error(format!("api[{position}]"), error.to_string()))?;
+        all.push(api);
+    }
+    Apis::new(all).map_err(|error| file.error("api", error.to_string()))
+}
+
+fn api(written: &Written, fail: &dyn Fn(&str, String) -> Error) -> Result<Api, Error> {
+    let base_url = written.base_url.resolve()?;
+    let base_url = base_url.parse().map_err(|error: url::ParseError| fail("base_url", error.to_string()))?;
+    let mut api = Api::new(written.id.clone(), base_url);
+    for (name, value) in &written.headers {
+        let key = format!("headers.{name}");
+        let value = value.resolve()?;
+        let name = http::HeaderName::try_from(name).map_err(|error| fail(&key, error.to_string()))?;
+        let mut value = http::HeaderValue::try_from(value)
+            .map_err(|_| fail(&key, "not a header value: visible ASCII only".into()))?;
+        value.set_sensitive(true);
+        api.headers.insert(name, value);
+    }
+    api.allow_private = written.allow_private;
+    api.payment_header = match written.payment_header {
+        WrittenHeader::Auto => PaymentHeader::Auto,
+        WrittenHeader::Both => PaymentHeader::Both,
+    };
+    Ok(api)
+}
+
+fn limits(file: &Loaded<File>) -> Limits {
+    let written = &file.value.limits;
+    let mut limits = Limits::default();
+    limits.sockets_max = written.sockets;
+    limits.calls_per_socket_max = written.calls_per_socket;
+    limits.calls_max = written.calls;
+    limits.frame_bytes_max = written.frame_bytes;
+    limits.request_bytes_max = written.request_bytes;
+    limits.answer_bytes_max = written.answer_bytes;
+    limits.queue_bytes_max = written.queue_bytes;
+    limits.heartbeat = written.heartbeat.0;
+    limits.stall = written.stall.0;
+    limits.close_wait = written.close_wait.0;
+    limits.connect = written.upstream_connect.0;
+    limits.answer = written.upstream_answer.0;
+    limits
+}
+
+/// Opens the public listener as the file says.
+pub(crate) async fn public_listener(file: &Loaded<File>) -> Result<Listener, Failure> {
+    let value = &file.value;
+    let limits = listener::Limits {
+        header_read: value.limits.header_read.0,
+        answer_stall: value.limits.answer_stall.0,
+        header_bytes_max: value.limits.header_bytes,
+        connections_max: value.limits.connections,
+        connections_per_address_max: value.limits.connections_per_address,
+        ..listener::Limits::default()
+    };
+    let tls = value.tls.as_ref().map(|tls| listener::acceptor(tls, &file.base)).transpose()?;
+    let listener = Listener::bind(value.listen, limits).await?;
+    Ok(listener.with_tls(tls).trusting(ProxyTrust::new(value.trusted_proxies.clone())))
+}

@@ -1,0 +1,69 @@
+//! What both ways of calling share: find the API, ask it, count it.
+
+use super::CallError;
+use super::api::Apis;
+use super::payment::{Payment, is_paid};
+use super::request::ApiRequest;
+use super::upstream::{ApiAnswer, Upstream};
+use crate::runtime::Budget;
+use crate::telemetry::{self, Way};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Makes calls.
+pub(crate) struct Caller {
+    apis: RwLock<Arc<Apis>>,
+    upstream: Upstream,
+    places: Arc<Semaphore>,
+    pub(super) request_bytes_max: usize,
+}
+
+/// The place of one call among all.
+pub(super) struct Place(#[expect(dead_code, reason = "held for what its drop does")] OwnedSemaphorePermit);
+
+impl Caller {
+    pub(crate) fn new(apis: Apis, upstream: Upstream, calls_max: usize, request_bytes_max: usize) -> Self {
+        Self {
+            apis: RwLock::new(Arc::new(apis)),
+            upstream,
+            places: Arc::new(Semaphore::new(calls_max.min(Semaphore::MAX_PERMITS))),
+            request_bytes_max,
+        }
+    }
+
+    /// Takes over other APIs; calls under way go on with the old ones.
+    pub(crate) fn configure(&self, apis: Apis) {
+        *self.apis.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(apis);
+    }
+
+    /// A place among all calls, if one is free.
+    pub(super) fn place(&self) -> Result<Place, CallError> {
+        Arc::clone(&self.places).try_acquire_owned().map(Place).map_err(|_| CallError::Busy)
+    }
+
+    /// Asks an API. A payment is in `payment`, or in the request's headers already.
+    pub(super) async fn call(
+        &self,
+        api: &str,
+        mut request: ApiRequest,
+        payment: Option<Payment>,
+        way: Way,
+        budget: &Budget,
+    ) -> Result<ApiAnswer, CallError> {
+        let begun = Instant::now();
+        let found = self.apis.read().unwrap_or_else(PoisonError::into_inner).get(api);
+        let Some(found) = found else {
+            telemetry::called("", way, Err(&CallError::UnknownApi), begun.elapsed());
+            return Err(CallError::UnknownApi);
+        };
+        if let Some(payment) = payment {
+            payment.put(&mut request.headers, found.payment_header);
+        }
+        request.paid = is_paid(&request.headers);
+        let outcome = self.upstream.ask(&found, request, budget).await;
+        let status = outcome.as_ref().map(|answer| answer.status);
+        telemetry::called(found.id.as_str(), way, status, begun.elapsed());
+        outcome
+    }
+}

@@ -1,0 +1,81 @@
+//! Why a call has no answer of its API's.
+
+use http::StatusCode;
+
+/// A call that the broker answers itself. An API's own answer, whatever its status, is none of these.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The envelope, or a part of it, is not as it must be.
+    #[error("{field}: {rule}")]
+    Malformed {
+        /// Which part.
+        field: &'static str,
+        /// What would be right.
+        rule: &'static str,
+    },
+    /// No API of this id is registered.
+    #[error("unknown API")]
+    UnknownApi,
+    /// The request's body is over the limit.
+    #[error("request body over {0} bytes")]
+    TooLarge(usize),
+    /// Too many calls are in flight.
+    #[error("too many calls in flight")]
+    Busy,
+    /// The broker is about to stop.
+    #[error("draining: connect again")]
+    Draining,
+    /// The API cannot be reached, or broke off.
+    #[error("Relay proxy error: {0}")]
+    Upstream(&'static str),
+    /// The API did not answer in time.
+    #[error("the API did not answer in time")]
+    Timeout,
+    /// A payment was sent, and the API did not answer, or not to the end: it may have been settled.
+    #[error("settlement_unknown")]
+    SettlementUnknown,
+    /// The agent took the call back.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl CallError {
+    pub(crate) const fn malformed(field: &'static str, rule: &'static str) -> Self {
+        Self::Malformed { field, rule }
+    }
+
+    /// The code in `error.code`; over HTTP the status.
+    pub const fn code(&self) -> u16 {
+        match self {
+            Self::Malformed { .. } => 400,
+            Self::UnknownApi => 404,
+            Self::TooLarge(_) => 413,
+            Self::Busy => 429,
+            Self::Cancelled => 499,
+            Self::Upstream(_) => 502,
+            Self::Draining => 503,
+            Self::Timeout | Self::SettlementUnknown => 504,
+        }
+    }
+
+    /// The same as an HTTP status.
+    pub(crate) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// The last part of the problem's `type`, over HTTP.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Malformed { .. } => "malformed",
+            Self::UnknownApi => "unknown-api",
+            Self::TooLarge(_) => "too-large",
+            Self::Busy => "too-many-calls",
+            Self::Cancelled => "cancelled",
+            Self::Upstream(_) => "upstream",
+            Self::Draining => "draining",
+            Self::Timeout => "upstream-timeout",
+            Self::SettlementUnknown => "settlement-unknown",
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! `relay.call`: one envelope is one HTTP request to a registered API, answered under its `id`.
+//!
+//! ```text
+//!   envelope ──▶ Call ─┐                                  ┌─▶ result / error frame
+//!                      ├─▶ Caller ─▶ Upstream ─▶ the API ─┤
+//!   /relay/{api}/… ────┘                                  └─▶ HTTP answer
+//! ```
+
+mod address;
+mod api;
+mod body;
+mod caller;
+mod envelope;
+mod error;
+mod frame;
+mod headers;
+mod id;
+mod path;
+mod payment;
+mod request;
+mod resolver;
+mod session;
+mod tls;
+mod twin;
+mod upstream;
+
+pub use api::{Api, ApiError, Apis, PaymentHeader};
+pub use error::CallError;
+
+pub(crate) use caller::Caller;
+pub(crate) use session::Session;
+pub(crate) use twin::{PREFIX, twin};
+pub(crate) use upstream::Upstream;

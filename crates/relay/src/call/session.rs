@@ -1,0 +1,170 @@
+//! The calls of one connection: told apart by `id`, bounded in number, answered in whatever order they are done.
+
+use super::caller::{Caller, Place};
+use super::envelope::{self, Call, Envelope, Refused};
+use super::id::Id;
+use super::{CallError, frame};
+use crate::runtime::{Budget, Heard, Outbox, Protocol};
+use crate::telemetry::Way;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// `relay.call` on one connection. Dropping it takes back what was not paid for; paid calls go on to their end.
+pub(crate) struct Session(Arc<Shared>);
+
+struct Shared {
+    caller: Arc<Caller>,
+    outbox: Arc<Outbox>,
+    budget: Budget,
+    tasks: TaskTracker,
+    calls_max: usize,
+    calls: Mutex<HashMap<Id, Flight>>,
+    /// Calls whose answer has not been queued yet.
+    pending: watch::Sender<usize>,
+    winding_down: AtomicBool,
+    over: CancellationToken,
+}
+
+/// A call under way.
+struct Flight {
+    cancel: CancellationToken,
+    paid: bool,
+}
+
+impl Session {
+    /// Calls of a new connection; their tasks are the tracker's.
+    pub(crate) fn new(
+        caller: Arc<Caller>,
+        outbox: Arc<Outbox>,
+        budget: Budget,
+        tasks: TaskTracker,
+        calls_max: usize,
+    ) -> Self {
+        Self(Arc::new(Shared {
+            caller,
+            outbox,
+            budget,
+            tasks,
+            calls_max,
+            calls: Mutex::default(),
+            pending: watch::Sender::new(0),
+            winding_down: AtomicBool::new(false),
+            over: CancellationToken::new(),
+        }))
+    }
+}
+
+impl Protocol for Session {
+    fn heard(&self, text: &str) -> Heard {
+        let shared = &self.0;
+        match envelope::read(text, shared.caller.request_bytes_max) {
+            Ok(Envelope::Call(call)) => shared.begin(*call),
+            Ok(Envelope::Cancel { id, call }) => shared.cancel(id.as_ref(), &call),
+            Err(Refused::Unreadable { rule }) => {
+                shared.outbox.say(frame::error(None, 400, rule));
+                return Heard::Malformed;
+            }
+            Err(Refused::UnknownMethod { id, method }) => {
+                let message = format!("No handler registered for method: {method}");
+                shared.outbox.say(frame::error(id.as_ref(), 404, &message));
+            }
+            Err(Refused::Call { id, error }) => shared.outbox.say(frame::refusal(&id, &error)),
+        }
+        Heard::Spoken
+    }
+
+    async fn wind_down(&self) {
+        self.0.winding_down.store(true, Ordering::Release);
+        let mut pending = self.0.pending.subscribe();
+        // The sender lives as long as this, so the wait ends with a number.
+        drop(pending.wait_for(|pending| *pending == 0).await);
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.0.over.cancel();
+        self.0.budget.close();
+    }
+}
+
+impl Shared {
+    fn calls(&self) -> MutexGuard<'_, HashMap<Id, Flight>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(self: &Arc<Self>, call: Call) {
+        match self.admit(&call) {
+            Ok((place, cancel)) => {
+                self.pending.send_modify(|pending| *pending = pending.saturating_add(1));
+                self.tasks.spawn(Box::pin(Arc::clone(self).run(call, place, cancel)));
+            }
+            Err(Denied::InFlight) => {
+                self.outbox.say(frame::error(Some(&call.id), 409, "id already in flight"));
+            }
+            Err(Denied::Refused(error)) => self.outbox.say(frame::refusal(&call.id, &error)),
+        }
+    }
+
+    /// A place for a call, and the way to take it back.
+    fn admit(&self, call: &Call) -> Result<(Place, CancellationToken), Denied> {
+        if self.winding_down.load(Ordering::Acquire) {
+            return Err(Denied::Refused(CallError::Draining));
+        }
+        let mut calls = self.calls();
+        let full = calls.len() >= self.calls_max;
+        let Entry::Vacant(free) = calls.entry(call.id.clone()) else { return Err(Denied::InFlight) };
+        if full {
+            return Err(Denied::Refused(CallError::Busy));
+        }
+        let place = self.caller.place().map_err(Denied::Refused)?;
+        let paid = call.payment.is_some();
+        // A payment that has been sent may be settled: its call goes on whatever becomes of the connection.
+        let cancel = if paid { CancellationToken::new() } else { self.over.child_token() };
+        free.insert(Flight { cancel: cancel.clone(), paid });
+        Ok((place, cancel))
+    }
+
+    async fn run(self: Arc<Self>, call: Call, place: Place, cancel: CancellationToken) {
+        let Call { id, api, request, payment } = call;
+        let asked = self.caller.call(&api, request, payment, Way::WebSocket, &self.budget);
+        let outcome = tokio::select! {
+            () = cancel.cancelled() => Err(CallError::Cancelled),
+            outcome = asked => outcome,
+        };
+        drop(place);
+        // The id is free before its answer leaves, so that it can be used again at once.
+        self.calls().remove(&id);
+        match outcome {
+            Ok(answer) => self.outbox.answer(frame::answer(&id, &answer), answer.room),
+            Err(error) => self.outbox.say(frame::refusal(&id, &error)),
+        }
+        self.pending.send_modify(|pending| *pending = pending.saturating_sub(1));
+    }
+
+    fn cancel(&self, id: Option<&Id>, call: &Id) {
+        let (code, message) = match self.calls().get(call) {
+            None => (404, "no call of this id is in flight"),
+            Some(flight) if flight.paid => (409, "a payment was sent with this call: it goes on"),
+            Some(flight) => {
+                flight.cancel.cancel();
+                if let Some(id) = id {
+                    self.outbox.say(frame::cancelled(id));
+                }
+                return;
+            }
+        };
+        self.outbox.say(frame::error(id, code, message));
+    }
+}
+
+/// Why a call does not begin.
+enum Denied {
+    InFlight,
+    Refused(CallError),
+}

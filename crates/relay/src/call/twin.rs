@@ -1,0 +1,124 @@
+//! The HTTP twin: the same call as an HTTP request of its own. What the API answers is the answer.
+
+use super::caller::Caller;
+use super::request::{ApiRequest, METHODS};
+use super::upstream::ApiAnswer;
+use super::{CallError, headers, path};
+use crate::http::{Answer, Problem};
+use crate::runtime::Budget;
+use crate::telemetry::Way;
+use bytes::Bytes;
+use http::header::ALLOW;
+use http::{Request, Response, StatusCode};
+use http_body::Body;
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use percent_encoding::percent_decode_str;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long a request's body may take to arrive.
+const BODY_WAIT: Duration = Duration::from_secs(30);
+
+/// Where calls are made: `/relay/{apiId}/{path}`.
+pub(crate) const PREFIX: &str = "/relay/";
+
+/// Makes the call of a request whose path begins with [`PREFIX`].
+pub(crate) async fn twin<B>(caller: &Caller, request: Request<B>) -> Answer
+where
+    B: Body + Send,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    if !METHODS.contains(request.method()) {
+        return Problem::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method-not-allowed",
+            "this method is not passed on",
+        )
+        .header(ALLOW, "GET, HEAD, POST, PUT, PATCH, DELETE")
+        .into_answer();
+    }
+    match call(caller, request).await {
+        Ok(answer) => passed_on(answer),
+        Err(error) => problem(&error),
+    }
+}
+
+async fn call<B>(caller: &Caller, request: Request<B>) -> Result<ApiAnswer, CallError>
+where
+    B: Body + Send,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let (mut head, body) = request.into_parts();
+    let (api, path) = target(&head.uri).ok_or(CallError::UnknownApi)?;
+    path::check(&path)?;
+    headers::to_api(&mut head.headers);
+    let place = caller.place()?;
+    let body = read(body, caller.request_bytes_max).await?;
+    let request = ApiRequest { method: head.method, path, headers: head.headers, body, paid: false };
+    let outcome = caller.call(&api, request, None, Way::Http, &Budget::unbounded()).await;
+    drop(place);
+    outcome
+}
+
+/// The API's id and the path below it, with its query.
+fn target(uri: &http::Uri) -> Option<(String, String)> {
+    let rest = uri.path().strip_prefix(PREFIX)?;
+    let split = rest.find('/').unwrap_or(rest.len());
+    let (api, path) = rest.split_at(split);
+    let api = percent_decode_str(api).decode_utf8().ok()?.into_owned();
+    let mut path = if path.is_empty() { "/".to_owned() } else { path.to_owned() };
+    if let Some(query) = uri.query() {
+        path.push('?');
+        path.push_str(query);
+    }
+    Some((api, path))
+}
+
+async fn read<B>(body: B, bytes_max: usize) -> Result<Bytes, CallError>
+where
+    B: Body + Send,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    match timeout(BODY_WAIT, Limited::new(body, bytes_max).collect()).await {
+        Ok(Ok(whole)) => Ok(whole.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(CallError::TooLarge(bytes_max)),
+        Ok(Err(_)) => Err(CallError::malformed("body", "send it whole")),
+        Err(_) => Err(CallError::malformed("body", "send it within 30 seconds")),
+    }
+}
+
+fn passed_on(answer: ApiAnswer) -> Answer {
+    let mut passed = Response::new(Full::new(answer.body));
+    *passed.status_mut() = answer.status;
+    *passed.headers_mut() = answer.headers;
+    passed
+}
+
+fn problem(error: &CallError) -> Answer {
+    let problem = Problem::new(error.status(), error.kind(), error.to_string());
+    match error {
+        CallError::SettlementUnknown => problem.with("retry", "same-payment").into_answer(),
+        _ => problem.into_answer(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_below_the_api_is_passed_on_as_it_came() {
+        let of = |uri: &str| target(&uri.parse().unwrap());
+        let pair = |api: &str, path: &str| Some((api.to_owned(), path.to_owned()));
+        assert_eq!(of("/relay/demo/v1/a%2Fb?x=1&y"), pair("demo", "/v1/a%2Fb?x=1&y"));
+        assert_eq!(of("/relay/demo"), pair("demo", "/"));
+        assert_eq!(of("/relay/demo?x"), pair("demo", "/?x"));
+        assert_eq!(of("/relay/demo//evil.example/"), pair("demo", "//evil.example/"));
+        assert_eq!(of("/relay/d%65mo/"), pair("demo", "/"));
+        assert_eq!(of("http://other.example/relay/demo/"), pair("demo", "/"));
+        assert_eq!(of("/relay"), None);
+    }
+}

@@ -1,0 +1,73 @@
+//! The public service.
+
+use super::answer::{Answer, Problem};
+use super::close_codes;
+use crate::Relay;
+use crate::call::PREFIX;
+use http::header::ALLOW;
+use http::{Method, Request, StatusCode};
+use http_body::Body;
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tower_service::Service;
+
+/// Where WebSockets are opened.
+const SOCKET: &str = "/api/ws/relay";
+
+const CLOSE_CODES: &str = "/close-codes";
+
+/// What agents talk to. Cheap to clone; one clone per connection. hyper must serve it with upgrades, over
+/// `TokioIo<tollwire_wire::Transport>`.
+#[derive(Clone)]
+pub struct RelayService(Relay);
+
+impl RelayService {
+    /// The public face of a broker.
+    pub fn new(relay: Relay) -> Self {
+        Self(relay)
+    }
+}
+
+impl<B> Service<Request<B>> for RelayService
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    type Response = Answer;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Answer, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let relay = self.0.clone();
+        Box::pin(async move { Ok(serve(&relay, request).await) })
+    }
+}
+
+async fn serve<B>(relay: &Relay, request: Request<B>) -> Answer
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let path = request.uri().path();
+    if path.starts_with(PREFIX) {
+        return relay.call(request).await;
+    }
+    match (path, request.method()) {
+        (SOCKET, &Method::GET) => relay.open(request),
+        (CLOSE_CODES, &Method::GET | &Method::HEAD) => close_codes::get(),
+        (SOCKET | CLOSE_CODES, _) => {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this path takes GET")
+                .header(ALLOW, "GET")
+                .into_answer()
+        }
+        _ => Problem::new(StatusCode::NOT_FOUND, "not-found", "nothing is served here").into_answer(),
+    }
+}

@@ -1,0 +1,173 @@
+//! The broker as a whole: opens connections, makes calls, drains.
+
+use crate::call::{Apis, Caller, Session, Upstream, twin};
+use crate::http::{Answer, Problem};
+use crate::runtime::{self, Budget, Origins, Outbox};
+use crate::{Limits, telemetry};
+use http::header::SEC_WEBSOCKET_VERSION;
+use http::{Request, StatusCode};
+use http_body::Body;
+use hyper::upgrade::OnUpgrade;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long connections that were told to go may take for their last words.
+const LAST_WORDS: Duration = Duration::from_secs(20);
+
+/// What a broker is made of.
+#[derive(Debug, Default)]
+pub struct RelayConfig {
+    /// The registered APIs.
+    pub apis: Apis,
+    /// Which web pages may use it.
+    pub origins: Origins,
+    /// Bounds and time-outs.
+    pub limits: Limits,
+    /// Authorities that APIs' certificates may be signed by, beside the public ones (PEM).
+    pub roots_pem: Option<String>,
+}
+
+/// Why a broker cannot start.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The extra authorities cannot be used.
+    #[error("extra authorities: {0}")]
+    Roots(String),
+}
+
+/// A broker. Cheap to clone; clones are one broker.
+#[derive(Clone)]
+pub struct Relay(Arc<Shared>);
+
+struct Shared {
+    caller: Arc<Caller>,
+    origins: Origins,
+    limits: Limits,
+    seats: Arc<Semaphore>,
+    /// Connections and calls.
+    tasks: TaskTracker,
+    /// No new work.
+    stop: CancellationToken,
+    /// An end now.
+    cut: CancellationToken,
+}
+
+impl Relay {
+    /// A broker for these APIs.
+    pub fn new(config: RelayConfig) -> Result<Self, StartError> {
+        let RelayConfig { apis, origins, limits, roots_pem } = config;
+        let upstream = Upstream::new(roots_pem.as_deref(), &limits)?;
+        let caller = Caller::new(apis, upstream, limits.calls_max, limits.request_bytes_max);
+        Ok(Self(Arc::new(Shared {
+            caller: Arc::new(caller),
+            origins,
+            seats: Arc::new(Semaphore::new(limits.sockets_max.min(Semaphore::MAX_PERMITS))),
+            limits,
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            cut: CancellationToken::new(),
+        })))
+    }
+
+    /// Takes over other APIs; calls under way go on.
+    pub fn configure(&self, apis: Apis) {
+        self.0.caller.configure(apis);
+    }
+
+    /// Whether it takes no new connections.
+    pub fn is_draining(&self) -> bool {
+        self.0.stop.is_cancelled()
+    }
+
+    /// Opens a WebSocket: the 101, or why not. Must be called within a tokio runtime.
+    pub(crate) fn open<B>(&self, mut request: Request<B>) -> Answer {
+        let shared = &self.0;
+        if !shared.origins.allow(request.headers()) {
+            return foreign_page();
+        }
+        if self.is_draining() {
+            return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "draining", "connect again").into_answer();
+        }
+        let (answer, upgrade) = match runtime::accept(&mut request) {
+            Ok(accepted) => accepted,
+            Err(refused) => {
+                return Problem::new(refused.status, "handshake", refused.why)
+                    .header(SEC_WEBSOCKET_VERSION, "13")
+                    .into_answer();
+            }
+        };
+        let Ok(seat) = Arc::clone(&shared.seats).try_acquire_owned() else {
+            return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "too many connections")
+                .into_answer();
+        };
+        shared.tasks.spawn(Arc::clone(shared).connection(upgrade, seat));
+        answer
+    }
+
+    /// Makes the call of an HTTP request.
+    pub(crate) async fn call<B>(&self, request: Request<B>) -> Answer
+    where
+        B: Body + Send,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        if !self.0.origins.allow(request.headers()) {
+            return foreign_page();
+        }
+        twin(&self.0.caller, request).await
+    }
+
+    /// Takes no new connections and no new calls, lets calls in flight finish for at most `grace`, and closes every
+    /// WebSocket with 1001, each as soon as it is idle. Returns when all have ended, at the latest 20 seconds after
+    /// `grace`.
+    pub async fn drain(&self, grace: Duration) {
+        let shared = &self.0;
+        shared.stop.cancel();
+        shared.tasks.close();
+        if timeout(grace, shared.tasks.wait()).await.is_ok() {
+            return;
+        }
+        tracing::info!("draining: calls are cut off");
+        shared.cut.cancel();
+        if timeout(LAST_WORDS, shared.tasks.wait()).await.is_err() {
+            tracing::warn!(left = shared.tasks.len(), "draining: connections or paid calls are left");
+        }
+    }
+}
+
+impl Shared {
+    /// One connection, to its end.
+    async fn connection(self: Arc<Self>, upgrade: OnUpgrade, seat: OwnedSemaphorePermit) {
+        let Some(socket) = runtime::take_over(upgrade, &self.limits).await else { return };
+        let open = telemetry::Open::new();
+        let budget = Budget::new(self.limits.queue_bytes_max);
+        let outbox = Arc::new(Outbox::new(self.limits.queue_bytes_max));
+        let session = Session::new(
+            Arc::clone(&self.caller),
+            Arc::clone(&outbox),
+            budget,
+            self.tasks.clone(),
+            self.limits.calls_per_socket_max,
+        );
+        let ending =
+            runtime::run(socket, &session, &outbox, &self.limits, (self.stop.clone(), self.cut.clone()))
+                .await;
+        telemetry::closed(ending.code());
+        drop((session, open, seat));
+    }
+}
+
+fn foreign_page() -> Answer {
+    Problem::new(StatusCode::FORBIDDEN, "origin", "pages of this origin are not let in").into_answer()
+}
+
+impl std::fmt::Debug for Relay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Relay").field("draining", &self.is_draining()).finish_non_exhaustive()
+    }
+}

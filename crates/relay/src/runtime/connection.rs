@@ -1,0 +1,158 @@
+//! The life of one connection, from its 101 to its close.
+
+use super::Outbox;
+use super::closing::{self, Ending};
+use super::outbox::Next;
+use super::strikes::Strikes;
+use crate::Limits;
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt as _, StreamExt as _};
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
+use tokio_util::sync::CancellationToken;
+use tollwire_wire::Transport;
+use tollwire_x402::close::CloseCode;
+
+/// A WebSocket, over TCP or TLS.
+pub(crate) type Socket = WebSocketStream<Transport>;
+
+/// What a frame was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// Something of the protocol, right or wrong.
+    Spoken,
+    /// Nothing that can be read; too much of it ends the connection.
+    Malformed,
+}
+
+/// What is spoken on a connection. Answers go to the connection's [`Outbox`].
+pub(crate) trait Protocol: Send + Sync {
+    /// Takes a text frame. Must not wait: whatever takes time belongs in a task.
+    fn heard(&self, text: &str) -> Heard;
+
+    /// Takes no new work from now on, and returns when what is under way is done.
+    fn wind_down(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// Serves a connection until it ends. `stop` asks for an end once work is done, `cut` for an end now.
+pub(crate) async fn run<P: Protocol>(
+    socket: Socket,
+    protocol: &P,
+    outbox: &Outbox,
+    limits: &Limits,
+    (stop, cut): (CancellationToken, CancellationToken),
+) -> Ending {
+    let (mut sink, mut stream) = socket.split();
+    let ending = {
+        let mut reading = pin!(read(&mut stream, protocol, outbox, limits.heartbeat));
+        let mut writing = pin!(write(&mut sink, outbox, limits.stall));
+        let draining = async {
+            stop.cancelled().await;
+            tokio::select! {
+                () = protocol.wind_down() => {}
+                () = cut.cancelled() => {}
+            }
+            outbox.end(None, CloseCode::GoingAway);
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            ending = &mut reading => ending,
+            ending = &mut writing => ending,
+            () = draining => Ending::Gone,
+        }
+    };
+    match sink.reunite(stream) {
+        Ok(socket) => closing::close(socket, ending, limits.close_wait).await,
+        Err(_) => ending, // two halves of one socket always fit
+    }
+}
+
+/// Reads until the connection must end, and asks for pings meanwhile.
+async fn read<P: Protocol>(
+    stream: &mut SplitStream<Socket>,
+    protocol: &P,
+    outbox: &Outbox,
+    heartbeat: Duration,
+) -> Ending {
+    let mut last = Instant::now();
+    let mut strikes = Strikes::new(last);
+    let mut beat = interval_at(last + heartbeat, heartbeat);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            message = stream.next() => {
+                last = Instant::now();
+                match message {
+                    Some(Ok(Message::Text(text))) => {
+                        if protocol.heard(&text) == Heard::Malformed && strikes.strike(last) {
+                            return end(stream, outbox, CloseCode::PolicyViolation).await;
+                        }
+                    }
+                    Some(Ok(Message::Binary(_))) => {
+                        return end(stream, outbox, CloseCode::UnsupportedData).await;
+                    }
+                    Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+                    Some(Ok(Message::Close(frame))) => {
+                        return Ending::Theirs(frame.map_or(1005, |frame| frame.code.into()));
+                    }
+                    Some(Err(error)) => return broken(&error),
+                    None => return Ending::Gone,
+                }
+            }
+            _ = beat.tick() => {
+                if last.elapsed() >= heartbeat.saturating_mul(2) {
+                    return end(stream, outbox, CloseCode::HeartbeatLost).await;
+                }
+                outbox.ping();
+            }
+        }
+    }
+}
+
+/// Has the writer close the connection after what is queued; what still comes in meanwhile is for nobody.
+async fn end(stream: &mut SplitStream<Socket>, outbox: &Outbox, code: CloseCode) -> Ending {
+    outbox.end(None, code);
+    loop {
+        match stream.next().await {
+            Some(Ok(Message::Close(frame))) => {
+                return Ending::Theirs(frame.map_or(1005, |frame| frame.code.into()));
+            }
+            Some(Ok(_)) => {}
+            Some(Err(_)) | None => return Ending::Gone,
+        }
+    }
+}
+
+/// What to tell a peer whose bytes cannot be read on.
+fn broken(error: &Error) -> Ending {
+    match error {
+        Error::Capacity(CapacityError::MessageTooLong { .. }) => Ending::Unreadable(CloseCode::TooBig),
+        Error::Utf8(_) => Ending::Unreadable(CloseCode::InvalidPayload),
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)
+        | Error::Io(_)
+        | Error::ConnectionClosed
+        | Error::AlreadyClosed => Ending::Gone,
+        _ => Ending::Unreadable(CloseCode::ProtocolError),
+    }
+}
+
+/// Writes what the outbox holds until it asks for the close.
+async fn write(sink: &mut SplitSink<Socket, Message>, outbox: &Outbox, stall: Duration) -> Ending {
+    loop {
+        let (message, room) = match outbox.next().await {
+            Next::Frame(frame) => (Message::text(frame.text), frame.room),
+            Next::Ping => (Message::Ping(Bytes::new()), None),
+            Next::Close(code) => return Ending::Ours(code),
+        };
+        match timeout(stall, sink.send(message)).await {
+            Ok(Ok(())) => drop(room),
+            Ok(Err(_)) => return Ending::Gone,
+            Err(_) => return Ending::Ours(CloseCode::SlowConsumer),
+        }
+    }
+}

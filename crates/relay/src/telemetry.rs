@@ -1,0 +1,63 @@
+//! Metrics of the broker.
+//!
+//! | name | labels | what |
+//! |---|---|---|
+//! | `tollwire_relay_sockets` | | WebSockets open now |
+//! | `tollwire_relay_closes_total` | `code` | how WebSockets ended: the code sent or received, 1006 for none |
+//! | `tollwire_relay_calls_total` | `api`, `way`, `outcome` | calls: the status class of the API's answer (`2xx`), or the code of our refusal |
+//! | `tollwire_relay_call_seconds` | `api` | how long APIs took to answer |
+
+use crate::call::CallError;
+use http::StatusCode;
+use metrics::{counter, gauge, histogram};
+use std::time::Duration;
+
+/// How a call came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    WebSocket,
+    Http,
+}
+
+impl Way {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::WebSocket => "websocket",
+            Self::Http => "http",
+        }
+    }
+}
+
+/// Counts a WebSocket for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Open(());
+
+impl Open {
+    pub(crate) fn new() -> Self {
+        gauge!("tollwire_relay_sockets").increment(1);
+        Self(())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        gauge!("tollwire_relay_sockets").decrement(1);
+    }
+}
+
+pub(crate) fn closed(code: u16) {
+    counter!("tollwire_relay_closes_total", "code" => code.to_string()).increment(1);
+}
+
+/// `api` is a registered id or empty, never what a client wrote.
+pub(crate) fn called(api: &str, way: Way, outcome: Result<StatusCode, &CallError>, took: Duration) {
+    let word = match outcome {
+        Ok(status) => format!("{}xx", status.as_u16() / 100),
+        Err(error) => error.code().to_string(),
+    };
+    counter!("tollwire_relay_calls_total", "api" => api.to_owned(), "way" => way.as_str(), "outcome" => word)
+        .increment(1);
+    if outcome.is_ok() {
+        histogram!("tollwire_relay_call_seconds", "api" => api.to_owned()).record(took);
+    }
+}

@@ -1,0 +1,77 @@
+//! `check`, `dev`, and files that must not start.
+
+use serde_json::json;
+use std::time::Duration;
+use tokio::process::Command;
+use tollwire_testkit::process::{Process, free_port};
+use tollwire_tests::broker::{binary, run};
+use tollwire_tests::http::post;
+
+const TOP: &str = "public_url = \"http://127.0.0.1:4030\"\n";
+
+async fn check(text: &str) -> (Option<i32>, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("broker.toml"), text).unwrap();
+    let (status, told, problem) = run(&["check", "--config", "broker.toml"], folder.path()).await;
+    (status.code(), told, problem)
+}
+
+#[tokio::test]
+async fn a_file_is_checked_before_anything_is_bound() {
+    let good = format!("{TOP}[[api]]\nid = \"demo\"\nbase_url = \"https://api.example.com/v1\"\n");
+    let (status, told, problem) = check(&good).await;
+    assert_eq!((status, told.as_str()), (Some(0), "broker.toml: ok, 1 API(s), 0 warning(s)\n"), "{problem}");
+
+    for (text, expected) in [
+        (String::new(), "public_url"),
+        (format!("{TOP}litsen = 1"), "unknown field `litsen`"),
+        (format!("{TOP}origins = [\"example.com\"]"), "origins: write an origin"),
+        (format!("{TOP}[limits]\nheartbeat = \"0s\""), "limits.heartbeat"),
+        (format!("{TOP}[limits]\nqueue_bytes = 0"), "limits.queue_bytes"),
+        (format!("{TOP}[[api]]\nid = \"a/b\"\nbase_url = \"https://x.example\""), "API id"),
+        (format!("{TOP}[[api]]\nid = \"a\"\nbase_url = \"ftp://x.example\""), "api[0]: base_url"),
+        (format!("{TOP}[[api]]\nid = \"a\"\nbase_url = \"http://127.0.0.1\""), "allow_private"),
+        (format!("{TOP}[[api]]\nid = \"a\"\nbase_url = \"http://169.254.169.254/\""), "allow_private"),
+        (format!("{TOP}[[api]]\nid = \"a\"\nbase_url = \"env:SURELY_NOT_SET_HERE\""), "SURELY_NOT_SET_HERE"),
+        (
+            format!(
+                "{TOP}[[api]]\nid = \"a\"\nbase_url = \"https://x.example\"\nheaders = {{ host = \"x\" }}"
+            ),
+            "headers: host",
+        ),
+    ] {
+        let (status, _, problem) = check(&text).await;
+        assert_eq!(status, Some(78), "{text}: {problem}");
+        assert!(problem.starts_with("error: ") && problem.contains(expected), "{text}: {problem}");
+    }
+    let twice = format!("{good}{}", &good[TOP.len()..]);
+    assert!(check(&twice).await.2.contains("stands twice"));
+}
+
+#[tokio::test]
+async fn likely_mistakes_are_warned_of() {
+    let text = "listen = \"0.0.0.0:4030\"\npublic_url = \"http://broker.example.com\"\norigins = [\"*\"]\n\
+                [admin]\nlisten = \"0.0.0.0:4031\"\n[[api]]\nid = \"a\"\nbase_url = \"http://x.example.com\"\n";
+    let (status, told, problem) = check(text).await;
+    assert_eq!(status, Some(0), "{problem}");
+    for key in ["origins:", "public_url:", "admin.listen:", "api a:"] {
+        assert!(problem.contains(&format!("warning: {key}")), "{key}: {problem}");
+    }
+    assert!(told.contains("4 warning(s)"), "{told}");
+}
+
+#[tokio::test]
+async fn dev_serves_a_sample_and_says_what_to_try() {
+    let port = free_port().unwrap();
+    let mut command = Command::new(binary());
+    command.args(["dev", "--listen", &format!("127.0.0.1:{port}")]);
+    let mut process = Process::spawn(command).unwrap();
+    process.wait_for_line("Ctrl-C ends it", Duration::from_secs(30)).await.unwrap();
+    let url = format!("http://127.0.0.1:{port}/relay/demo/v1/echo");
+    assert_eq!(post(&url, &[], &json!({ "b": 1 })).await.json(), json!({ "b": 1 }));
+    process.signal("INT").await.unwrap();
+    assert!(process.exit(Duration::from_secs(10)).await.unwrap().success());
+
+    let (status, _, problem) = run(&["dev", "--listen", "0.0.0.0:0"], std::path::Path::new(".")).await;
+    assert!(!status.success() && problem.contains("not loopback"), "{problem}");
+}
