@@ -1,4 +1,4 @@
-//! A random day: ten thousand payments, uses, refunds, payouts and crashes. At its end every atomic unit is where the
+//! A random day: ten thousand payments, uses, refunds, payouts, reorganisations and crashes. At its end every atomic unit is where the
 //! books say, on the chain too, and every provider has exactly what its sessions earned.
 //!
 //! `SIM_SEED=<n>` plays another day, `SIM_PAYMENTS=<n>` a longer or shorter one.
@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use support::dice::Dice;
 use support::plug::{Plug, PluggedChain, PluggedLedger};
 use support::sales::{arrive, payment_id, purchase, session_id, usage};
 use support::synchronous::{Synchronous, block_on};
@@ -20,7 +21,7 @@ use tollwire_ledger::memory::MemoryLedger;
 use tollwire_ledger::model::{Intent, Landing, PayoutFate, ProviderAccount};
 use tollwire_ledger::{Clock, Command, Ledger, Outcome};
 use tollwire_settlement::books::{Account, payouts};
-use tollwire_settlement::dev::{BroadcastFault, DevChain, NETWORK};
+use tollwire_settlement::dev::{DevChain, NETWORK};
 use tollwire_settlement::dues::statement;
 use tollwire_settlement::{PayoutTerms, Settler, SettlerConfig};
 use tollwire_x402::SessionId;
@@ -32,34 +33,6 @@ const PROVIDERS: u64 = 5;
 /// Prices of a unit, in atomic units; a top-up may come at another than its session was opened at.
 const PRICES: [u64; 5] = [1, 333, 10_000, 25_001, 333_333];
 
-/// SplitMix64: small, seeded, the same everywhere.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % sides
-    }
-
-    fn chance(&mut self, percent: u64) -> bool {
-        self.roll(100) < percent
-    }
-
-    fn fault(&mut self) -> BroadcastFault {
-        match self.roll(6) {
-            0 => BroadcastFault::Unsent,
-            1 => BroadcastFault::Dropped,
-            2 => BroadcastFault::Void,
-            3 => BroadcastFault::Superseded,
-            4 => BroadcastFault::ReceiptAfter(Duration::from_secs(1 + self.roll(20))),
-            _ => BroadcastFault::ReplyLost,
-        }
-    }
-}
-
 /// The day and what it is played on.
 struct Day {
     dice: Dice,
@@ -70,10 +43,20 @@ struct Day {
     open: Vec<(u64, Option<String>)>,
     /// Payments recorded by processes that died then: payment, session, amount.
     doubts: Vec<(u64, u64, u64)>,
+    /// Payments that were credited and then taken away by a reorganisation, until the chain has them again.
+    missed: Vec<Missed>,
     sessions: u64,
     payments: u64,
     streams: u64,
     crashes: u64,
+}
+
+/// A payment that the chain took back: whose it was, how much, and how it had landed.
+struct Missed {
+    payment: u64,
+    session: u64,
+    amount: u64,
+    landing: Landing,
 }
 
 fn provider(n: u64) -> String {
@@ -86,8 +69,8 @@ impl Day {
         let ledger = Arc::new(Synchronous { ledger: raw.clone(), clock: clock.clone() });
         let scene = Scene { clock, ledger, chain };
         let dice = Dice(seed);
-        let (open, doubts) = (Vec::new(), Vec::new());
-        Self { dice, scene, raw, open, doubts, sessions: 0, payments: 0, streams: 0, crashes: 0 }
+        let (open, doubts, missed) = (Vec::new(), Vec::new(), Vec::new());
+        Self { dice, scene, raw, open, doubts, missed, sessions: 0, payments: 0, streams: 0, crashes: 0 }
     }
 
     /// Sends commands together; the last answers are in their order.
@@ -133,11 +116,32 @@ impl Day {
             self.doubts.push((payment, session, amount));
             return;
         }
-        arrive(&self.scene.chain, amount);
         let credit = self.credit(payment, session);
         commands.push(credit.clone());
         if self.dice.chance(10) {
-            commands.push(credit);
+            commands.push(credit.clone());
+        }
+        let Command::Credit { landing, .. } = credit else { unreachable!() };
+        if self.dice.chance(3) {
+            commands.push(Command::Freeze { payment: payment_id(payment), session: session_id(session) });
+            self.missed.push(Missed { payment, session, amount, landing });
+        } else {
+            arrive(&self.scene.chain, amount);
+        }
+    }
+
+    /// What becomes of payments that were taken away: the chain has them again, elsewhere, or does not yet.
+    fn thaw(&mut self, commands: &mut Vec<Command>) {
+        for missed in std::mem::take(&mut self.missed) {
+            if self.dice.chance(80) {
+                self.missed.push(missed);
+                continue;
+            }
+            let Missed { payment, session, amount, landing } = missed;
+            arrive(&self.scene.chain, amount);
+            let landing = Landing { block: landing.block + self.dice.roll(3), ..landing };
+            let (payment, session) = (payment_id(payment), session_id(session));
+            commands.push(Command::Thaw { payment, session, landing });
         }
     }
 
@@ -266,9 +270,10 @@ impl Day {
     /// The end of the day: nothing is in doubt any more, and everybody is paid.
     async fn settle_all(&mut self) {
         self.scene.chain.faults().heal();
-        while !self.doubts.is_empty() {
+        while !(self.doubts.is_empty() && self.missed.is_empty()) {
             let mut commands = Vec::new();
             self.reconcile_payments(&mut commands);
+            self.thaw(&mut commands);
             self.send(commands);
         }
         // Leases lapse, and no unit comes back any more.
@@ -349,6 +354,7 @@ async fn play(raw: Arc<dyn Ledger>, clock: Arc<dyn Clock>) {
             }
         }
         day.reconcile_payments(&mut commands);
+        day.thaw(&mut commands);
         day.send(commands);
         let pause = Duration::from_secs(1 + day.dice.roll(600));
         tokio::time::sleep(pause).await;
