@@ -15,4 +15,5 @@ mod forwarding;
 mod paying;
 mod rig;
 mod sockets;
+mod streaming;
 mod twin;

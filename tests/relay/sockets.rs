@@ -98,7 +98,7 @@ async fn a_silent_peer_is_pinged_and_then_gone() {
 /// What a peer does not take stays with the API, and after a while the peer is cut off; nobody else notices.
 #[tokio::test]
 async fn a_slow_reader_is_cut_off_and_slows_nobody() {
-    let rig = Rig::limited("stall = \"2s\"").await;
+    let mut rig = Rig::limited("stall = \"2s\"").await;
     let mut slow = Raw::upgraded(rig.broker.port(), TARGET).await;
     for id in 0..60_u64 {
         let kind = if id % 2 == 0 { "bytes" } else { "chunks" };
@@ -111,7 +111,7 @@ async fn a_slow_reader_is_cut_off_and_slows_nobody() {
         assert_eq!(ask(&mut quick, &get(id, "/status?200")).await["id"], id);
     }
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    rig.broker.line("a peer takes nothing").await;
     assert_eq!(slow.close_code().await, Some(4013));
 }
 

@@ -60,7 +60,8 @@ impl Api {
     /// Starts on a free port of 127.0.0.1.
     ///
     /// `/echo` gives back body and content type; `/slow?N` answers after N milliseconds; `/held` when it is released;
-    /// `/bytes?N` and `/chunks?N` send N bytes of text, with and without a length; `/status?N` has that status;
+    /// `/bytes?N` and `/chunks?N` send N bytes of text, with and without a length; `/events` sends a part, and
+    /// the rest when it is released; `/status?N` has that status;
     /// `/moved` redirects; `/headers` answers with headers of every kind; `/hangup` closes the connection; `/shop`
     /// wants to be paid.
     pub async fn start() -> Self {
@@ -164,6 +165,22 @@ async fn route(shared: &Shared, seen: &Seen) -> Result<Answer, std::io::Error> {
                 (next > 0).then(|| Ok(Frame::data(Bytes::from(vec![b'x'; next]))))
             });
             plain().body(BoxBody::new(StreamBody::new(stream::iter(chunks)))).unwrap()
+        }
+        "/events" => {
+            let parts: [&[u8]; 3] = [b"data: 1\n\n\xE2\x82", b"\xAC", b" \xFF"];
+            let released = shared.released.subscribe();
+            let events = stream::unfold(0, move |next| {
+                let (part, mut released) = (parts.get(next).copied(), released.clone());
+                async move {
+                    let part = part?;
+                    if next > 0 {
+                        released.wait_for(|released| *released).await.unwrap();
+                    }
+                    Some((Ok(Frame::data(Bytes::from_static(part))), next + 1))
+                }
+            });
+            let answer = Response::builder().header("content-type", "text/event-stream");
+            answer.body(BoxBody::new(StreamBody::new(Box::pin(events)))).unwrap()
         }
         "/status" => json(query.parse().unwrap(), r#"{"status":true}"#),
         "/moved" => {

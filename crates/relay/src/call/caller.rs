@@ -4,9 +4,11 @@ use super::CallError;
 use super::api::Apis;
 use super::payment::{Payment, is_paid};
 use super::request::ApiRequest;
+use super::stream::Listener;
 use super::upstream::{ApiAnswer, Upstream};
 use crate::runtime::Budget;
 use crate::telemetry::{self, Way};
+use http::StatusCode;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -42,7 +44,8 @@ impl Caller {
         Arc::clone(&self.places).try_acquire_owned().map(Place).map_err(|_| CallError::Busy)
     }
 
-    /// Asks an API. A payment is in `payment`, or in the request's headers already.
+    /// Asks an API. A payment is in `payment`, or in the request's headers already. What is not a bill is passed on to
+    /// the listener as it comes, if there is one.
     pub(super) async fn call(
         &self,
         api: &str,
@@ -50,6 +53,7 @@ impl Caller {
         payment: Option<Payment>,
         way: Way,
         budget: &Budget,
+        listener: Option<Listener<'_>>,
     ) -> Result<ApiAnswer, CallError> {
         let begun = Instant::now();
         let found = self.apis.read().unwrap_or_else(PoisonError::into_inner).get(api);
@@ -61,7 +65,14 @@ impl Caller {
             payment.put(&mut request.headers, found.payment_header);
         }
         request.paid = is_paid(&request.headers);
-        let outcome = self.upstream.ask(&found, request, budget).await;
+        let outcome = async {
+            let begun = self.upstream.ask(&found, request).await?;
+            match listener.filter(|_| begun.status != StatusCode::PAYMENT_REQUIRED) {
+                Some(listener) => self.upstream.streamed(begun, budget, listener).await,
+                None => self.upstream.whole(begun, budget).await,
+            }
+        };
+        let outcome = outcome.await;
         let status = outcome.as_ref().map(|answer| answer.status);
         telemetry::called(found.id.as_str(), way, status, begun.elapsed());
         outcome

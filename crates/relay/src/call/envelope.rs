@@ -47,6 +47,8 @@ pub(super) struct Call {
     pub(super) api: String,
     pub(super) request: ApiRequest,
     pub(super) payment: Option<Payment>,
+    /// Whether the answer is wanted in chunks, as it comes.
+    pub(super) stream: bool,
 }
 
 /// Why a frame is not an envelope.
@@ -109,6 +111,8 @@ struct Params<'a> {
 struct Metadata<'a> {
     #[serde(borrow)]
     encoding: Option<&'a RawValue>,
+    #[serde(borrow)]
+    stream: Option<&'a RawValue>,
 }
 
 /// Reads a frame. `body_bytes_max` bounds the call's body.
@@ -127,8 +131,8 @@ pub(super) fn read(text: &str, body_bytes_max: usize) -> Result<Envelope, Refuse
         Some("relay.call") => {
             let id = id.ok_or(Refused::Unreadable { rule: "id: every call has one" })?;
             match call(&parts, body_bytes_max) {
-                Ok((api, request, payment)) => {
-                    Ok(Envelope::Call(Box::new(Call { id, api, request, payment })))
+                Ok((api, request, payment, stream)) => {
+                    Ok(Envelope::Call(Box::new(Call { id, api, request, payment, stream })))
                 }
                 Err(error) => Err(Refused::Call { id, error }),
             }
@@ -152,7 +156,7 @@ fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
     if text.trim_start().starts_with('{') { serde_json::from_str(text).ok() } else { None }
 }
 
-type Parsed = (String, ApiRequest, Option<Payment>);
+type Parsed = (String, ApiRequest, Option<Payment>, bool);
 
 fn call(parts: &Parts<'_>, body_bytes_max: usize) -> Result<Parsed, CallError> {
     let params = parts.params.and_then(|raw| object::<Params<'_>>(raw.get()));
@@ -163,12 +167,15 @@ fn call(parts: &Parts<'_>, body_bytes_max: usize) -> Result<Parsed, CallError> {
     path::check(&path)?;
     let method = method(params.request_method)?;
     let mut headers = request_headers(params.request_headers)?;
-    let body = body(&params, parts.metadata, &mut headers)?;
+    // It is the agent's own: what is not ours in it is nobody's business.
+    let metadata = parts.metadata.and_then(|raw| object::<Metadata<'_>>(raw.get())).unwrap_or_default();
+    let body = body(&params, &metadata, &mut headers)?;
     if body.len() > body_bytes_max {
         return Err(CallError::TooLarge(body_bytes_max));
     }
     let payment = parts.payment.map(Payment::of_envelope).transpose()?;
-    Ok((api, ApiRequest { method, path, headers, body, paid: false }, payment))
+    let stream = metadata.stream.is_some_and(|raw| raw.get() == "true");
+    Ok((api, ApiRequest { method, path, headers, body, paid: false }, payment, stream))
 }
 
 fn text(field: &'static str, raw: Option<&RawValue>) -> Result<Option<String>, CallError> {
@@ -207,13 +214,8 @@ fn request_headers(raw: Option<&RawValue>) -> Result<HeaderMap, CallError> {
 }
 
 /// The body's bytes: a string's content, base64 decoded, or JSON exactly as it was written.
-fn body(
-    params: &Params<'_>,
-    metadata: Option<&RawValue>,
-    headers: &mut HeaderMap,
-) -> Result<Bytes, CallError> {
+fn body(params: &Params<'_>, metadata: &Metadata<'_>, headers: &mut HeaderMap) -> Result<Bytes, CallError> {
     const FIELD: &str = "params.requestBody";
-    let metadata = metadata.and_then(|raw| object::<Metadata<'_>>(raw.get())).unwrap_or_default();
     let binary = text("metadata.encoding", metadata.encoding)?.is_some_and(|encoding| encoding == "base64");
     let Some(raw) = params.request_body else { return Ok(Bytes::new()) };
     if raw.get().starts_with('"') {

@@ -54,7 +54,19 @@ struct Metadata<'a> {
     content_type: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     encoding: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chunks: Option<u64>,
     headers: Headers<'a>,
+}
+
+#[derive(Serialize)]
+struct Chunk<'a> {
+    id: &'a Id,
+    event: &'static str,
+    seq: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encoding: Option<&'static str>,
+    data: Content<'a>,
 }
 
 /// A body, as it stands in a frame.
@@ -75,6 +87,7 @@ pub(super) fn answer(id: &Id, answer: &ApiAnswer) -> String {
         status: answer.status.as_u16(),
         content_type,
         encoding: content.encoding(),
+        chunks: answer.chunks,
         headers: Headers(&answer.headers),
     };
     let payment_response =
@@ -85,6 +98,16 @@ pub(super) fn answer(id: &Id, answer: &ApiAnswer) -> String {
         (Some(content), None)
     };
     text(&Frame { id: Some(id), result, error, payment_response, metadata: Some(metadata) })
+}
+
+/// The frame of a part of an answer: text if it is, else base64.
+pub(super) fn chunk(id: &Id, seq: u64, data: &[u8], textual: bool) -> String {
+    let data = match std::str::from_utf8(data) {
+        Ok(text) if textual => Content::Text(text),
+        _ => Content::Binary(data),
+    };
+    let encoding = data.encoding().filter(|encoding| *encoding != "text");
+    text(&Chunk { id, event: "relay.chunk", seq, encoding, data })
 }
 
 /// The requirement stands in the header (v2), else in the body (v1); the body is passed on in any case.
@@ -137,25 +160,31 @@ fn decoded(headers: &HeaderMap, name: &'static str) -> Option<Box<RawValue>> {
     raw.get().starts_with('{').then_some(raw)
 }
 
+/// Whether a content type says JSON, and whether it says text of any kind.
+pub(super) fn kind(content_type: Option<&str>) -> (bool, bool) {
+    let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default();
+    let essence = essence.trim().to_ascii_lowercase();
+    let is_json = essence == "application/json" || essence.ends_with("+json");
+    let textual = is_json
+        || essence.is_empty()
+        || essence.starts_with("text/")
+        || essence.ends_with("+xml")
+        || matches!(
+            essence.as_str(),
+            "application/xml" | "application/javascript" | "application/x-www-form-urlencoded"
+        );
+    (is_json, textual)
+}
+
 impl<'a> Content<'a> {
     fn of(body: &'a [u8], content_type: Option<&str>) -> Self {
         if body.is_empty() {
             return Self::Empty;
         }
-        let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default();
-        let essence = essence.trim().to_ascii_lowercase();
-        let is_json = essence == "application/json" || essence.ends_with("+json");
+        let (is_json, textual) = kind(content_type);
         if is_json && let Ok(raw) = serde_json::from_slice(body) {
             return Self::Json(raw);
         }
-        let textual = is_json
-            || essence.is_empty()
-            || essence.starts_with("text/")
-            || essence.ends_with("+xml")
-            || matches!(
-                essence.as_str(),
-                "application/xml" | "application/javascript" | "application/x-www-form-urlencoded"
-            );
         match std::str::from_utf8(body) {
             // Other control characters would stand in six characters each, and are no text.
             Ok(text)
@@ -216,7 +245,16 @@ mod tests {
             .collect();
         let status = StatusCode::from_u16(status).unwrap();
         let id = Id::Text("c1".into());
-        answer(&id, &ApiAnswer { status, headers, body: Bytes::from_static(body), room: Room::default() })
+        answer(
+            &id,
+            &ApiAnswer {
+                status,
+                headers,
+                body: Bytes::from_static(body),
+                room: Room::default(),
+                chunks: None,
+            },
+        )
     }
 
     #[test]

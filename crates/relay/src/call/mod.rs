@@ -20,6 +20,7 @@ mod payment;
 mod request;
 mod resolver;
 mod session;
+mod stream;
 mod tls;
 mod twin;
 mod upstream;

@@ -3,6 +3,7 @@
 use super::caller::{Caller, Place};
 use super::envelope::{self, Call, Envelope, Refused};
 use super::id::Id;
+use super::stream::Listener;
 use super::{CallError, frame};
 use crate::runtime::{Budget, Heard, Outbox, Protocol};
 use crate::telemetry::Way;
@@ -131,8 +132,9 @@ impl Shared {
     }
 
     async fn run(self: Arc<Self>, call: Call, place: Place, cancel: CancellationToken) {
-        let Call { id, api, request, payment } = call;
-        let asked = self.caller.call(&api, request, payment, Way::WebSocket, &self.budget);
+        let Call { id, api, request, payment, stream } = call;
+        let listener = stream.then_some(Listener { id: &id, outbox: &self.outbox });
+        let asked = self.caller.call(&api, request, payment, Way::WebSocket, &self.budget, listener);
         let outcome = tokio::select! {
             () = cancel.cancelled() => Err(CallError::Cancelled),
             outcome = asked => outcome,

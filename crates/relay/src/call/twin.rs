@@ -57,7 +57,7 @@ where
     let place = caller.place()?;
     let body = read(body, caller.request_bytes_max).await?;
     let request = ApiRequest { method: head.method, path, headers: head.headers, body, paid: false };
-    let outcome = caller.call(&api, request, None, Way::Http, &Budget::unbounded()).await;
+    let outcome = caller.call(&api, request, None, Way::Http, &Budget::unbounded(), None).await;
     drop(place);
     outcome
 }

@@ -4,13 +4,15 @@ use super::api::Api;
 use super::body::{self, Unread};
 use super::request::ApiRequest;
 use super::resolver::Resolver;
-use super::{CallError, headers, tls};
+use super::stream::Listener;
+use super::{CallError, headers, stream, tls};
 use crate::runtime::{Budget, Room};
 use crate::{Limits, StartError};
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::Full;
+use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, Error};
@@ -34,6 +36,15 @@ pub(crate) struct Upstream {
     answer_bytes_max: usize,
 }
 
+/// An answer whose body is on its way.
+#[derive(Debug)]
+pub(super) struct Begun {
+    pub(super) status: StatusCode,
+    headers: HeaderMap,
+    body: Incoming,
+    paid: bool,
+}
+
 /// An API's answer, whole, with the headers that may pass.
 #[derive(Debug)]
 pub(super) struct ApiAnswer {
@@ -42,6 +53,8 @@ pub(super) struct ApiAnswer {
     pub(super) body: Bytes,
     /// What it takes of the agent's queue.
     pub(super) room: Room,
+    /// The chunks its body has been passed on in; then there is none here.
+    pub(super) chunks: Option<u64>,
 }
 
 impl Upstream {
@@ -72,13 +85,9 @@ impl Upstream {
         })
     }
 
-    /// Makes one request. Redirects are answers like any other: nothing goes where it was not addressed.
-    pub(super) async fn ask(
-        &self,
-        api: &Api,
-        request: ApiRequest,
-        budget: &Budget,
-    ) -> Result<ApiAnswer, CallError> {
+    /// Makes one request; the body is left to be read. Redirects are answers like any other: nothing goes where it was
+    /// not addressed.
+    pub(super) async fn ask(&self, api: &Api, request: ApiRequest) -> Result<Begun, CallError> {
         let (paid, head_only) = (request.paid, request.method == Method::HEAD);
         let mut outgoing = Request::new(Full::new(request.body));
         *outgoing.method_mut() = request.method;
@@ -88,11 +97,10 @@ impl Upstream {
             outgoing.headers_mut().insert(name, value.clone());
         }
         let client = if api.allow_private { &self.private } else { &self.public };
-        let late = if paid { CallError::SettlementUnknown } else { CallError::Timeout };
         let answer = match timeout(self.answer_within, client.request(outgoing)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => return Err(failed(api, &error, paid)),
-            Err(_) => return Err(late),
+            Err(_) => return Err(late(paid)),
         };
         let (mut head, body) = answer.into_parts();
         let length = head.headers.get(CONTENT_LENGTH).cloned().filter(|_| head_only);
@@ -101,15 +109,45 @@ impl Upstream {
         if let Some(length) = length {
             head.headers.insert(CONTENT_LENGTH, length);
         }
+        Ok(Begun { status: head.status, headers: head.headers, body, paid })
+    }
+
+    /// Reads an answer whole.
+    pub(super) async fn whole(&self, begun: Begun, budget: &Budget) -> Result<ApiAnswer, CallError> {
+        let Begun { status, headers, body, paid } = begun;
         let read = body::read(body, self.answer_bytes_max, self.answer_within, budget).await;
-        let (body, room) = read.map_err(|unread| match unread {
-            Unread::TooLong => CallError::Upstream("the API's answer is too long"),
-            Unread::BrokenOff if paid => CallError::SettlementUnknown,
-            Unread::BrokenOff => CallError::Upstream("the API broke off its answer"),
-            Unread::Late => late,
-            Unread::Unwanted => CallError::Cancelled,
-        })?;
-        Ok(ApiAnswer { status: head.status, headers: head.headers, body, room })
+        let (body, room) = read.map_err(|unread| unread.of_call(paid))?;
+        Ok(ApiAnswer { status, headers, body, room, chunks: None })
+    }
+
+    /// Passes an answer's body on as it comes.
+    pub(super) async fn streamed(
+        &self,
+        begun: Begun,
+        budget: &Budget,
+        to: Listener<'_>,
+    ) -> Result<ApiAnswer, CallError> {
+        let Begun { status, headers, body, paid } = begun;
+        let passed = stream::pass(body, &headers, self.answer_within, budget, to).await;
+        let chunks = passed.map_err(|unread| unread.of_call(paid))?;
+        Ok(ApiAnswer { status, headers, body: Bytes::new(), room: Room::default(), chunks: Some(chunks) })
+    }
+}
+
+fn late(paid: bool) -> CallError {
+    if paid { CallError::SettlementUnknown } else { CallError::Timeout }
+}
+
+impl Unread {
+    /// What a call without its body comes to.
+    fn of_call(self, paid: bool) -> CallError {
+        match self {
+            Self::TooLong => CallError::Upstream("the API's answer is too long"),
+            Self::BrokenOff if paid => CallError::SettlementUnknown,
+            Self::BrokenOff => CallError::Upstream("the API broke off its answer"),
+            Self::Late => late(paid),
+            Self::Unwanted => CallError::Cancelled,
+        }
     }
 }
 

@@ -50,7 +50,8 @@ pub(super) async fn close(mut socket: Socket, ending: Ending, wait: Duration) ->
     let to_the_end = async {
         if let Ending::Unreadable(_) = ending {
             let transport = socket.get_mut();
-            let mut rest = [0; 4096];
+            // On the heap: as part of this future it would be part of every connection's memory, all its life.
+            let mut rest = vec![0; 4096];
             if transport.shutdown().await.is_ok() {
                 while let Ok(1..) = transport.read(&mut rest).await {}
             }

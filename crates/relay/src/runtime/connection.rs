@@ -152,7 +152,10 @@ async fn write(sink: &mut SplitSink<Socket, Message>, outbox: &Outbox, stall: Du
         match timeout(stall, sink.send(message)).await {
             Ok(Ok(())) => drop(room),
             Ok(Err(_)) => return Ending::Gone,
-            Err(_) => return Ending::Ours(CloseCode::SlowConsumer),
+            Err(_) => {
+                tracing::debug!(?stall, "a peer takes nothing: it is cut off");
+                return Ending::Ours(CloseCode::SlowConsumer);
+            }
         }
     }
 }
