@@ -134,8 +134,6 @@ rpc_url = "{rpc}"
 settlement_key = "env:TOLLWIRE_EVM_KEY"
 [facilitator]
 pay_to = ["{PAYEE}"]
-[facilitator.limits]
-rate_per_second = 100000
 [runtime]
 threads = 1
 [log]

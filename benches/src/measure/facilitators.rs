@@ -18,7 +18,7 @@ use crate::{Failure, table};
 const VERIFIES: u64 = 200;
 
 /// Payments settled in a round.
-const SETTLES: u64 = 30;
+const SETTLES: u64 = 8;
 
 /// What the payer has, in atomic units.
 const FUNDS: u64 = 1_000_000_000;
