@@ -1,4 +1,4 @@
-//! Base: anvil with Circle's USDC.
+//! Base and its test network: anvil with Circle's USDC.
 
 use crate::client::{AXIOS, Client, FETCH, HTTPX, LEGACY_AXIOS, LEGACY_FETCH, REQUESTS};
 use crate::purchase::{FUNDS, Names, Payer, Shop};
@@ -7,18 +7,31 @@ use tollwire_testkit::evm::Anvil;
 use tollwire_tests::agent::fresh_nonce;
 use tollwire_tests::settings::{ANVIL_ADDRESS, ANVIL_KEY, Chain};
 
-async fn buys(client: Client) {
-    let anvil = Anvil::start(8453).await.unwrap();
-    let names = Names { v2: "eip155:8453", v1: "base", claim: "base" };
-    let chain = Chain::Evm { network: names.v2, rpc_url: anvil.url(), settlement_key: ANVIL_KEY.into() };
+const BASE: (u64, Names) = (8453, Names { v2: "eip155:8453", v1: "base", claim: "base" });
+const SEPOLIA: (u64, Names) =
+    (84532, Names { v2: "eip155:84532", v1: "base-sepolia", claim: "base-sepolia" });
+
+/// A wallet of its own.
+pub(crate) fn payer() -> Payer {
+    let bytes = fresh_nonce();
+    let address = PrivateKey::from_bytes(&bytes).unwrap().address().to_string();
+    Payer { key: format!("0x{}", hex::encode(bytes)), address, rpc: None }
+}
+
+/// The chain of a node, for the facilitator's file.
+pub(crate) fn chain(network: &'static str, anvil: &Anvil) -> Chain {
+    Chain::Evm { network, rpc_url: anvil.url(), settlement_key: ANVIL_KEY.into() }
+}
+
+async fn buys(client: Client, (chain_id, names): (u64, Names)) {
+    let anvil = Anvil::start(chain_id).await.unwrap();
+    let chain = chain(names.v2, &anvil);
     let shop = Shop::open(names, chain).await;
     let mut deposited = 0;
     for (sold, version) in (1..).zip(client.versions) {
         let atomic = client.atomic(*version);
         deposited += atomic;
-        let bytes = fresh_nonce();
-        let address = PrivateKey::from_bytes(&bytes).unwrap().address().to_string();
-        let payer = Payer { key: format!("0x{}", hex::encode(bytes)), address, rpc: None };
+        let payer = payer();
         anvil.mint(&payer.address, FUNDS).await.unwrap();
         let transaction = shop.sells_to(client, *version, &payer).await;
 
@@ -34,30 +47,35 @@ async fn buys(client: Client) {
 
 #[tokio::test]
 async fn x402_fetch_on_base() {
-    buys(FETCH).await;
+    buys(FETCH, BASE).await;
+}
+
+#[tokio::test]
+async fn x402_fetch_on_base_sepolia() {
+    buys(FETCH, SEPOLIA).await;
 }
 
 #[tokio::test]
 async fn x402_axios_on_base() {
-    buys(AXIOS).await;
+    buys(AXIOS, BASE).await;
 }
 
 #[tokio::test]
 async fn legacy_x402_fetch_on_base() {
-    buys(LEGACY_FETCH).await;
+    buys(LEGACY_FETCH, BASE).await;
 }
 
 #[tokio::test]
 async fn legacy_x402_axios_on_base() {
-    buys(LEGACY_AXIOS).await;
+    buys(LEGACY_AXIOS, BASE).await;
 }
 
 #[tokio::test]
 async fn python_x402_with_httpx_on_base() {
-    buys(HTTPX).await;
+    buys(HTTPX, BASE).await;
 }
 
 #[tokio::test]
 async fn python_x402_with_requests_on_base() {
-    buys(REQUESTS).await;
+    buys(REQUESTS, BASE).await;
 }

@@ -4,47 +4,40 @@ use crate::client::{AXIOS, Client, FETCH, HTTPX, LEGACY_AXIOS, LEGACY_FETCH, REQ
 use crate::purchase::{FUNDS, Names, Payer, Shop};
 use serde_json::json;
 use std::time::Duration;
-use tollwire_exact::solana::PrivateKey;
 use tollwire_testkit::solana::{DEVNET_USDC, Surfnet};
 use tollwire_tests::settings::Chain;
+use tollwire_tests::solana::Wallet;
 
 /// A blockhash lives for 150 of these.
 const SLOT: Duration = Duration::from_millis(100);
 
-/// A key as wallets export it, a JSON array, and its address.
-fn wallet(byte: u8) -> (String, String) {
-    let address = PrivateKey::from_bytes(&[byte; 32]).address();
-    let pair = [[byte; 32], *address.as_bytes()].concat();
-    (serde_json::to_string(&pair).unwrap(), address.to_string())
-}
-
 async fn buys(client: Client) {
     let node = Surfnet::start(SLOT).await.unwrap();
-    let ((fee_key, fee_payer), (deposit_key, deposit)) = (wallet(8), wallet(9));
-    node.set_lamports(&fee_payer, 1_000_000_000).await.unwrap();
-    node.mint(DEVNET_USDC, &deposit, 0).await.unwrap();
+    let (fee_payer, deposit) = (Wallet::of(8), Wallet::of(9));
+    node.set_lamports(&fee_payer.address, 1_000_000_000).await.unwrap();
+    node.mint(DEVNET_USDC, &deposit.address, 0).await.unwrap();
     let names =
         Names { v2: "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1", v1: "solana-devnet", claim: "solana-devnet" };
     let chain = Chain::Solana {
         network: names.v2,
         rpc_url: node.url(),
         genesis: node.genesis().await.unwrap(),
-        settlement_key: fee_key,
-        deposit_key,
+        settlement_key: fee_payer.key,
+        deposit_key: deposit.key,
     };
     let shop = Shop::open(names, chain).await;
     let mut deposited = 0;
     for (sold, version) in (1..).zip(client.versions) {
         let atomic = client.atomic(*version);
         deposited += atomic;
-        let (key, address) = wallet(20 + version);
+        let Wallet { key, address } = Wallet::of(20 + version);
         node.mint(DEVNET_USDC, &address, FUNDS).await.unwrap();
         let payer = Payer { key, address, rpc: Some(node.url()) };
         let transaction = shop.sells_to(client, *version, &payer).await;
 
         let tokens = |wallet| node.tokens(DEVNET_USDC, wallet);
         assert_eq!(tokens(&payer.address).await.unwrap(), Some(FUNDS - atomic));
-        assert_eq!(tokens(&deposit).await.unwrap(), Some(deposited));
+        assert_eq!(tokens(&deposit.address).await.unwrap(), Some(deposited));
         let signatures = node.signatures(&payer.address).await.unwrap();
         assert_eq!(json!(signatures), json!([transaction]), "one transaction, the receipt's");
         assert_eq!(node.lamports(&payer.address).await.unwrap(), 0, "the payer needs no SOL");

@@ -1,10 +1,11 @@
 //! Payments made by hand, and other people's servers that have us settle them.
 
-use crate::world::{FUNDS, NETWORK, Payee, World, deposit, fee_payer, wallet};
+use crate::world::{FUNDS, NETWORK, World, deposit, fee_payer};
 use serde_json::{Value, json};
 use tollwire_exact::solana::{Address, PrivateKey, Transfer};
 use tollwire_testkit::solana::DEVNET_USDC;
 use tollwire_tests::http::{get, post};
+use tollwire_tests::solana::Wallet;
 use tollwire_x402::header;
 
 /// A payment for an offer, signed.
@@ -15,7 +16,7 @@ pub(crate) struct Signed {
 }
 
 /// Signs the ten-cent offer of a feed.
-pub(crate) async fn signed(world: &World, wallet: &Payee, feed: &str) -> Signed {
+pub(crate) async fn signed(world: &World, wallet: &Wallet, feed: &str) -> Signed {
     let bill =
         get(&world.facilitator.url(&format!("/feeds/{feed}/session")), &[]).await.decoded("payment-required");
     let accepted =
@@ -24,7 +25,7 @@ pub(crate) async fn signed(world: &World, wallet: &Payee, feed: &str) -> Signed 
     Signed { bill, accepted, payload }
 }
 
-fn pay(wallet: &Payee, offer: &Value) -> Value {
+fn pay(wallet: &Wallet, offer: &Value) -> Value {
     let address = |value: &Value| value.as_str().unwrap().parse::<Address>().unwrap();
     let key = PrivateKey::from_text(&wallet.key).unwrap();
     let amount = offer["amount"].as_str().unwrap().parse().unwrap();
@@ -69,7 +70,7 @@ impl Signed {
 }
 
 /// What a resource server asks for its own goods.
-fn offer(to: &Payee, bill: &Value) -> Value {
+fn offer(to: &Wallet, bill: &Value) -> Value {
     json!({
         "scheme": "exact", "network": NETWORK, "amount": "5000", "asset": DEVNET_USDC, "payTo": to.address,
         "maxTimeoutSeconds": 60, "extra": {
@@ -107,7 +108,7 @@ async fn a_resource_server_learns_who_pays_the_fees() {
 
 #[tokio::test]
 async fn a_resource_server_settles_through_us() {
-    let served = wallet(50);
+    let served = Wallet::of(50);
     let world = World::start(|settings| {
         settings.top = format!("[facilitator]\npay_to = [\"{}\"]", served.address);
     })

@@ -3,13 +3,13 @@
 use serde_json::json;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
-use tollwire_client::{Budget, Config, Payer, Wallet};
-use tollwire_exact::solana::PrivateKey;
+use tollwire_client::{Budget, Config, Payer};
 use tollwire_testkit::feed::{Mode, SampleFeed};
 use tollwire_testkit::link::FaultLink;
 use tollwire_testkit::solana::{DEVNET_USDC, Surfnet};
 use tollwire_tests::facilitator::Facilitator;
 use tollwire_tests::settings::{Chain, Feed, Settings};
+use tollwire_tests::solana::Wallet;
 use tollwire_x402::{Network, SolanaCluster};
 
 /// A blockhash lives for 15 seconds.
@@ -33,34 +33,22 @@ pub(crate) struct World {
     wallets: AtomicU8,
 }
 
-pub(crate) struct Payee {
-    /// As wallets export it: a JSON array.
-    pub(crate) key: String,
-    pub(crate) address: String,
-}
-
-pub(crate) fn wallet(byte: u8) -> Payee {
-    let key = PrivateKey::from_bytes(&[byte; 32]);
-    let pair = [[byte; 32], *key.address().as_bytes()].concat();
-    Payee { key: serde_json::to_string(&pair).unwrap(), address: key.address().to_string() }
-}
-
 /// Pays the fees.
-pub(crate) fn fee_payer() -> Payee {
-    wallet(8)
+pub(crate) fn fee_payer() -> Wallet {
+    Wallet::of(8)
 }
 
 /// Receives deposits, and refunds out of them.
-pub(crate) fn deposit() -> Payee {
-    wallet(9)
+pub(crate) fn deposit() -> Wallet {
+    Wallet::of(9)
 }
 
 /// Our client, with a node of its own if it has one.
-pub(crate) fn client_of(wallet: &Payee, node: Option<String>) -> Payer {
+pub(crate) fn client_of(wallet: &Wallet, node: Option<String>) -> Payer {
     let budget = Budget::new("0.10".parse().unwrap(), "1".parse().unwrap());
     let mut config = Config::new([Network::Solana(SolanaCluster::Devnet)]);
     config.solana_rpc = node;
-    Payer::new(Wallet::of(&wallet.key).unwrap(), budget, config).unwrap()
+    Payer::new(tollwire_client::Wallet::of(&wallet.key).unwrap(), budget, config).unwrap()
 }
 
 impl World {
@@ -85,14 +73,14 @@ impl World {
     }
 
     /// A wallet of its own, with money.
-    pub(crate) async fn payer(&self) -> Payee {
-        let payer = wallet(self.wallets.fetch_add(1, Ordering::Relaxed));
+    pub(crate) async fn payer(&self) -> Wallet {
+        let payer = Wallet::of(self.wallets.fetch_add(1, Ordering::Relaxed));
         self.node.mint(DEVNET_USDC, &payer.address, FUNDS).await.unwrap();
         payer
     }
 
     /// Our client with such a wallet.
-    pub(crate) async fn client(&self) -> (Payer, Payee) {
+    pub(crate) async fn client(&self) -> (Payer, Wallet) {
         let wallet = self.payer().await;
         (client_of(&wallet, None), wallet)
     }
@@ -106,7 +94,7 @@ impl World {
         self.node.tokens(DEVNET_USDC, &deposit().address).await.unwrap().unwrap()
     }
 
-    pub(crate) async fn tokens(&self, of: &Payee) -> u64 {
+    pub(crate) async fn tokens(&self, of: &Wallet) -> u64 {
         self.node.tokens(DEVNET_USDC, &of.address).await.unwrap().unwrap()
     }
 

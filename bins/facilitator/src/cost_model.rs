@@ -2,7 +2,7 @@
 
 use crate::cli::CostModelArgs;
 use crate::failure::Failure;
-use crate::say;
+use tollwire_ops::console;
 use tollwire_settlement::cost_model::{
     Inputs, Measured, SOLANA_SIGNATURES, appendix, render, render_measured,
 };
@@ -10,11 +10,11 @@ use tollwire_settlement::cost_model::{
 /// Prints the paper's tables and appendix A, computed from its inputs; and what was measured beside them.
 pub(crate) fn run(args: &CostModelArgs) -> Result<(), Failure> {
     let inputs = Inputs::paper();
-    say::line(render(&inputs).map_err(Failure::start)?);
-    say::line(appendix(&inputs).map_err(Failure::start)?);
+    console::line(render(&inputs).map_err(Failure::start)?);
+    console::line(appendix(&inputs).map_err(Failure::start)?);
     if args.measured {
         let measured = measured(args).ok_or_else(|| Failure::Start("a cost is too large to count".into()))?;
-        say::line(render_measured(&inputs, &measured).map_err(Failure::start)?);
+        console::line(render_measured(&inputs, &measured).map_err(Failure::start)?);
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! `facilitator dev`: a server on the dev chain with a sample feed.
 
 use crate::failure::Failure;
+use crate::sample;
 use crate::wiring::{Blueprint, Clientele, Node, new_keys};
-use crate::{sample, say};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use tollwire_gate::{Feed, GateConfig};
 use tollwire_ledger::memory::MemoryLedger;
 use tollwire_ledger::{Clock, Ledger, SystemClock};
 use tollwire_ops::config::Log;
+use tollwire_ops::console;
 use tollwire_ops::listener::{Limits, Listener};
 use tollwire_ops::shutdown::Signals;
 use tollwire_proxy::{FeedRoute, MAX_STREAM, ProxyConfig};
@@ -142,8 +143,8 @@ pub(crate) async fn run(listen: SocketAddr) -> Result<(), Failure> {
     // A cent per stream.
     let dev = start(listen, vec![Offer::new(FEED, upstream, 10_000, vec![100, 10, 1])]).await?;
     let url = dev.url.as_str().trim_end_matches('/').to_owned();
-    say::line(format!("Facilitator listening on {url} (dev chain: play money; nothing is kept)"));
-    say::line(format!(
+    console::line(format!("Facilitator listening on {url} (dev chain: play money; nothing is kept)"));
+    console::line(format!(
         "
 Feed \"{FEED}\": live ticks, $0.01 per stream. Try, in another terminal:
 

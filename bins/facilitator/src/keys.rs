@@ -2,11 +2,11 @@
 
 use crate::cli::KeyAlgorithm;
 use crate::failure::Failure;
-use crate::say;
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use tollwire_ops::console;
 use tollwire_session::{Algorithm, SigningKey};
 
 /// Makes a key file of mode 0600; refuses to overwrite.
@@ -26,6 +26,6 @@ pub(crate) fn new(out: &Path, algorithm: KeyAlgorithm) -> Result<(), Failure> {
     file.write_all(pem.as_str().as_bytes())
         .and_then(|()| file.sync_all())
         .map_err(|error| Failure::Start(format!("{shown}: {error}")))?;
-    say::line(format!("{shown}: new signing key, kid {}", key.kid()));
+    console::line(format!("{shown}: new signing key, kid {}", key.kid()));
     Ok(())
 }

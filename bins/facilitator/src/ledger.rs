@@ -4,13 +4,14 @@ use crate::config::File;
 use crate::failure::Failure;
 use crate::node::RunningNode;
 use crate::table::{line, table, text};
-use crate::{say, wiring};
+use crate::wiring;
 use http::Method;
 use serde_json::Value;
 use tollwire_gate::statements;
 use tollwire_ledger::Ledger;
 use tollwire_ledger::model::{PayoutFate, ProviderAccount, RefundFate, RefundId, Session};
 use tollwire_ops::config::Loaded;
+use tollwire_ops::console;
 use tollwire_settlement::PayoutTerms;
 use tollwire_settlement::books::{self, trial_balance};
 use tollwire_settlement::dues::statement;
@@ -31,18 +32,18 @@ pub(crate) async fn balance(file: Loaded<File>) -> Result<(), Failure> {
     let chains = books.get("chains").and_then(Value::as_object);
     for (network, chain) in chains.into_iter().flatten() {
         let accounts = chain.get("accounts").and_then(Value::as_array).cloned().unwrap_or_default();
-        say::line(format!(
+        console::line(format!(
             "{network}\n{}",
             table(&["account", "debit", "credit", "balance", "stated"], &accounts)
         ));
         let (difference, unexplained) = (text(chain, "difference"), text(chain, "unexplained"));
         let (on_chain, owed) = (text(chain, "custody_on_chain"), text(chain, "owed"));
-        say::line(format!(
+        console::line(format!(
             "difference {difference}, unexplained {unexplained}; on chain {on_chain}, owed {owed}\n"
         ));
     }
     if books.get("zero").and_then(Value::as_bool) == Some(true) {
-        say::line("The trial balance is zero.");
+        console::line("The trial balance is zero.");
         return Ok(());
     }
     Err(Failure::Books("the trial balance is not zero".into()))
@@ -73,18 +74,18 @@ const COLUMNS: [&str; 17] = [
 pub(crate) async fn export(file: Loaded<File>) -> Result<(), Failure> {
     let (ledger, terms) = (wiring::ledger(&file).await?, wiring::payout_terms(&file)?);
     let ledger = ledger.as_ref();
-    say::line(COLUMNS.join(","));
+    console::line(COLUMNS.join(","));
     let mut after = None;
     loop {
         let page = ledger.sessions(after.as_ref(), PAGE).await.map_err(Failure::start)?;
         let Some((last, _)) = page.last() else { break };
         after = Some(last.clone());
         for (id, session) in &page {
-            say::line(session_line(ledger, id, session, &terms).await?);
+            console::line(session_line(ledger, id, session, &terms).await?);
             for number in 1..=session.refunds {
                 let id = RefundId { session: id.clone(), number };
                 if let Some(line) = refund_line(ledger, &id, session).await? {
-                    say::line(line);
+                    console::line(line);
                 }
             }
         }
@@ -95,7 +96,7 @@ pub(crate) async fn export(file: Loaded<File>) -> Result<(), Failure> {
             PayoutFate::Pending => ("pending", ""),
             PayoutFate::Paid(landing) => ("paid", landing.tx.as_str()),
         };
-        say::line(row(&[
+        console::line(row(&[
             ("kind", "payout"),
             ("id", &id.to_string()),
             ("network", &id.account.network().to_string()),

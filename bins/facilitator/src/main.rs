@@ -16,7 +16,6 @@ mod node;
 mod payouts;
 mod receipt;
 mod sample;
-mod say;
 mod serve;
 mod table;
 mod wiring;
@@ -26,12 +25,13 @@ use cli::{AccountsCommand, Cli, Command, KeysCommand, LedgerCommand, PayoutsComm
 use failure::Failure;
 use std::future::Future;
 use std::process::ExitCode;
+use tollwire_ops::console;
 
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            say::problem(&failure);
+            console::problem(&failure);
             failure.exit_code()
         }
     }
@@ -67,14 +67,10 @@ fn run(command: Command) -> Result<(), Failure> {
     }
 }
 
-/// Runs a future on a runtime of `threads` workers (`TOKIO_WORKER_THREADS`, else one per core, when not given).
+/// Runs a command on `threads` workers, or on as many as fit this machine.
 fn in_runtime(
     threads: Option<usize>,
-    future: impl Future<Output = Result<(), Failure>>,
+    command: impl Future<Output = Result<(), Failure>>,
 ) -> Result<(), Failure> {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    if let Some(threads) = threads {
-        builder.worker_threads(threads.max(1));
-    }
-    builder.enable_all().build().map_err(|error| Failure::Start(error.to_string()))?.block_on(future)
+    tollwire_ops::runtime::block_on(threads, command).map_err(Failure::start)?
 }

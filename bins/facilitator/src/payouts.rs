@@ -4,13 +4,14 @@ use crate::config::{Chain, File};
 use crate::failure::Failure;
 use crate::node::RunningNode;
 use crate::table::{csv, table, text};
-use crate::{say, wiring};
+use crate::wiring;
 use http::Method;
 use serde_json::Value;
 use std::time::Duration;
 use tollwire_gate::statements;
 use tollwire_ledger::model::PayoutFate;
 use tollwire_ops::config::Loaded;
+use tollwire_ops::console;
 use tollwire_settlement::books;
 use tollwire_x402::Usdc;
 
@@ -26,11 +27,11 @@ pub(crate) async fn list(file: Loaded<File>, as_csv: bool) -> Result<(), Failure
         statements::payouts(&books::payouts(ledger.as_ref()).await.map_err(Failure::start)?)
     };
     if as_csv {
-        say::line(csv(&COLUMNS, &payouts));
+        console::line(csv(&COLUMNS, &payouts));
     } else if payouts.is_empty() {
-        say::line("no provider was paid yet");
+        console::line("no provider was paid yet");
     } else {
-        say::line(table(&SHOWN, &payouts));
+        console::line(table(&SHOWN, &payouts));
     }
     Ok(())
 }
@@ -53,9 +54,9 @@ pub(crate) async fn run(file: Loaded<File>, threshold: Option<Usdc>) -> Result<(
     };
     let sealed = members(&round, "sealed");
     if sealed.is_empty() {
-        say::line("nothing to pay: no provider is due the threshold of final funds");
+        console::line("nothing to pay: no provider is due the threshold of final funds");
     } else {
-        say::line(table(&SHOWN, &sealed));
+        console::line(table(&SHOWN, &sealed));
     }
     let mut problems = Vec::new();
     for short in members(&round, "short") {
@@ -81,7 +82,7 @@ async fn alone(file: &Loaded<File>, threshold: Option<Usdc>) -> Result<Value, Fa
     for (id, payout) in &mut round.sealed {
         *payout = settler.await_payout(id, PATIENCE).await.map_err(Failure::start)?;
         if payout.fate == PayoutFate::Pending {
-            say::warning(format!("{id} is under way; the nodes go on with it"));
+            console::warning(format!("{id} is under way; the nodes go on with it"));
         }
     }
     settler.drain().await;

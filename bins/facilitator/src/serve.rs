@@ -2,7 +2,6 @@
 
 use crate::config::{self, File};
 use crate::failure::Failure;
-use crate::say;
 use crate::wiring::{self, Node};
 use std::path::Path;
 use std::sync::Arc;
@@ -12,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use tollwire_gate::http::{AdminService, AdminToken, GateService};
 use tollwire_ledger::{Clock as _, SystemClock};
 use tollwire_ops::config::Loaded;
+use tollwire_ops::console;
 use tollwire_ops::listener::{self, Listener, ProxyTrust};
 use tollwire_ops::metrics::Metrics;
 use tollwire_ops::shutdown::{Request, Signals};
@@ -47,7 +47,7 @@ pub(crate) async fn run(file: Loaded<File>) -> Result<(), Failure> {
         let listener = Listener::bind(admin.listen, listener::Limits::default()).await?;
         listeners.spawn(listener.serve(service, admin_stop.clone(), Duration::from_secs(1)));
     }
-    say::line(format!("Facilitator listening on {address}, reached as {}", file.value.public_url));
+    console::line(format!("Facilitator listening on {address}, reached as {}", file.value.public_url));
 
     loop {
         match signals.next().await {

@@ -1,8 +1,9 @@
 //! `relay-broker check`.
 
 use crate::failure::Failure;
-use crate::{config, say, wiring};
+use crate::{config, wiring};
 use std::path::Path;
+use tollwire_ops::console;
 
 /// Reads the file as `serve` would; binds and contacts nothing.
 pub(crate) fn run(path: &Path) -> Result<(), Failure> {
@@ -13,9 +14,9 @@ pub(crate) fn run(path: &Path) -> Result<(), Failure> {
     }
     let warnings = config::warnings(&file);
     for warning in &warnings {
-        say::warning(warning);
+        console::warning(warning);
     }
-    say::line(format!(
+    console::line(format!(
         "{}: ok, {} API(s), {} warning(s)",
         path.display(),
         file.value.api.len(),

@@ -1,12 +1,13 @@
 //! `relay-broker dev`: a broker with a sample API.
 
 use crate::failure::Failure;
-use crate::{sample, say};
+use crate::sample;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tollwire_ops::config::Log;
+use tollwire_ops::console;
 use tollwire_ops::listener::{Limits, Listener};
 use tollwire_ops::shutdown::Signals;
 use tollwire_relay::call::{Api, Apis};
@@ -39,7 +40,7 @@ pub(crate) async fn run(listen: SocketAddr) -> Result<(), Failure> {
     };
     let relay = Relay::new(config).map_err(Failure::start)?;
     tasks.spawn(listener.serve(RelayService::new(relay.clone()), stop.clone(), Duration::from_secs(1)));
-    say::line(greeting(address));
+    console::line(greeting(address));
     signals.next().await;
     stop.cancel();
     relay.drain(Duration::from_secs(1)).await;

@@ -2,13 +2,14 @@
 
 use crate::config::{self, File};
 use crate::failure::Failure;
-use crate::{say, wiring};
+use crate::wiring;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tollwire_ops::config::Loaded;
+use tollwire_ops::console;
 use tollwire_ops::listener::{self, Listener};
 use tollwire_ops::metrics::Metrics;
 use tollwire_ops::shutdown::{Request, Signals};
@@ -35,7 +36,7 @@ pub(crate) async fn run(file: Loaded<File>) -> Result<(), Failure> {
         let listener = Listener::bind(admin.listen, listener::Limits::default()).await?;
         listeners.spawn(listener.serve(service, admin_stop.clone(), Duration::from_secs(1)));
     }
-    say::line(format!("Relay-broker listening on {address}, reached as {}", file.value.public_url));
+    console::line(format!("Relay-broker listening on {address}, reached as {}", file.value.public_url));
 
     loop {
         match signals.next().await {

@@ -1,9 +1,9 @@
 //! The ledger's interface over connections, keys and scripts.
 
-use crate::command::{Calls, goods_of};
+use crate::command::Calls;
 use crate::config::RedisConfig;
 use crate::connection::{Connections, only};
-use crate::keys::{Keys, payout_entry, refund_entry};
+use crate::keys::Keys;
 use crate::listing;
 use crate::reply::{self, Fields, read};
 use crate::start;
@@ -12,15 +12,12 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tollwire_ledger::command::Entry;
-use tollwire_ledger::core::UNITS_MAX;
 use tollwire_ledger::model::{
-    HandOver, Intent, Payment, Payout, PayoutId, Provider, ProviderAccount, Refund, RefundId, RefundOrder,
-    Session, Stream,
+    Payment, Payout, PayoutId, Provider, ProviderAccount, Refund, RefundId, Session, Stream,
 };
 use tollwire_ledger::spend::{Charge, Spent};
 use tollwire_ledger::{
-    BoxFuture, Clock, Command, Error, Ledger, Outcome, PayoutCommand, PayoutOutcome, SystemClock, Timestamp,
-    Watched,
+    BoxFuture, Command, Error, Ledger, Outcome, PayoutCommand, PayoutOutcome, Timestamp, Watched,
 };
 use tollwire_x402::{PaymentId, SessionId, StreamId, Usdc};
 
@@ -28,7 +25,7 @@ use tollwire_x402::{PaymentId, SessionId, StreamId, Usdc};
 pub struct RedisLedger {
     pub(crate) connections: Connections,
     pub(crate) keys: Keys,
-    config: RedisConfig,
+    pub(crate) config: RedisConfig,
     epoch: String,
     lost: AtomicBool,
 }
@@ -50,13 +47,13 @@ impl RedisLedger {
     }
 
     /// The time scripts shall use: ours if a clock was given, else (empty) the server's.
-    fn now(&self) -> String {
+    pub(crate) fn now(&self) -> String {
         self.config.clock.as_ref().map(|clock| clock.now().millis().to_string()).unwrap_or_default()
     }
 
     /// One round trip; an error of one command is the error of all. Once the store was found lost, nothing is asked of
     /// it any more.
-    async fn ask(&self, commands: &Pipeline) -> Result<Vec<Value>, Error> {
+    pub(crate) async fn ask(&self, commands: &Pipeline) -> Result<Vec<Value>, Error> {
         self.ask_within(commands, Duration::ZERO).await
     }
 
@@ -95,147 +92,13 @@ impl RedisLedger {
         Ok(answers.collect())
     }
 
-    async fn transition(&self, command: &Command) -> Result<Outcome, Error> {
-        let now = self.now();
-        let calls = Calls { keys: &self.keys, now: &now };
-        let outcome = match command {
-            Command::Record { payment, intent } => self.record(payment, intent, &calls).await?,
-            Command::Credit { payment, session, landing } => {
-                // Before the session exists: the index holds at least what it must.
-                let mut listed = listing::add(&self.keys.sessions(), session.as_str());
-                listing::and(&mut listed, &self.keys.transaction(&landing.tx), payment.as_str());
-                listed.add_command(calls.transition(command)?);
-                self.safely(listed).await?
-            }
-            Command::Refund { session, refund } => self.refund_order(session, refund, &calls).await?,
-            Command::HandOver { session, due } => self.hand_over(session, due, &calls).await?,
-            Command::Attach { payment, attempt, .. } => {
-                let mut listed = listing::add(&self.keys.transaction(&attempt.tx), payment.as_str());
-                listed.add_command(calls.transition(command)?);
-                self.safely(listed).await?
-            }
-            Command::Thaw { payment, landing, .. } => {
-                let mut listed = listing::add(&self.keys.transaction(&landing.tx), payment.as_str());
-                listed.add_command(calls.transition(command)?);
-                self.safely(listed).await?
-            }
-            Command::Freeze { .. } | Command::AttachRefund { .. } | Command::SettleRefund { .. } => {
-                self.safely(only(calls.transition(command)?)).await?
-            }
-            _ => reply::outcome(first(self.ask(&only(calls.transition(command)?)).await?)?)?,
-        };
-        if outcome == Outcome::Unknown {
-            self.ask_whole(&Pipeline::new()).await?;
-        }
-        Ok(outcome)
-    }
-
-    /// The pointer first: it decides which session the payment belongs to, whichever node records it. A purchase that
-    /// the script would refuse must not set one.
-    async fn record(&self, id: &PaymentId, intent: &Intent, calls: &Calls<'_>) -> Result<Outcome, Error> {
-        let mut ask = Pipeline::new();
-        ask.cmd("GET").arg(self.keys.pointer(id));
-        ask.cmd("HMGET").arg(self.keys.session(&intent.session)).arg("goods").arg("closed");
-        let mut answers = self.ask_whole(&ask).await?.into_iter();
-        let pointer: Option<String> = read(answers.next().unwrap_or_default(), "pointer")?;
-        let (goods, closed): (Option<String>, Option<u64>) =
-            read(answers.next().unwrap_or_default(), "session")?;
-        let session = if let Some(session) = pointer {
-            reply::parse(&session)?
-        } else if intent.top_up && closed == Some(1) {
-            return Ok(Outcome::Closed);
-        } else if intent.plain || goods.map_or(!intent.top_up, |sold| sold == goods_of(intent)) {
-            if !(1..=UNITS_MAX).contains(&intent.units) {
-                return Ok(Outcome::Conflict);
-            }
-            self.point(id, &intent.session).await?
-        } else {
-            return Ok(Outcome::Conflict);
-        };
-        let mut listed = listing::add(&self.keys.in_doubt(), id.as_str());
-        if !intent.plain {
-            let now = self.config.clock.as_ref().map_or_else(|| SystemClock.now(), |clock| clock.now());
-            let payer = self.keys.payer(&intent.payer);
-            listed.cmd("ZADD").arg(payer).arg("NX").arg(now.millis()).arg(session.as_str());
-        }
-        listed.add_command(calls.record(id, intent, &session)?);
-        self.safely(listed).await
-    }
-
-    /// Who paid for a session never changes, so it is compared here, where it can be read.
-    async fn refund_order(
-        &self,
-        session: &SessionId,
-        order: &RefundOrder,
-        calls: &Calls<'_>,
-    ) -> Result<Outcome, Error> {
-        let mut ask = Pipeline::new();
-        ask.cmd("HGET").arg(self.keys.session(session)).arg("head");
-        let head: Option<Vec<u8>> = read(first(self.ask_whole(&ask).await?)?, "session")?;
-        let to_payer = match head {
-            Some(head) => Fields::paid_by(&head, order.network, &order.to)?,
-            None => false,
-        };
-        // Before the refund exists: the index holds at least what it must.
-        let id = RefundId { session: session.clone(), number: order.number };
-        let mut listed = listing::add(&self.keys.refunds_in_doubt(), &refund_entry(&id));
-        listed.add_command(calls.refund(session, order, to_payer)?);
-        self.safely(listed).await
-    }
-
-    /// Whose a session's dues are never changes, so it is compared here, where it can be read.
-    async fn hand_over(
-        &self,
-        session: &SessionId,
-        due: &HandOver,
-        calls: &Calls<'_>,
-    ) -> Result<Outcome, Error> {
-        let mut ask = Pipeline::new();
-        ask.cmd("HGET").arg(self.keys.session(session)).arg("head");
-        let head: Option<Vec<u8>> = read(first(self.ask_whole(&ask).await?)?, "session")?;
-        let to_provider = match head {
-            Some(head) => Fields::earned_by(&head, due.network, &due.provider)?,
-            None => false,
-        };
-        self.safely(only(calls.hand_over(session, due, to_provider))).await
-    }
-
-    async fn account_command(&self, command: &PayoutCommand) -> Result<PayoutOutcome, Error> {
-        let (now, id) = (self.now(), command.payout());
-        // An emptied store would begin the account anew.
-        self.ask_whole(&Pipeline::new()).await?;
-        // Before the row exists: the indexes hold at least what they must.
-        let mut commands = match command {
-            PayoutCommand::Gather { .. } => listing::add(&self.keys.providers(), id.account.as_str()),
-            PayoutCommand::Seal { .. } => listing::add(&self.keys.payouts_in_doubt(), &payout_entry(id)),
-            PayoutCommand::Attach { .. } | PayoutCommand::Settle { .. } => Pipeline::new(),
-        };
-        commands.add_command(Calls { keys: &self.keys, now: &now }.pay_out(command)?);
-        reply::payout_outcome(self.surely(commands).await?)
-    }
-
-    async fn pointer(&self, id: &PaymentId) -> Result<Option<SessionId>, Error> {
-        let mut ask = Pipeline::new();
-        ask.cmd("GET").arg(self.keys.pointer(id));
-        let found: Option<String> = read(first(self.ask_whole(&ask).await?)?, "pointer")?;
-        found.as_deref().map(reply::parse).transpose()
-    }
-
-    async fn point(&self, id: &PaymentId, session: &SessionId) -> Result<SessionId, Error> {
-        let mut ask = Pipeline::new();
-        ask.cmd("SET").arg(self.keys.pointer(id)).arg(session.as_str()).arg("NX");
-        ask.cmd("GET").arg(self.keys.pointer(id));
-        let decided: String = read(last(self.ask(&ask).await?)?, "pointer")?;
-        reply::parse(&decided)
-    }
-
     /// Sends commands of which the last is a script call, then waits for the replicas that the configuration demands.
-    async fn safely(&self, commands: Pipeline) -> Result<Outcome, Error> {
+    pub(crate) async fn safely(&self, commands: Pipeline) -> Result<Outcome, Error> {
         reply::outcome(self.surely(commands).await?)
     }
 
     /// The same; the script's own answer.
-    async fn surely(&self, mut commands: Pipeline) -> Result<Value, Error> {
+    pub(crate) async fn surely(&self, mut commands: Pipeline) -> Result<Value, Error> {
         let replicas = self.config.wait_replicas;
         if replicas == 0 {
             return last(self.ask(&commands).await?);
@@ -300,11 +163,11 @@ impl RedisLedger {
     }
 }
 
-fn first(answers: Vec<Value>) -> Result<Value, Error> {
+pub(crate) fn first(answers: Vec<Value>) -> Result<Value, Error> {
     answers.into_iter().next().ok_or_else(silent)
 }
 
-fn last(mut answers: Vec<Value>) -> Result<Value, Error> {
+pub(crate) fn last(mut answers: Vec<Value>) -> Result<Value, Error> {
     answers.pop().ok_or_else(silent)
 }
 

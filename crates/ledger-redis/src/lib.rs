@@ -25,6 +25,7 @@ mod listing;
 mod reply;
 mod script;
 mod start;
+mod transition;
 
 pub use config::RedisConfig;
 pub use ledger::RedisLedger;

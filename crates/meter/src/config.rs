@@ -20,6 +20,9 @@ pub struct MeterConfig {
     /// `lease` allows: with more than three quarters of it times this number of busy streams there are more. Streams that
     /// are short do not wait. Default 2,000.
     pub renewals_per_sec_max: u32,
+    /// Renewals of this process that wait for the store's answer at once, those of streams that are short included; the
+    /// others wait their turn and then say what was used meanwhile. Default 128.
+    pub renewals_at_once_max: u32,
     /// How long a stream that is short waits for units that others hold but may not use. Default 2 s: twice
     /// `watch_interval`, so that every node has heard of it.
     pub held_wait: Duration,
@@ -36,6 +39,7 @@ impl Default for MeterConfig {
             renew_every: Duration::from_secs(1),
             lease_units_max: 1_000_000,
             renewals_per_sec_max: 2_000,
+            renewals_at_once_max: 128,
             held_wait: Duration::from_secs(2),
             watch_interval: Duration::from_secs(1),
         }

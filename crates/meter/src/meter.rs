@@ -52,7 +52,7 @@ impl Meter {
             shared: Arc::new(Shared {
                 store: Store::new(ledger),
                 registry: Registry::default(),
-                pacer: Pacer::new(config.renewals_per_sec_max),
+                pacer: Pacer::new(config.renewals_per_sec_max, config.renewals_at_once_max),
                 tasks,
                 watched: AtomicBool::new(false),
                 config,

@@ -2,21 +2,36 @@
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
 
-/// Gives each renewal a moment of its own, at most so many per second.
+/// Gives each renewal a moment of its own, at most so many per second, and lets only so many wait for an answer.
 #[derive(Debug)]
 pub(crate) struct Pacer {
     /// Time between two renewals.
     gap: Duration,
     /// When the next may go.
     next: Mutex<Option<Instant>>,
+    /// One for each renewal that may be at the store.
+    slots: Semaphore,
 }
 
 impl Pacer {
-    pub(crate) fn new(per_sec_max: u32) -> Self {
+    pub(crate) fn new(per_sec_max: u32, at_once_max: u32) -> Self {
         let gap = Duration::from_secs(1).checked_div(per_sec_max.max(1)).unwrap_or_default();
-        Self { gap, next: Mutex::new(None) }
+        let slots = usize::try_from(at_once_max.max(1)).unwrap_or(Semaphore::MAX_PERMITS);
+        Self { gap, next: Mutex::new(None), slots: Semaphore::new(slots.min(Semaphore::MAX_PERMITS)) }
+    }
+
+    /// Waits until the store may be asked, first come, first served. Streams that run short do not wait for their moment;
+    /// without this, a store that falls behind would make more and more of them short, and be asked more the slower it
+    /// gets.
+    pub(crate) async fn slot(&self) -> SemaphorePermit<'_> {
+        match self.slots.acquire().await {
+            Ok(slot) => slot,
+            // Nobody closes it.
+            Err(_) => std::future::pending().await,
+        }
     }
 
     /// Waits for this renewal's moment, but not for one after `latest`: its lease would be over.
@@ -40,7 +55,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn renewals_are_spread_and_an_idle_pacer_owes_nothing() {
-        let pacer = Pacer::new(10);
+        let pacer = Pacer::new(10, 1);
         let started = Instant::now();
         for _ in 0..11 {
             pacer.turn(started + Duration::from_mins(1)).await;
@@ -53,8 +68,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn only_so_many_are_at_the_store() {
+        let pacer = Pacer::new(1, 2);
+        let (first, _second) = (pacer.slot().await, pacer.slot().await);
+        assert!(tokio::time::timeout(Duration::from_secs(1), pacer.slot()).await.is_err());
+        drop(first);
+        drop(pacer.slot().await);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn no_renewal_waits_beyond_its_lease_and_none_for_those_that_did_not_wait() {
-        let pacer = Pacer::new(1);
+        let pacer = Pacer::new(1, 1);
         let started = Instant::now();
         let latest = started + Duration::from_secs(3);
         let turns = (0..20).map(|_| pacer.turn(latest));

@@ -8,6 +8,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use url::Url;
 
 /// A loaded file: its content, and the folder that relative paths in it start from.
 #[derive(Debug, Clone)]
@@ -125,6 +126,17 @@ impl From<&str> for MaybeEnv {
     }
 }
 
+/// A URL that clients reach a service by: http or https, with neither query nor fragment. For serde's
+/// `deserialize_with`.
+pub fn public_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
+    let url = Url::deserialize(deserializer)?;
+    let plain = url.query().is_none() && url.fragment().is_none();
+    if !matches!(url.scheme(), "http" | "https") || !plain {
+        return Err(serde::de::Error::custom("write an http:// or https:// URL without query"));
+    }
+    Ok(url)
+}
+
 /// A range of addresses: `10.0.0.0/8`, or one address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AddressRange {
@@ -211,6 +223,20 @@ mod tests {
             parse::<Sample>(Path::new("f.toml"), &good).unwrap().admin.unwrap().token,
             SecretRef::Env("T".into())
         );
+    }
+
+    #[test]
+    fn a_public_url_is_plain() {
+        #[derive(Debug, Deserialize)]
+        struct Public {
+            #[serde(deserialize_with = "public_url")]
+            url: Url,
+        }
+        let read = |url: &str| parse::<Public>(Path::new("f.toml"), &format!("url = \"{url}\""));
+        assert_eq!(read("https://a.example/b").unwrap().url.path(), "/b");
+        for bad in ["ftp://a.example", "http://a.example/?q", "http://a.example/#f", "a.example"] {
+            assert!(read(bad).unwrap_err().to_string().starts_with("f.toml:1: url: "), "{bad}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use http::StatusCode;
 use http::header::{HeaderMap, HeaderValue, SEC_WEBSOCKET_VERSION, UPGRADE};
 use std::time::Duration;
 use tollwire_meter::Refusal;
+use tollwire_wire::tls::RootsError;
 
 /// Why a stream was not opened. Nothing was charged, whatever the reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -222,8 +223,5 @@ pub enum RouteError {
 pub enum ConfigError {
     /// An extra root is not a PEM certificate, or not one that can be trusted.
     #[error("extra_roots_pem: {0}")]
-    Roots(String),
-    /// TLS cannot be set up.
-    #[error("TLS: {0}")]
-    Tls(String),
+    Roots(#[from] RootsError),
 }

@@ -14,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tollwire_wire::tls::RootsError;
 
 /// How long connections that were told to go may take for their last words.
 const LAST_WORDS: Duration = Duration::from_secs(20);
@@ -37,7 +38,7 @@ pub struct RelayConfig {
 pub enum StartError {
     /// The extra authorities cannot be used.
     #[error("extra authorities: {0}")]
-    Roots(String),
+    Roots(#[from] RootsError),
 }
 
 /// A broker. Cheap to clone; clones are one broker.

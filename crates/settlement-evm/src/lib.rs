@@ -16,7 +16,6 @@ mod config;
 mod connect;
 mod contract;
 mod dispatch;
-mod error;
 mod fees;
 mod finality;
 mod gas;
@@ -38,4 +37,4 @@ mod wallet;
 
 pub use chain::EvmChain;
 pub use config::{EvmConfig, Finality};
-pub use error::Error;
+pub use tollwire_settlement::ConnectError as Error;

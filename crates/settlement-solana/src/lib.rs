@@ -13,7 +13,6 @@ mod balance;
 mod chain;
 mod config;
 mod connect;
-mod error;
 mod hints;
 mod mint;
 mod node;
@@ -25,4 +24,4 @@ mod verify;
 
 pub use chain::SolanaChain;
 pub use config::{Commitment, SolanaConfig};
-pub use error::Error;
+pub use tollwire_settlement::ConnectError as Error;

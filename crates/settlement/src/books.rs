@@ -9,10 +9,10 @@ mod post;
 pub use post::{Account, Entry};
 
 use crate::config::PayoutTerms;
+use crate::deposits::deposits;
 use crate::dues::statement;
 use post::Postings;
 use std::collections::BTreeMap;
-use tollwire_ledger::command::EntryKind;
 use tollwire_ledger::model::{
     Fate, Payout, PayoutFate, PayoutId, ProviderAccount, Refund, RefundFate, RefundId, Session,
 };
@@ -129,9 +129,7 @@ impl Books<'_> {
 
     /// What came in, by the payments that a session's journal names.
     async fn payments(&mut self, id: &SessionId, session: &Session) -> Result<(), Error> {
-        for line in self.ledger.journal(id).await? {
-            let Some(payment) = line.payment.filter(|_| line.kind == EntryKind::Credit) else { continue };
-            let Some(row) = self.ledger.payment(&payment).await? else { continue };
+        for (_, row) in deposits(self.ledger, id).await? {
             if let Fate::Credited(landing) = &row.fate {
                 let postings = self.postings(row.intent.network);
                 postings.post(Account::Custody, Account::Payers, row.intent.amount);

@@ -34,6 +34,8 @@ pub mod dev;
 pub mod dues;
 
 mod config;
+mod connect_error;
+mod deposits;
 mod error;
 mod facilitator;
 mod settled;
@@ -41,6 +43,7 @@ mod settler;
 
 pub use chain::{Chain, ChainError, ChainInfo, Delivery, Firmness, Identified, Observation, Refusal};
 pub use config::{GasBearer, PayoutTerms, SettlerConfig};
+pub use connect_error::ConnectError;
 pub use error::SettleError;
 pub use facilitator::{
     Allowlist, LocalFacilitator, Minimum, PAYMENT_IDENTIFIER, QUOTA_WINDOW, Rate, Terms, WAIT,

@@ -34,6 +34,7 @@ mod tally;
 mod transport;
 
 pub mod socket;
+pub mod tls;
 
 pub use allowance::{Allowance, Counted, Measure};
 pub use close::{Close, CloseFrame};

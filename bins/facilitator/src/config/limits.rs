@@ -34,6 +34,8 @@ pub(crate) struct Limits {
     pub(crate) renew_every: HumanDuration,
     /// Renewals per second, all streams together.
     pub(crate) renewals: u32,
+    /// Renewals that wait for the ledger at once.
+    pub(crate) renewals_at_once: u32,
     /// How much longer than it is used a hold stands in the store.
     pub(crate) lease_margin: HumanDuration,
     /// How long an open, or a stream that is short, waits for units that others hold but may not use.
@@ -82,6 +84,7 @@ impl Default for Limits {
             lease_units: 1_000_000,
             renew_every: secs(1),
             renewals: 2_000,
+            renewals_at_once: 128,
             lease_margin: secs(5),
             held_wait: secs(2),
             failed_opens: 10,

@@ -29,6 +29,7 @@ pub(crate) struct File {
     /// Where the public listener binds.
     pub(crate) listen: SocketAddr,
     /// The URL agents reach it by; also the tokens' audience.
+    #[serde(deserialize_with = "tollwire_ops::config::public_url")]
     pub(crate) public_url: Url,
     /// `file:PATH`, `memory:`, `redis://...` or `rediss://...`; or `env:NAME` holding one of these.
     pub(crate) store: MaybeEnv,
@@ -148,10 +149,6 @@ pub(crate) const STORE_RULE: &str = "write file:PATH, memory:, redis://HOST:PORT
 /// Rules that span several keys. Those of one key are its type's.
 fn validate(file: &Loaded<File>) -> Result<(), tollwire_ops::Error> {
     let value = &file.value;
-    let plain = value.public_url.query().is_none() && value.public_url.fragment().is_none();
-    if !matches!(value.public_url.scheme(), "http" | "https") || !plain {
-        return Err(file.error("public_url", "write an http:// or https:// URL without query"));
-    }
     if value.fee_bps > 10_000 {
         return Err(file.error("fee_bps", "at most 10000, which is everything"));
     }

@@ -4,9 +4,9 @@ use super::account::Account;
 use super::demo;
 use crate::dev::DevNode;
 use crate::failure::Failure;
-use crate::say;
 use std::time::Duration;
 use tollwire_ledger::model::Session;
+use tollwire_ops::console;
 use tollwire_settlement::Chain as _;
 use tollwire_settlement::dues::{Unspent, statement};
 use tollwire_x402::{SessionId, Usdc};
@@ -35,7 +35,7 @@ pub(super) async fn show(node: &DevNode, accounts: &[Account]) -> Result<(), Fai
         let gone = before.checked_sub(node.chain.balance_of(&payer.address()));
         spent = sum(spent, gone.ok_or_else(|| Failure::Demo("a wallet has grown".into()))?)?;
     }
-    say::line("\nThe books, in USDC:");
+    console::line("\nThe books, in USDC:");
     for (name, amount) in [
         ("agents paid", paid),
         ("provider net", provider),
@@ -43,14 +43,14 @@ pub(super) async fn show(node: &DevNode, accounts: &[Account]) -> Result<(), Fai
         ("gas", gas),
         ("unspent", unspent),
     ] {
-        say::line(format!("  {name:<14}{:>12}", amount.to_string()));
+        console::line(format!("  {name:<14}{:>12}", amount.to_string()));
     }
     let all = [fee, gas, unspent].into_iter().try_fold(provider, sum)?;
     if all != paid || spent != paid {
         return Err(Failure::Demo(format!("paid {paid}, accounted for {all}, left the wallets {spent}")));
     }
     let held = node.chain.balance_of(&node.chain.info().deposit_wallet);
-    say::line(format!(
+    console::line(format!(
         "  agents paid = provider net + fee + gas + unspent, to the last atomic unit; the chain holds {held} in the deposit wallet"
     ));
     if held == paid { Ok(()) } else { Err(Failure::Demo("the chain and the ledger disagree".into())) }

@@ -15,10 +15,10 @@ mod ticks;
 use crate::dev;
 use crate::failure::Failure;
 use crate::sample;
-use crate::say;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tollwire_client::Message;
+use tollwire_ops::console;
 
 /// Time between ticks.
 const TICK: Duration = Duration::from_millis(250);
@@ -37,7 +37,9 @@ async fn story() -> Result<(), Failure> {
     let offers =
         vec![ticks::offer(ticking), seconds::offer(ticking), kib::offer(&trickle), flood::offer(&torrent)];
     let node = dev::start(SocketAddr::from(([127, 0, 0, 1], 0)), offers).await?;
-    say::line("Four feeds for sale on the dev chain (play money), and an agent for each, in one process.");
+    console::line(
+        "Four feeds for sale on the dev chain (play money), and an agent for each, in one process.",
+    );
     let story = Story(Instant::now());
     let accounts = [
         Box::pin(ticks::act(&story, &node)).await?,
@@ -56,13 +58,13 @@ struct Story(Instant);
 impl Story {
     fn tell(&self, who: &str, what: impl std::fmt::Display) {
         let at = self.0.elapsed();
-        say::line(format!("{:>3}.{:03} s  {who:<11}  {what}", at.as_secs(), at.subsec_millis()));
+        console::line(format!("{:>3}.{:03} s  {who:<11}  {what}", at.as_secs(), at.subsec_millis()));
     }
 }
 
 /// A new scene begins.
 fn scene(what: &str) {
-    say::line(format!("\n{what}\n"));
+    console::line(format!("\n{what}\n"));
 }
 
 fn text(message: &Message) -> String {

@@ -3,13 +3,13 @@
 mod keys;
 
 use crate::failure::Failure;
-use crate::say;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use std::io::Read as _;
 use std::path::Path;
 use tollwire_gate::rfc3339;
+use tollwire_ops::console;
 use tollwire_session::ReceiptClaims;
 
 /// The longest file read, in bytes.
@@ -50,7 +50,7 @@ fn issuer(receipt: &str) -> Option<String> {
 }
 
 fn show(claims: &ReceiptClaims, origin: &str) {
-    say::line(format!("The receipt is genuine: signed by {}, keys from {origin}", claims.iss));
+    console::line(format!("The receipt is genuine: signed by {}, keys from {origin}", claims.iss));
     let units = |count: u64| format!("{count} {}", claims.unit);
     for (name, value) in [
         ("session", claims.jti.to_string()),
@@ -66,6 +66,6 @@ fn show(claims: &ReceiptClaims, origin: &str) {
         ("to", rfc3339::seconds(claims.to)),
         ("final", if claims.is_final { "yes" } else { "no, the session may go on" }.to_owned()),
     ] {
-        say::line(format!("  {name:<10} {value}"));
+        console::line(format!("  {name:<10} {value}"));
     }
 }

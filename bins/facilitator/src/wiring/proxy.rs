@@ -15,6 +15,7 @@ pub(crate) fn proxy_config(file: &Loaded<File>) -> Result<ProxyConfig, Error> {
     config.meter.lease_units_max = limits.lease_units;
     config.meter.renew_every = limits.renew_every.0;
     config.meter.renewals_per_sec_max = limits.renewals;
+    config.meter.renewals_at_once_max = limits.renewals_at_once;
     config.meter.lease_margin = limits.lease_margin.0;
     config.meter.held_wait = limits.held_wait.0;
     config.meter.watch_interval = limits.watch.0;

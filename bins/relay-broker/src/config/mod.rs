@@ -22,6 +22,7 @@ pub(crate) struct File {
     #[serde(default = "default_listen")]
     pub(crate) listen: SocketAddr,
     /// The URL agents reach it by.
+    #[serde(deserialize_with = "tollwire_ops::config::public_url")]
     pub(crate) public_url: Url,
     /// TLS on the public listener.
     pub(crate) tls: Option<Tls>,
@@ -64,11 +65,6 @@ const fn default_listen() -> SocketAddr {
 /// Reads and checks a file.
 pub(crate) fn read(path: &std::path::Path) -> Result<Loaded<File>, tollwire_ops::Error> {
     let file: Loaded<File> = tollwire_ops::config::load(path)?;
-    let url = &file.value.public_url;
-    let plain = url.query().is_none() && url.fragment().is_none();
-    if !matches!(url.scheme(), "http" | "https") || !plain {
-        return Err(file.error("public_url", "write an http:// or https:// URL without query"));
-    }
     limits::validate(&file)?;
     Ok(file)
 }

@@ -3,11 +3,13 @@
 use super::Notices;
 use super::lease::{Ask, Lease, Pace, Why};
 use crate::charge::Renewal;
+use crate::pacer::Pacer;
 use crate::signal::{Signal, Told};
 use crate::store::may_recover;
 use crate::{Charge, Gauge, telemetry};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, sleep, sleep_until};
 use tollwire_ledger::model::Session;
 use tollwire_x402::Unit;
@@ -107,12 +109,21 @@ async fn tell<G: Gauge>(
     // From the first answer on, not from the first question: the process may have stood still in between.
     let (mut short_since, mut failing_since) = (None, None);
     loop {
+        let shared = Arc::clone(&charge.shared);
+        let since = failing_since.unwrap_or_else(Instant::now);
+        let slot = match slot(&shared.pacer, &charge.signal, lease.gives_up(since, pace)).await? {
+            Some(slot) => slot,
+            None if let_go(lease, why, gauge) => return Ok(()),
+            None => return Err(CloseCode::TryAgainLater),
+        };
+        // Only now, so that what was used while others were asked for is told too.
         let now = Instant::now();
         let ask = lease.ask(why, gauge.used(), gauge.needed(), now, pace);
         gauge.grant(ask.meanwhile, lease.until);
         // What was used until the grant was cut back counts too.
         let ask = ask.after(gauge.used());
         let said = charge.extend(ask.used, ask.need, ask.want).await;
+        drop(slot);
         let kept = ask.meanwhile > ask.used;
         match said {
             Ok(session) => {
@@ -150,9 +161,7 @@ async fn tell<G: Gauge>(
                 if !may_recover(&error) {
                     return Err(CloseCode::Internal);
                 }
-                if why == Why::GiveBack && gauge.needed().is_none() {
-                    // It needs nothing, and what it held comes back by itself.
-                    lease.to = ask.used;
+                if let_go(lease, why, gauge) {
                     return Ok(());
                 }
                 // Nothing is served beyond the lease meanwhile: the gauge sees to that.
@@ -167,6 +176,34 @@ async fn tell<G: Gauge>(
             return Err(code);
         }
         pause = pause.saturating_mul(2).min(longest);
+    }
+}
+
+/// Whether a stream that cannot be told about needs nothing anyway: then what it held comes back by itself.
+fn let_go<G: Gauge>(lease: &mut Lease, why: Why, gauge: &G) -> bool {
+    let idle = why == Why::GiveBack && gauge.needed().is_none();
+    if idle {
+        lease.to = gauge.used();
+        gauge.grant(lease.to, lease.until);
+    }
+    idle
+}
+
+/// Waits until the store may be asked, at most until `gives_up`; the code to end with if the stream is closed meanwhile.
+async fn slot<'a>(
+    pacer: &'a Pacer,
+    signal: &Signal,
+    gives_up: Instant,
+) -> Result<Option<SemaphorePermit<'a>>, CloseCode> {
+    let slot = pacer.slot();
+    tokio::pin!(slot);
+    loop {
+        tokio::select! {
+            biased;
+            slot = &mut slot => return Ok(Some(slot)),
+            told = signal.told() => if let Told::Close(code) = told { return Err(code) },
+            () = sleep_until(gives_up) => return Ok(None),
+        }
     }
 }
 

@@ -206,11 +206,29 @@ pub struct Watching {
     asked: std::sync::atomic::AtomicU64,
     down: std::sync::atomic::AtomicBool,
     hanging: std::sync::atomic::AtomicBool,
+    /// What a command takes; they are taken one after the other.
+    takes: Mutex<Option<Duration>>,
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
+
+/// How long a command waits for its answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 impl Watching {
     pub fn new(inner: Arc<dyn Ledger>) -> Arc<Self> {
-        Arc::new(Self { inner, asked: 0.into(), down: false.into(), hanging: false.into() })
+        Arc::new(Self {
+            inner,
+            asked: 0.into(),
+            down: false.into(),
+            hanging: false.into(),
+            takes: Mutex::default(),
+            turn: Arc::default(),
+        })
+    }
+
+    /// From now on commands are answered one after the other, each after so long; one that waits too long fails.
+    pub fn set_slow(&self, each: Duration) {
+        *self.takes.lock().unwrap() = Some(each);
     }
 
     /// Commands applied so far.
@@ -240,6 +258,18 @@ impl Ledger for Watching {
         }
         if self.hanging.load(std::sync::atomic::Ordering::SeqCst) {
             return Box::pin(std::future::pending());
+        }
+        if let Some(takes) = *self.takes.lock().unwrap() {
+            let turn = Arc::clone(&self.turn);
+            return Box::pin(async move {
+                let answer = async {
+                    let _turn = turn.lock().await;
+                    tokio::time::sleep(takes).await;
+                    self.inner.apply(command).await
+                };
+                let late = || Error::Unavailable("no answer in time".into());
+                tokio::time::timeout(ANSWER_WITHIN, answer).await.map_err(|_| late())?
+            });
         }
         self.inner.apply(command)
     }

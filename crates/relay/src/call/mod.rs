@@ -21,7 +21,6 @@ mod request;
 mod resolver;
 mod session;
 mod stream;
-mod tls;
 mod twin;
 mod upstream;
 

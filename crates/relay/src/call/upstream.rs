@@ -5,7 +5,7 @@ use super::body::{self, Unread};
 use super::request::ApiRequest;
 use super::resolver::Resolver;
 use super::stream::Listener;
-use super::{CallError, headers, stream, tls};
+use super::{CallError, headers, stream};
 use crate::runtime::{Budget, Room};
 use crate::{Limits, StartError};
 use bytes::Bytes;
@@ -60,7 +60,7 @@ pub(super) struct ApiAnswer {
 impl Upstream {
     /// A way that also trusts these authorities (PEM).
     pub(crate) fn new(extra_roots: Option<&str>, limits: &Limits) -> Result<Self, StartError> {
-        let tls = tls::config(extra_roots)?;
+        let tls = tollwire_wire::tls::client_config(extra_roots)?;
         let client = |private| {
             let mut tcp = HttpConnector::new_with_resolver(Resolver { private });
             tcp.enforce_http(false);

@@ -5,6 +5,7 @@
 
 use super::Shared;
 use crate::chain::Delivery;
+use crate::deposits::deposits;
 use crate::dues::{Statement, statement};
 use crate::{Chain, ChainError, SettleError};
 use std::collections::BTreeMap;
@@ -12,7 +13,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 use tollwire_ledger::Ledger;
-use tollwire_ledger::command::EntryKind;
 use tollwire_ledger::model::{Outgoing, Payout, PayoutId, ProviderAccount, Session};
 use tollwire_x402::{Network, SessionId, Usdc};
 
@@ -142,11 +142,9 @@ impl Shared {
     /// What of a session's deposits the chain took back.
     async fn missed_of(&self, session: &SessionId) -> Result<Usdc, SettleError> {
         let mut sum = Usdc::ZERO;
-        for line in self.ledger.journal(session).await? {
-            let Some(payment) = line.payment.filter(|_| line.kind == EntryKind::Credit) else { continue };
-            let gone = self.ledger.payment(&payment).await?.filter(|payment| payment.gone);
-            let amount = gone.map_or(Usdc::ZERO, |payment| payment.intent.amount);
-            sum = sum.checked_add(amount).unwrap_or(Usdc::MAX);
+        let deposits = deposits(self.ledger.as_ref(), session).await?;
+        for (_, payment) in deposits.iter().filter(|(_, payment)| payment.gone) {
+            sum = sum.checked_add(payment.intent.amount).unwrap_or(Usdc::MAX);
         }
         Ok(sum)
     }

@@ -16,13 +16,13 @@ use super::debt::{self, Debt, broken};
 use super::lease::Lease;
 use super::{Settler, Shared, unexpected};
 use crate::config::GasBearer;
+use crate::deposits::deposits;
 use crate::dues::hand_over;
 use crate::{Chain, SettleError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
-use tollwire_ledger::command::EntryKind;
 use tollwire_ledger::core::REVERSE_WINDOW;
 use tollwire_ledger::model::{Fate, Payout, PayoutFate, PayoutId, PayoutOrder, ProviderAccount, Session};
 use tollwire_ledger::{Command, Outcome, PayoutCommand, PayoutOutcome};
@@ -260,9 +260,7 @@ impl Shared {
             return Ok(session.deposited);
         };
         let mut sum = Usdc::ZERO;
-        for line in self.ledger.journal(id).await? {
-            let Some(payment) = line.payment.filter(|_| line.kind == EntryKind::Credit) else { continue };
-            let Some(row) = self.ledger.payment(&payment).await? else { continue };
+        for (_, row) in deposits(self.ledger.as_ref(), id).await? {
             if matches!(&row.fate, Fate::Credited(landing) if landing.block <= last) {
                 sum = sum
                     .checked_add(row.intent.amount)

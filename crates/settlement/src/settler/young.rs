@@ -6,11 +6,11 @@
 
 use super::Shared;
 use crate::SettleError;
+use crate::deposits::deposits;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
-use tollwire_ledger::command::EntryKind;
 use tollwire_ledger::model::Fate;
 use tollwire_x402::SessionId;
 
@@ -118,9 +118,7 @@ impl Shared {
 
     /// Watches those deposits of a session that are missed or not final. False if there is no room for more.
     async fn add_young(&self, session: &SessionId, last_final: Option<u64>) -> Result<bool, SettleError> {
-        for line in self.ledger.journal(session).await? {
-            let Some(id) = line.payment.filter(|_| line.kind == EntryKind::Credit) else { continue };
-            let Some(payment) = self.ledger.payment(&id).await? else { continue };
+        for (id, payment) in deposits(self.ledger.as_ref(), session).await? {
             let young = matches!(&payment.fate, Fate::Credited(landing)
                 if last_final.is_some_and(|last| landing.block > last));
             if (young || payment.gone) && !self.watch.add(&id) {

@@ -1,10 +1,10 @@
-//! Why a chain cannot be settled on.
+//! Why a chain cannot be settled on: what the chains' crates answer when they connect.
 
 /// A connection that was refused. The text names what to correct and never contains the node's URL, which may
 /// hold an access key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub enum ConnectError {
     /// The configuration cannot work: correct the named key.
     #[error("{key}: {reason}")]
     Config {
