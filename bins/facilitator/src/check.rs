@@ -9,7 +9,7 @@ use tollwire_ops::console;
 pub(crate) fn run(path: &Path) -> Result<(), Failure> {
     let file = config::read(path)?;
     wiring::keys(&file)?;
-    wiring::feeds(&file, wiring::described(&file)?)?;
+    wiring::feeds(&file, tollwire_wiring::described(&file.value.chain, &file.base)?)?;
     wiring::Clientele::of(&file)?;
     wiring::proxy_config(&file)?;
     if let Some(tls) = &file.value.tls {

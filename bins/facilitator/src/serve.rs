@@ -25,7 +25,7 @@ pub(crate) async fn run(file: Loaded<File>) -> Result<(), Failure> {
         tracing::warn!("{warning}");
     }
     let mut signals = Signals::listen()?;
-    let feeds = wiring::feeds(&file, wiring::described(&file)?)?;
+    let feeds = wiring::feeds(&file, tollwire_wiring::described(&file.value.chain, &file.base)?)?;
     let node = wiring::node(&file).await?;
     node.gate.feeds().configure(feeds, SystemClock.now()).map_err(Failure::start)?;
     node.gate.restore_feeds().map_err(|error| file.error("registered_feeds", error.to_string()))?;
@@ -87,7 +87,7 @@ async fn public_listener(file: &Loaded<File>) -> Result<Listener, Failure> {
 fn reload(path: &Path, node: &Node) {
     let apply = || -> Result<usize, Failure> {
         let file = config::read(path)?;
-        let feeds = wiring::feeds(&file, wiring::described(&file)?)?;
+        let feeds = wiring::feeds(&file, tollwire_wiring::described(&file.value.chain, &file.base)?)?;
         let keys = wiring::keys(&file)?;
         let clientele = wiring::Clientele::of(&file)?;
         let count = feeds.len();

@@ -8,7 +8,7 @@ use tollwire_ops::console;
 /// Reads the file as `serve` would; binds and contacts nothing.
 pub(crate) fn run(path: &Path) -> Result<(), Failure> {
     let file = config::read(path)?;
-    wiring::relay(&file)?;
+    wiring::relay(&file, None)?;
     if let Some(tls) = &file.value.tls {
         tollwire_ops::listener::acceptor(tls, &file.base)?;
     }

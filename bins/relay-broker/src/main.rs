@@ -9,6 +9,7 @@ mod dev;
 mod failure;
 mod sample;
 mod serve;
+mod store;
 mod wiring;
 
 use clap::Parser as _;

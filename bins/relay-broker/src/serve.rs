@@ -2,12 +2,13 @@
 
 use crate::config::{self, File};
 use crate::failure::Failure;
-use crate::wiring;
+use crate::{store, wiring};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tollwire_ledger::SystemClock;
 use tollwire_ops::config::Loaded;
 use tollwire_ops::console;
 use tollwire_ops::listener::{self, Listener};
@@ -24,7 +25,9 @@ pub(crate) async fn run(file: Loaded<File>) -> Result<(), Failure> {
         tracing::warn!("{warning}");
     }
     let mut signals = Signals::listen()?;
-    let relay = wiring::relay(&file)?;
+    let store = store::open(&file).await?;
+    let rows = store.rows(Arc::new(SystemClock)).await?;
+    let relay = wiring::relay(&file, Some(rows))?;
     let (stop, admin_stop) = (CancellationToken::new(), CancellationToken::new());
     let listeners = TaskTracker::new();
     let drain = file.value.limits.drain.0;

@@ -2,15 +2,17 @@
 
 use crate::config::{Api as Written, File, PaymentHeader as WrittenHeader};
 use crate::failure::Failure;
+use std::sync::Arc;
 use tollwire_ops::Error;
 use tollwire_ops::config::Loaded;
 use tollwire_ops::listener::{self, Listener, ProxyTrust};
 use tollwire_relay::call::{Api, Apis, PaymentHeader};
 use tollwire_relay::runtime::Origins;
+use tollwire_relay::store::Rows;
 use tollwire_relay::{Limits, Relay, RelayConfig};
 
 /// The broker that a file describes.
-pub(crate) fn relay(file: &Loaded<File>) -> Result<Relay, Failure> {
+pub(crate) fn relay(file: &Loaded<File>, rows: Option<Arc<dyn Rows>>) -> Result<Relay, Failure> {
     let roots_pem = match &file.value.upstream_roots {
         None => None,
         Some(path) => Some(
@@ -18,7 +20,8 @@ pub(crate) fn relay(file: &Loaded<File>) -> Result<Relay, Failure> {
                 .map_err(|error| file.error("upstream_roots", error.to_string()))?,
         ),
     };
-    let config = RelayConfig { apis: apis(file)?, origins: origins(file)?, limits: limits(file), roots_pem };
+    let config =
+        RelayConfig { apis: apis(file)?, origins: origins(file)?, limits: limits(file), roots_pem, rows };
     Relay::new(config).map_err(|error| file.error("upstream_roots", error.to_string()).into())
 }
 

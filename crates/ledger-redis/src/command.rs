@@ -3,12 +3,12 @@
 use crate::keys::Keys;
 use crate::reply::Head;
 use crate::script::{self, call};
-use deadpool_redis::redis::{Cmd, Script};
 use std::time::Duration;
 use tollwire_ledger::core::UNITS_MAX;
 use tollwire_ledger::model::{Attempt, HandOver, Intent, Landing, RefundOrder};
 use tollwire_ledger::spend::Charge;
 use tollwire_ledger::{Command, Error, PayoutCommand, record};
+use tollwire_redis::redis::{Cmd, Script};
 use tollwire_x402::{PaymentId, SessionId, StreamId};
 
 /// Makes script calls for one moment; `now` is milliseconds, or empty for the server's own clock.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use tollwire_ledger::{Clock, Error};
+use tollwire_redis::ServerConfig;
 
 /// How to reach the store, and what is demanded of it.
 #[derive(Clone)]
@@ -31,36 +32,36 @@ pub struct RedisConfig {
 impl RedisConfig {
     /// The defaults for a server: prefix `tollwire:`, one connection per CPU, 2 s, no replicas.
     pub fn new(url: impl Into<String>) -> Self {
+        let ServerConfig { url, prefix, connections, timeout, allow_volatile, .. } = ServerConfig::new(url);
         Self {
-            url: url.into(),
-            prefix: "tollwire:".to_owned(),
-            connections: std::thread::available_parallelism().map_or(1, usize::from),
-            timeout: Duration::from_secs(2),
+            url,
+            prefix,
+            connections,
+            timeout,
             wait_replicas: 0,
             wait_timeout: Duration::from_secs(1),
-            allow_volatile: false,
+            allow_volatile,
             clock: None,
         }
     }
 
     /// Checks what can be checked without a server.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let refused = |why: &str| Err(Error::Unfit(why.to_owned()));
-        let known = ["redis://", "rediss://"].iter().any(|scheme| self.url.starts_with(scheme));
-        let prefix_fits = self.prefix.bytes().all(|b| b.is_ascii_graphic() && !b"{}".contains(&b));
-        if self.url.contains("protocol=") {
-            refused("the address must not choose a protocol version")
-        } else if !known {
-            refused("the address must begin with redis:// or rediss://")
-        } else if self.prefix.is_empty() || self.prefix.len() > 64 || !prefix_fits {
-            refused("the key prefix must be 1 to 64 printable characters without space, '{' or '}'")
-        } else if self.connections == 0 || self.connections > 1_024 {
-            refused("connections must be 1 to 1024")
-        } else if self.timeout.is_zero() || (self.wait_replicas > 0 && self.wait_timeout.is_zero()) {
-            refused("time-outs must not be zero")
-        } else {
-            Ok(())
+        self.server().check()?;
+        if self.wait_replicas > 0 && self.wait_timeout.is_zero() {
+            return Err(Error::Unfit("time-outs must not be zero".to_owned()));
         }
+        Ok(())
+    }
+
+    /// What of it is about the server.
+    pub(crate) fn server(&self) -> ServerConfig {
+        let mut server = ServerConfig::new(self.url.clone());
+        server.prefix.clone_from(&self.prefix);
+        server.connections = self.connections;
+        server.timeout = self.timeout;
+        server.allow_volatile = self.allow_volatile;
+        server
     }
 }
 

@@ -102,11 +102,6 @@ impl Keys {
         format!("{}payer:{}", self.prefix, payer_key(payer))
     }
 
-    /// The store's epoch, the time it began and a random number: a string, written once.
-    pub(crate) fn epoch(&self) -> String {
-        format!("{}epoch", self.prefix)
-    }
-
     /// Written before waiting for replicas, so that the wait covers everything before it.
     pub(crate) fn mark(&self) -> String {
         format!("{}mark", self.prefix)

@@ -2,14 +2,11 @@
 
 use crate::command::Calls;
 use crate::config::RedisConfig;
-use crate::connection::{Connections, only};
 use crate::keys::Keys;
 use crate::listing;
-use crate::reply::{self, Fields, read};
-use crate::start;
-use deadpool_redis::redis::{Cmd, Pipeline, Value};
+use crate::reply::{self, Fields, first, last, read};
+use crate::script;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tollwire_ledger::command::Entry;
 use tollwire_ledger::model::{
@@ -19,15 +16,15 @@ use tollwire_ledger::spend::{Charge, Spent};
 use tollwire_ledger::{
     BoxFuture, Command, Error, Ledger, Outcome, PayoutCommand, PayoutOutcome, Timestamp, Watched,
 };
+use tollwire_redis::redis::{Cmd, Pipeline, Value};
+use tollwire_redis::{Store, only};
 use tollwire_x402::{PaymentId, SessionId, StreamId, Usdc};
 
 /// A [`Ledger`] on a Redis server, shared by any number of nodes.
 pub struct RedisLedger {
-    pub(crate) connections: Connections,
+    store: Store,
     pub(crate) keys: Keys,
     pub(crate) config: RedisConfig,
-    epoch: String,
-    lost: AtomicBool,
 }
 
 impl RedisLedger {
@@ -37,13 +34,10 @@ impl RedisLedger {
     pub async fn connect(config: RedisConfig) -> Result<Self, Error> {
         config.check()?;
         let keys = Keys::new(&config.prefix);
-        let mut connections = Connections::new(&config.url, config.connections, config.timeout)?;
-        let epoch = start::open(&connections, &keys, &config).await?;
-        connections.expect_epoch(keys.epoch(), epoch.clone());
-        if config.allow_volatile {
-            tracing::warn!("this Redis may forget what was paid: allow_volatile is set");
-        }
-        Ok(Self { connections, keys, config, epoch, lost: AtomicBool::new(false) })
+        let indexes = [keys.sessions(), keys.in_doubt()];
+        let now = config.clock.as_ref().map(|clock| clock.now());
+        let store = Store::connect(&config.server(), &indexes, script::load_all, now).await?;
+        Ok(Self { store, keys, config })
     }
 
     /// The time scripts shall use: ours if a clock was given, else (empty) the server's.
@@ -51,45 +45,12 @@ impl RedisLedger {
         self.config.clock.as_ref().map(|clock| clock.now().millis().to_string()).unwrap_or_default()
     }
 
-    /// One round trip; an error of one command is the error of all. Once the store was found lost, nothing is asked of
-    /// it any more.
     pub(crate) async fn ask(&self, commands: &Pipeline) -> Result<Vec<Value>, Error> {
-        self.ask_within(commands, Duration::ZERO).await
+        self.store.ask(commands).await
     }
 
-    async fn ask_within(&self, commands: &Pipeline, extra: Duration) -> Result<Vec<Value>, Error> {
-        if self.lost.load(Ordering::Acquire) {
-            return Err(Error::Lost);
-        }
-        let answers = self.connections.send(commands, extra).await;
-        if answers.as_ref().is_err_and(|error| *error == Error::Lost) {
-            self.lose();
-        }
-        answers.and_then(reply::none_refused)
-    }
-
-    fn lose(&self) -> Error {
-        if !self.lost.swap(true, Ordering::AcqRel) {
-            tracing::error!(
-                "the Redis store lost its epoch: it was emptied or exchanged; refusing everything"
-            );
-        }
-        Error::Lost
-    }
-
-    /// One round trip that also reads the epoch: for what an emptied store would answer plausibly.
     pub(crate) async fn ask_whole(&self, commands: &Pipeline) -> Result<Vec<Value>, Error> {
-        let mut with_epoch = Pipeline::with_capacity(commands.len().saturating_add(1));
-        with_epoch.cmd("GET").arg(self.keys.epoch());
-        for command in commands.cmd_iter() {
-            with_epoch.add_command(command.clone());
-        }
-        let mut answers = self.ask(&with_epoch).await?.into_iter();
-        let epoch: Option<String> = read(answers.next().unwrap_or_default(), "epoch")?;
-        if epoch.as_deref() != Some(self.epoch.as_str()) {
-            return Err(self.lose());
-        }
-        Ok(answers.collect())
+        self.store.ask_whole(commands).await
     }
 
     /// Sends commands of which the last is a script call, then waits for the replicas that the configuration demands.
@@ -108,7 +69,7 @@ impl RedisLedger {
         // and the first try may have gone over another connection.
         commands.cmd("SET").arg(self.keys.mark()).arg("1");
         commands.cmd("WAIT").arg(replicas).arg(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
-        let mut answers = self.ask_within(&commands, wait).await?;
+        let mut answers = self.store.ask_within(&commands, wait).await?;
         let reached: u64 = read(answers.pop().unwrap_or_default(), "WAIT")?;
         drop(answers.pop());
         let answer = last(answers)?;
@@ -161,18 +122,6 @@ impl RedisLedger {
         let answer: u64 = read(first(self.ask_whole(&only(call)).await?)?, "script answer")?;
         Ok(answer == 1)
     }
-}
-
-pub(crate) fn first(answers: Vec<Value>) -> Result<Value, Error> {
-    answers.into_iter().next().ok_or_else(silent)
-}
-
-pub(crate) fn last(mut answers: Vec<Value>) -> Result<Value, Error> {
-    answers.pop().ok_or_else(silent)
-}
-
-fn silent() -> Error {
-    Error::Unavailable("Redis gave no answer".to_owned())
 }
 
 impl fmt::Debug for RedisLedger {
@@ -339,7 +288,7 @@ impl Ledger for RedisLedger {
     }
 
     fn born(&self) -> BoxFuture<'_, Result<Timestamp, Error>> {
-        Box::pin(std::future::ready(Ok(start::born(&self.epoch))))
+        Box::pin(std::future::ready(Ok(self.store.born())))
     }
 
     fn ready(&self) -> BoxFuture<'_, Result<(), Error>> {

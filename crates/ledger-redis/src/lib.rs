@@ -10,21 +10,16 @@
 //!   at least what they must: an entry is added before, and removed after, what it stands for. Money has no TTL.
 //! - **Loss.** The store carries an epoch. A node that finds it missing or changed answers
 //!   [`Error::Lost`](tollwire_ledger::Error::Lost) to everything from then on.
-//! - **Durability** is a setting of Redis: `connect` refuses one without an append-only file or with an eviction
-//!   policy, unless [`RedisConfig::allow_volatile`] is set. With `appendfsync everysec` a power cut can take the last
-//!   second; with `always` nothing that was answered. [`RedisConfig::wait_replicas`] guards against losing the primary.
-//! - **Addresses.** `redis://` and `rediss://` (TLS, public certificate authorities). Redis Cluster and Sentinel
-//!   addresses are not accepted yet; the keys are laid out for Cluster already.
+//! - **Durability**, and which servers are refused: `tollwire-redis`. [`RedisConfig::wait_replicas`] guards against losing
+//!   the primary.
 
 mod command;
 mod config;
-mod connection;
 mod keys;
 mod ledger;
 mod listing;
 mod reply;
 mod script;
-mod start;
 mod transition;
 
 pub use config::RedisConfig;

@@ -3,13 +3,13 @@
 use crate::keys::{payout_entry, refund_entry};
 use crate::ledger::RedisLedger;
 use crate::reply::{self, Fields, read};
-use deadpool_redis::redis::{Pipeline, Value};
 use std::str::FromStr;
 use tollwire_ledger::Error;
 use tollwire_ledger::model::{
     Fate, Payment, Payout, PayoutFate, PayoutId, Provider, ProviderAccount, Refund, RefundFate, RefundId,
     Session, payer_key,
 };
+use tollwire_redis::redis::{Pipeline, Value};
 use tollwire_x402::{PaymentId, SessionId, Usdc};
 
 /// The most entries read in one round trip.

@@ -1,6 +1,5 @@
 //! What Redis answers, as rows of the ledger.
 
-use deadpool_redis::redis::{ServerError, Value, from_redis_value};
 use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
 use std::time::Duration;
@@ -12,6 +11,8 @@ use tollwire_ledger::model::{
 use tollwire_ledger::outcome::View;
 use tollwire_ledger::spend::Spent;
 use tollwire_ledger::{Error, Outcome, PayoutOutcome, Timestamp, Watched, core, record};
+use tollwire_redis::redis::Value;
+pub(crate) use tollwire_redis::reply::{first, last, read};
 use tollwire_x402::{FeedId, Network, StreamId, Unit, Usdc};
 
 /// What a session is from its first credit on; written by `record`, copied by `credit`.
@@ -37,31 +38,6 @@ impl Head {
             jkt: intent.jkt.clone(),
             provider: intent.provider.clone(),
         }
-    }
-}
-
-/// A value of the type asked for; a server's error as ours.
-pub(crate) fn read<T: deadpool_redis::redis::FromRedisValue>(value: Value, what: &str) -> Result<T, Error> {
-    match value {
-        Value::ServerError(error) => Err(refused(&error)),
-        value => from_redis_value(value).map_err(|_| unreadable(what)),
-    }
-}
-
-/// The answers, if no command was refused.
-pub(crate) fn none_refused(answers: Vec<Value>) -> Result<Vec<Value>, Error> {
-    let refusal = answers.iter().find_map(|answer| match answer {
-        Value::ServerError(error) => Some(refused(error)),
-        _ => None,
-    });
-    refusal.map_or(Ok(answers), Err)
-}
-
-fn refused(error: &ServerError) -> Error {
-    let text = format!("{} {}", error.code(), error.details().unwrap_or_default());
-    match error.code() {
-        "CORRUPT" | "WRONGTYPE" => Error::Corrupt(text),
-        _ => Error::Unavailable(format!("Redis: {text}")),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The scripts, each with the prelude before it.
 
-use deadpool_redis::redis::{Cmd, Pipeline, Script, ToRedisArgs, cmd};
 use std::sync::LazyLock;
+use tollwire_redis::redis::{Cmd, Pipeline, Script, ToRedisArgs, cmd};
 
 macro_rules! scripts {
     ($($name:ident = $file:literal;)*) => {

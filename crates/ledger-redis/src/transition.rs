@@ -1,15 +1,15 @@
 //! Commands as round trips: what is read first, which index is written before its row, which script decides.
 
 use crate::command::{Calls, goods_of};
-use crate::connection::only;
 use crate::keys::{payout_entry, refund_entry};
-use crate::ledger::{RedisLedger, first, last};
+use crate::ledger::RedisLedger;
 use crate::listing;
-use crate::reply::{self, Fields, read};
-use deadpool_redis::redis::Pipeline;
+use crate::reply::{self, Fields, first, last, read};
 use tollwire_ledger::core::UNITS_MAX;
 use tollwire_ledger::model::{HandOver, Intent, RefundId, RefundOrder};
 use tollwire_ledger::{Clock as _, Command, Error, Outcome, PayoutCommand, PayoutOutcome, SystemClock};
+use tollwire_redis::only;
+use tollwire_redis::redis::Pipeline;
 use tollwire_x402::{PaymentId, SessionId};
 
 impl RedisLedger {

@@ -178,7 +178,7 @@ async fn after_flushall_nothing_is_given_and_nothing_taken() {
         let ledger = connect(&server).await;
         buy(&ledger, 1, 5).await;
         assert!(open(&ledger, 1, 1).await);
-        deadpool_redis::redis::cmd("FLUSHALL").exec_async(&mut other).await.unwrap();
+        tollwire_redis::redis::cmd("FLUSHALL").exec_async(&mut other).await.unwrap();
         let lost = match first {
             0 => ledger.apply(hold(1, 7)).await.err(),
             1 => ledger.apply(post(1, 1, 1)).await.err(),
@@ -206,7 +206,7 @@ async fn after_flushall_nothing_is_given_and_nothing_taken() {
             ["once:", "lease:", ":tx:"].iter().any(|kind| key.contains(kind)) || key.ends_with("sessions")
         };
         assert!(left.keys().all(no_money), "{left:?}");
-        deadpool_redis::redis::cmd("FLUSHALL").exec_async(&mut other).await.unwrap();
+        tollwire_redis::redis::cmd("FLUSHALL").exec_async(&mut other).await.unwrap();
     }
 }
 

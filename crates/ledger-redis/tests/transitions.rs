@@ -7,7 +7,6 @@ mod common;
 mod support;
 
 use common::{ManualClock, attach, buy, credit, hold, intent, open, payment, post, record, session, stream};
-use deadpool_redis::redis::{Value, cmd};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +15,7 @@ use tokio::task::JoinSet;
 use tollwire_ledger::spend::Spent;
 use tollwire_ledger::{Command, Error, Ledger, Outcome};
 use tollwire_ledger_redis::RedisLedger;
+use tollwire_redis::redis::{Value, cmd};
 use tollwire_testkit::redis::RedisServer;
 
 const MINUTE: Duration = Duration::from_mins(1);

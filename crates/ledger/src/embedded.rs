@@ -7,7 +7,6 @@
 mod backup;
 mod books;
 mod failure;
-mod file;
 mod lazy;
 mod payouts;
 mod purses;
@@ -17,10 +16,10 @@ mod tables;
 mod writer;
 
 use self::failure::storage;
-use self::file::FileIdentity;
 use self::reader::Reader;
 use self::writer::{Answer, Ask, Writer};
 use crate::command::Entry;
+use crate::file::{self, FileIdentity};
 use crate::ledger::{BoxFuture, Watched};
 use crate::model::{Payment, Payout, PayoutId, Provider, ProviderAccount, Refund, RefundId, Session, Stream};
 use crate::spend::{Charge, Spent};

@@ -6,17 +6,15 @@
 #[non_exhaustive]
 pub enum Error {
     /// The store cannot be reached or did not answer in time: retry later, and serve nothing meanwhile.
-    #[error("ledger store unavailable: {0}")]
+    #[error("store unavailable: {0}")]
     Unavailable(String),
     /// The store was emptied or exchanged under us (its epoch is missing or another): stop, and restore it.
-    #[error(
-        "ledger store lost: its epoch is not the one this node started with; restore the store and restart"
-    )]
+    #[error("store lost: its epoch is not the one this node started with; restore the store and restart")]
     Lost,
     /// A stored record cannot be read, or was written by a newer version: stop, and restore or upgrade.
-    #[error("ledger record unreadable: {0}")]
+    #[error("record unreadable: {0}")]
     Corrupt(String),
     /// The store is not fit to hold money (persistence off, eviction on, wrong schema): fix its configuration.
-    #[error("ledger store refused: {0}")]
+    #[error("store refused: {0}")]
     Unfit(String),
 }

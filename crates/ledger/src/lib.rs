@@ -8,6 +8,7 @@
 pub mod command;
 pub mod core;
 pub mod embedded;
+pub mod file;
 pub mod memory;
 pub mod model;
 pub mod outcome;

@@ -12,5 +12,6 @@ pub mod metrics;
 pub mod runtime;
 pub mod secret;
 pub mod shutdown;
+pub mod store;
 
 pub use error::Error;

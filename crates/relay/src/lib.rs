@@ -10,6 +10,7 @@
 //! |---|---|
 //! | [`runtime`] | one WebSocket: handshake, queue, heartbeat, close; knows no protocol |
 //! | [`call`] | `relay.call`: envelopes, registered APIs, forwarding, the HTTP twin |
+//! | [`store`] | what is kept over a restart, in one file or on Redis |
 //! | [`http`] | the public and the admin service |
 //!
 //! Bodies are bytes: what an agent puts into `requestBody` and what an API answers passes unchanged (frames:
@@ -18,6 +19,7 @@
 pub mod call;
 pub mod http;
 pub mod runtime;
+pub mod store;
 
 mod limits;
 mod relay;

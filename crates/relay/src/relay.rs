@@ -3,6 +3,7 @@
 use crate::call::{Apis, Caller, Session, Upstream, twin};
 use crate::http::{Answer, Problem};
 use crate::runtime::{self, Budget, Origins, Outbox};
+use crate::store::Rows;
 use crate::{Limits, telemetry};
 use http::header::SEC_WEBSOCKET_VERSION;
 use http::{Request, StatusCode};
@@ -19,8 +20,11 @@ use tollwire_wire::tls::RootsError;
 /// How long connections that were told to go may take for their last words.
 const LAST_WORDS: Duration = Duration::from_secs(20);
 
+/// A row that nobody writes: reading it tells whether the store answers.
+const READY: &str = "ready";
+
 /// What a broker is made of.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct RelayConfig {
     /// The registered APIs.
     pub apis: Apis,
@@ -30,6 +34,17 @@ pub struct RelayConfig {
     pub limits: Limits,
     /// Authorities that APIs' certificates may be signed by, beside the public ones (PEM).
     pub roots_pem: Option<String>,
+    /// Where it keeps what must outlive it.
+    pub rows: Option<Arc<dyn Rows>>,
+}
+
+impl std::fmt::Debug for RelayConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RelayConfig")
+            .field("apis", &self.apis)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a broker cannot start.
@@ -48,6 +63,7 @@ pub struct Relay(Arc<Shared>);
 struct Shared {
     caller: Arc<Caller>,
     origins: Origins,
+    rows: Option<Arc<dyn Rows>>,
     limits: Limits,
     seats: Arc<Semaphore>,
     /// Connections and calls.
@@ -61,12 +77,13 @@ struct Shared {
 impl Relay {
     /// A broker for these APIs.
     pub fn new(config: RelayConfig) -> Result<Self, StartError> {
-        let RelayConfig { apis, origins, limits, roots_pem } = config;
+        let RelayConfig { apis, origins, limits, roots_pem, rows } = config;
         let upstream = Upstream::new(roots_pem.as_deref(), &limits)?;
         let caller = Caller::new(apis, upstream, limits.calls_max, limits.request_bytes_max);
         Ok(Self(Arc::new(Shared {
             caller: Arc::new(caller),
             origins,
+            rows,
             seats: Arc::new(Semaphore::new(limits.sockets_max.min(Semaphore::MAX_PERMITS))),
             limits,
             tasks: TaskTracker::new(),
@@ -78,6 +95,15 @@ impl Relay {
     /// Takes over other APIs; calls under way go on.
     pub fn configure(&self, apis: Apis) {
         self.0.caller.configure(apis);
+    }
+
+    /// Why nothing should be sent here now.
+    pub(crate) async fn unready(&self) -> Option<String> {
+        if self.is_draining() {
+            return Some("draining".to_owned());
+        }
+        let rows = self.0.rows.as_ref()?;
+        rows.row(READY).await.err().map(|error| error.to_string())
     }
 
     /// Whether it takes no new connections.

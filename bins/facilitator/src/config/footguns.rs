@@ -1,10 +1,10 @@
 //! What is allowed but probably not meant.
 
-use super::chain::SolanaChain;
 use super::feed::UpstreamAuth;
 use super::{Chain, CustomerLimits, File, Unspent};
 use tollwire_ops::config::Loaded;
 use tollwire_settlement::Minimum;
+use tollwire_wiring::SolanaChain;
 use tollwire_x402::{SolanaCluster, Usdc};
 use url::{Host, Url};
 

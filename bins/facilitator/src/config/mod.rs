@@ -1,18 +1,17 @@
 //! The configuration file: its shape. What the values mean is in docs/configuration.md.
 
-mod chain;
 mod facilitator;
 mod feed;
 mod footguns;
 mod limits;
 mod payout;
 
-pub(crate) use chain::{Chain, SolanaChain as Solana};
 pub(crate) use facilitator::{CustomerLimits, FacilitatorApi};
 pub(crate) use feed::{Count, Exhausted, Feed, UpstreamAuth};
 pub(crate) use footguns::warnings;
 pub(crate) use limits::Limits;
 pub(crate) use payout::{GasBearer, Payout};
+pub(crate) use tollwire_wiring::Chain;
 
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -20,6 +19,8 @@ use std::path::PathBuf;
 use tollwire_ops::config::{AddressRange, Admin, Loaded, Log, MaybeEnv, Runtime, Tls};
 use tollwire_ops::duration::HumanDuration;
 use tollwire_ops::secret::SecretRef;
+use tollwire_ops::store::StoreUrl;
+use tollwire_wiring::Exposure;
 use url::Url;
 
 /// The whole file.
@@ -143,9 +144,6 @@ pub(crate) fn read(path: &std::path::Path) -> Result<Loaded<File>, tollwire_ops:
     Ok(file)
 }
 
-/// What `store` may say.
-pub(crate) const STORE_RULE: &str = "write file:PATH, memory:, redis://HOST:PORT/DB or rediss://HOST:PORT/DB";
-
 /// Rules that span several keys. Those of one key are its type's.
 fn validate(file: &Loaded<File>) -> Result<(), tollwire_ops::Error> {
     let value = &file.value;
@@ -153,38 +151,13 @@ fn validate(file: &Loaded<File>) -> Result<(), tollwire_ops::Error> {
         return Err(file.error("fee_bps", "at most 10000, which is everything"));
     }
     payout::validate(file)?;
-    let store = value.store.resolve()?;
-    let known = store.split_once(':').is_some_and(|(kind, rest)| match kind {
-        "memory" => rest.is_empty(),
-        "file" | "redis" | "rediss" => !rest.is_empty(),
-        _ => false,
-    });
-    if !known {
-        return Err(file.error("store", STORE_RULE));
-    }
+    StoreUrl::of(file, &value.store)?;
     if value.chain.is_empty() {
         return Err(file.error("chain", "add at least one [[chain]]; kind = \"dev\" needs nothing else"));
     }
     let dev = value.chain.iter().any(|chain| matches!(chain, Chain::Dev));
-    if dev && value.chain.len() > 1 {
-        return Err(
-            file.error("chain", "the dev chain cannot stand beside another chain: its money is not real")
-        );
-    }
-    if dev && !value.listen.ip().is_loopback() && !value.dev_allow_public {
-        return Err(file.error(
-            "listen",
-            "the dev chain serves anybody for play money; listen on loopback, or set dev_allow_public = true",
-        ));
-    }
-    let mut networks = Vec::new();
-    for chain in &value.chain {
-        let network = chain.network();
-        if networks.contains(&network) {
-            return Err(file.error("chain.network", format!("{network} stands twice")));
-        }
-        networks.push(network);
-    }
+    let exposure = Exposure { listen: value.listen, dev_allow_public: value.dev_allow_public };
+    let networks = tollwire_wiring::check(file, &value.chain, exposure)?;
     facilitator::validate(file, dev)?;
     feed::validate(file, &networks, dev)
 }

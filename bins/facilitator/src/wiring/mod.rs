@@ -1,15 +1,11 @@
 //! From a configuration file to running parts.
 
-mod chains;
 mod customers;
 mod feed_file;
 mod feeds;
 mod keys;
 mod proxy;
-mod solana;
-mod store;
 
-pub(crate) use chains::described;
 pub(crate) use customers::Clientele;
 pub(crate) use feeds::feeds;
 pub(crate) use keys::{keys, new_keys};
@@ -23,11 +19,13 @@ use std::time::Duration;
 use tollwire_gate::{FeedStore, Gate, GateConfig, Parts, Sweeper};
 use tollwire_ledger::{Clock, Ledger, SystemClock};
 use tollwire_ops::config::Loaded;
+use tollwire_ops::store::StoreUrl;
 use tollwire_proxy::{Proxy, ProxyConfig};
 use tollwire_settlement::dues::Unspent;
 use tollwire_settlement::{
     Chain, GasBearer, PayoutSchedule, PayoutTerms, Reconciler, Settler, SettlerConfig,
 };
+use tollwire_wiring::{Lease, OpenLedger, RedisDemands};
 
 /// How often balances whose life is over are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
@@ -66,8 +64,8 @@ pub(crate) struct Blueprint {
 pub(crate) async fn node(file: &Loaded<File>) -> Result<Node, Failure> {
     let value = &file.value;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let store = store::open(file, &clock).await?;
-    let chains = chains::connect(file, &store, &clock).await?;
+    let store = store(file, &clock).await?;
+    let chains = chains(file, &store, &clock).await?;
     let mut config = GateConfig::new(value.public_url.clone());
     config.token_ttl = value.token.ttl.0;
     config.balance_ttl = value.balance_ttl.0;
@@ -92,6 +90,22 @@ pub(crate) async fn node(file: &Loaded<File>) -> Result<Node, Failure> {
         payout_every: value.payout.enabled.then_some(value.payout.every.0),
     }
     .build()
+}
+
+async fn store(file: &Loaded<File>, clock: &Arc<dyn Clock>) -> Result<OpenLedger, Failure> {
+    let value = &file.value;
+    let demands = RedisDemands { allow_volatile: value.allow_volatile, wait_replicas: value.wait_replicas };
+    Ok(tollwire_wiring::open_ledger(&StoreUrl::of(file, &value.store)?, demands, clock).await?)
+}
+
+async fn chains(
+    file: &Loaded<File>,
+    store: &OpenLedger,
+    clock: &Arc<dyn Clock>,
+) -> Result<Vec<Arc<dyn Chain>>, Failure> {
+    let kept_in = (!store.alone).then(|| Arc::clone(&store.ledger));
+    let lease = Lease { turn: file.value.limits.settlement_lease.0, kept_in };
+    Ok(tollwire_wiring::connect(&file.value.chain, &file.base, &lease, clock).await?)
 }
 
 /// How a file has providers paid, and what of a session is theirs.
@@ -119,8 +133,8 @@ pub(crate) fn payout_terms(file: &Loaded<File>) -> Result<PayoutTerms, Failure> 
 /// The settler of a file alone, for commands that work on its store beside the nodes.
 pub(crate) async fn settler(file: &Loaded<File>) -> Result<(Arc<dyn Ledger>, Arc<Settler>), Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let store = store::open(file, &clock).await?;
-    let chains = chains::connect(file, &store, &clock).await?;
+    let store = store(file, &clock).await?;
+    let chains = chains(file, &store, &clock).await?;
     let config = SettlerConfig {
         lease: file.value.limits.settlement_lease.0,
         payouts: payout_terms(file)?,
@@ -133,7 +147,7 @@ pub(crate) async fn settler(file: &Loaded<File>) -> Result<(Arc<dyn Ledger>, Arc
 /// The store of a file alone.
 pub(crate) async fn ledger(file: &Loaded<File>) -> Result<Arc<dyn Ledger>, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    Ok(store::open(file, &clock).await?.ledger)
+    Ok(store(file, &clock).await?.ledger)
 }
 
 impl Blueprint {

@@ -11,7 +11,8 @@ pub(crate) use limits::Limits;
 use serde::Deserialize;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use tollwire_ops::config::{AddressRange, Loaded, Log, Runtime, Tls};
+use tollwire_ops::config::{AddressRange, Loaded, Log, MaybeEnv, Runtime, Tls};
+use tollwire_ops::store::StoreUrl;
 use url::Url;
 
 /// The whole file.
@@ -24,6 +25,12 @@ pub(crate) struct File {
     /// The URL agents reach it by.
     #[serde(deserialize_with = "tollwire_ops::config::public_url")]
     pub(crate) public_url: Url,
+    /// `memory:`, `file:PATH`, `redis://...` or `rediss://...`; or `env:NAME` holding one of these.
+    #[serde(default = "default_store")]
+    pub(crate) store: MaybeEnv,
+    /// Start on a Redis that may forget (no append-only file, or eviction).
+    #[serde(default)]
+    pub(crate) allow_volatile: bool,
     /// TLS on the public listener.
     pub(crate) tls: Option<Tls>,
     /// Web pages that may use the broker, beside those of `public_url`.
@@ -62,9 +69,14 @@ const fn default_listen() -> SocketAddr {
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 4030)
 }
 
+fn default_store() -> MaybeEnv {
+    "memory:".into()
+}
+
 /// Reads and checks a file.
 pub(crate) fn read(path: &std::path::Path) -> Result<Loaded<File>, tollwire_ops::Error> {
     let file: Loaded<File> = tollwire_ops::config::load(path)?;
+    StoreUrl::of(&file, &file.value.store)?;
     limits::validate(&file)?;
     Ok(file)
 }

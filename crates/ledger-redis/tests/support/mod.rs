@@ -3,10 +3,10 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation ends the test")]
 
-use deadpool_redis::redis::aio::MultiplexedConnection;
-use deadpool_redis::redis::{Client, cmd};
 use std::collections::BTreeMap;
 use tollwire_ledger_redis::{RedisConfig, RedisLedger};
+use tollwire_redis::redis::aio::MultiplexedConnection;
+use tollwire_redis::redis::{Client, cmd};
 use tollwire_testkit::redis::RedisServer;
 
 /// The defaults for a test's server.

@@ -1,12 +1,12 @@
 //! A copy of a store in use: one consistent view, written to a new file.
 
 use super::failure::storage;
-use super::file;
 use super::tables::{
     GATHERED, IN_DOUBT, JOURNAL, LEASES, LIVE, META, ONCE, ONCE_UNTIL, PAYERS, PAYMENTS, PAYOUTS,
     PAYOUTS_IN_DOUBT, PROVIDERS, PURSES, REFUNDS, REFUNDS_IN_DOUBT, SESSIONS, SPENT, STREAMS, TRANSACTIONS,
 };
 use crate::Error;
+use crate::file;
 use redb::{
     Builder, Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, Value,
     WriteTransaction,

@@ -2,7 +2,7 @@
 
 use super::books::{Books, Written};
 use super::failure::{Failure, storage};
-use super::file::FileIdentity;
+use crate::file::FileIdentity;
 use crate::spend::{Charge, Spent};
 use crate::{Clock, Command, Error, Outcome, PayoutCommand, PayoutOutcome};
 use futures_channel::oneshot;

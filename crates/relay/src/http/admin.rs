@@ -5,7 +5,8 @@ use crate::Relay;
 use http::{Method, Request, StatusCode};
 use serde_json::json as value;
 use std::convert::Infallible;
-use std::future::{Ready, ready};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tower_service::Service;
@@ -26,7 +27,7 @@ impl AdminService {
         Self { relay, metrics }
     }
 
-    fn serve(&self, method: &Method, path: &str) -> Answer {
+    async fn serve(&self, method: &Method, path: &str) -> Answer {
         match path {
             "/healthz" | "/readyz" | "/metrics" if !matches!(*method, Method::GET | Method::HEAD) => {
                 Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this path takes GET")
@@ -34,11 +35,13 @@ impl AdminService {
                     .into_answer()
             }
             "/healthz" => json(StatusCode::OK, &value!({ "status": "ok" })),
-            "/readyz" if self.relay.is_draining() => {
-                let body = value!({ "status": "not ready", "reason": "draining" });
-                json(StatusCode::SERVICE_UNAVAILABLE, &body)
-            }
-            "/readyz" => json(StatusCode::OK, &value!({ "status": "ready" })),
+            "/readyz" => match self.relay.unready().await {
+                None => json(StatusCode::OK, &value!({ "status": "ready" })),
+                Some(reason) => {
+                    let body = value!({ "status": "not ready", "reason": reason });
+                    json(StatusCode::SERVICE_UNAVAILABLE, &body)
+                }
+            },
             "/metrics" => {
                 of_type(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", (self.metrics)())
             }
@@ -47,16 +50,17 @@ impl AdminService {
     }
 }
 
-impl<B> Service<Request<B>> for AdminService {
+impl<B: Send + 'static> Service<Request<B>> for AdminService {
     type Response = Answer;
     type Error = Infallible;
-    type Future = Ready<Result<Answer, Infallible>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Answer, Infallible>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        ready(Ok(self.serve(request.method(), request.uri().path())))
+        let admin = self.clone();
+        Box::pin(async move { Ok(admin.serve(request.method(), request.uri().path()).await) })
     }
 }

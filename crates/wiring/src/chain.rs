@@ -7,7 +7,7 @@ use tollwire_x402::{Network, SolanaCluster, Usdc};
 
 /// One chain.
 #[derive(Debug, Clone)]
-pub(crate) enum Chain {
+pub enum Chain {
     /// In this process, with play money.
     Dev,
     /// A real EVM chain.
@@ -18,56 +18,59 @@ pub(crate) enum Chain {
 
 /// An EVM chain.
 #[derive(Debug, Clone)]
-pub(crate) struct EvmChain {
-    pub(crate) network: Network,
+pub struct EvmChain {
+    /// Its network.
+    pub network: Network,
     /// JSON-RPC endpoint; `env:NAME` where it holds an access key.
-    pub(crate) rpc_url: MaybeEnv,
+    pub rpc_url: MaybeEnv,
     /// The keys that pay for gas; the first one's account, unless `pay_to` says otherwise, receives deposits.
-    pub(crate) settlement_keys: Vec<SecretRef>,
+    pub settlement_keys: Vec<SecretRef>,
     /// Deposit wallet.
-    pub(crate) pay_to: Option<String>,
+    pub pay_to: Option<String>,
     /// Blocks on top of a receipt before it counts; 1 is the receipt's own block.
-    pub(crate) confirmations: u64,
+    pub confirmations: u64,
     /// Whether it counts only in a block that the chain holds for final.
-    pub(crate) finalized: bool,
+    pub finalized: bool,
     /// Blocks on top of it until no reorganisation is expected to take it away.
-    pub(crate) final_depth: u64,
+    pub final_depth: u64,
     /// The most payments that settle in one transaction.
-    pub(crate) batch_max: usize,
+    pub batch_max: usize,
     /// Factories whose wallets may be deployed with their first payment.
-    pub(crate) factories: Vec<String>,
+    pub factories: Vec<String>,
     /// What one whole coin of the chain's own currency costs, to book gas in USDC.
-    pub(crate) usdc_per_coin: Usdc,
+    pub usdc_per_coin: Usdc,
 }
 
 /// A Solana cluster.
 #[derive(Debug, Clone)]
-pub(crate) struct SolanaChain {
-    pub(crate) cluster: SolanaCluster,
+pub struct SolanaChain {
+    /// Which one.
+    pub cluster: SolanaCluster,
     /// JSON-RPC endpoint; `env:NAME` where it holds an access key.
-    pub(crate) rpc_url: MaybeEnv,
+    pub rpc_url: MaybeEnv,
     /// The fee payer's key; unless `deposit_key` or `pay_to` say otherwise, its wallet receives deposits.
-    pub(crate) settlement_key: SecretRef,
+    pub settlement_key: SecretRef,
     /// The deposit wallet's key, for refunds.
-    pub(crate) deposit_key: Option<SecretRef>,
+    pub deposit_key: Option<SecretRef>,
     /// Deposit wallet.
-    pub(crate) pay_to: Option<String>,
+    pub pay_to: Option<String>,
     /// When a deposit counts.
-    pub(crate) finalized: bool,
+    pub finalized: bool,
     /// What one SOL costs, to book fees in USDC.
-    pub(crate) usdc_per_coin: Usdc,
+    pub usdc_per_coin: Usdc,
     /// Lamports that one payment may cost us.
-    pub(crate) fee_max: u64,
+    pub fee_max: u64,
     /// Lamports per hour that failed payments may cost us.
-    pub(crate) failed_fees_max: u64,
+    pub failed_fees_max: u64,
     /// Whether a refund may create the payer's token account.
-    pub(crate) refund_creates_account: bool,
+    pub refund_creates_account: bool,
     /// The genesis hash of a cluster that is none of the public ones.
-    pub(crate) genesis: Option<String>,
+    pub genesis: Option<String>,
 }
 
 impl Chain {
-    pub(crate) fn network(&self) -> Network {
+    /// The network it settles on.
+    pub fn network(&self) -> Network {
         match self {
             Self::Dev => Network::BASE_SEPOLIA,
             Self::Evm(evm) => evm.network,
@@ -77,7 +80,8 @@ impl Chain {
 }
 
 impl SolanaChain {
-    pub(crate) fn network(&self) -> Network {
+    /// The network it settles on.
+    pub fn network(&self) -> Network {
         Network::Solana(self.cluster)
     }
 }

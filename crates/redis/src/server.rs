@@ -1,29 +1,21 @@
 //! What is asked of a Redis before money is trusted to it.
 
-use crate::config::RedisConfig;
 use crate::connection::{Connections, only};
-use crate::keys::Keys;
+use crate::redis::{FromRedisValue, Pipeline, cmd};
 use crate::reply::read;
-use deadpool_redis::redis::{Pipeline, cmd};
 use std::time::Duration;
-use tollwire_ledger::core::MILLIS_MAX;
 use tollwire_ledger::{Error, Timestamp};
 
 /// The oldest major version that the scripts were tested with.
 const VERSION_MIN: u64 = 7;
 
-/// Checks the server, and returns the store's epoch, creating it if the store is new.
-pub(crate) async fn open(
-    connections: &Connections,
-    keys: &Keys,
-    config: &RedisConfig,
-) -> Result<String, Error> {
+/// Whether rows may be trusted to the server.
+pub(crate) async fn check(connections: &Connections, allow_volatile: bool) -> Result<(), Error> {
     let info: String = one(connections, only(cmd("INFO"))).await?;
-    fit(&info, config)?;
-    epoch(connections, keys, config).await
+    fit(&info, allow_volatile)
 }
 
-fn fit(info: &str, config: &RedisConfig) -> Result<(), Error> {
+fn fit(info: &str, allow_volatile: bool) -> Result<(), Error> {
     let field = |name: &str| {
         let value = |line: &str| line.strip_prefix(name)?.strip_prefix(':').map(str::to_owned);
         info.lines().find_map(value).unwrap_or_default()
@@ -37,7 +29,7 @@ fn fit(info: &str, config: &RedisConfig) -> Result<(), Error> {
     if field("role") != "master" {
         return refused("this Redis is a replica; name the primary".to_owned());
     }
-    if config.allow_volatile {
+    if allow_volatile {
         return Ok(());
     }
     if field("aof_enabled") != "1" {
@@ -57,37 +49,35 @@ fn fit(info: &str, config: &RedisConfig) -> Result<(), Error> {
     Ok(())
 }
 
-async fn epoch(connections: &Connections, keys: &Keys, config: &RedisConfig) -> Result<String, Error> {
+/// The store's epoch, created if the store is new.
+pub(crate) async fn epoch(
+    connections: &Connections,
+    key: &str,
+    indexes: &[String],
+    now: Option<Timestamp>,
+) -> Result<String, Error> {
     let mut ask = Pipeline::new();
-    ask.cmd("GET").arg(keys.epoch());
-    ask.cmd("EXISTS").arg(keys.sessions()).arg(keys.in_doubt());
+    ask.cmd("GET").arg(key);
+    ask.cmd("EXISTS").arg(indexes);
     let (found, used): (Option<String>, u64) = two(connections, ask).await?;
     if let Some(epoch) = found {
         return Ok(epoch);
     }
     if used > 0 {
         return Err(Error::Unfit(
-            "this Redis holds sessions or payments but its epoch is gone: it was only partly restored"
-                .to_owned(),
+            "this Redis holds rows but its epoch is gone: it was only partly restored".to_owned(),
         ));
     }
-    let now = match &config.clock {
-        Some(clock) => clock.now(),
+    let now = match now {
+        Some(now) => now,
         None => time(connections).await?,
     };
     let mut create = Pipeline::new();
-    create.cmd("SET").arg(keys.epoch()).arg(format!("{}-{}", now.millis(), random()?)).arg("NX");
-    create.cmd("GET").arg(keys.epoch());
+    create.cmd("SET").arg(key).arg(format!("{}-{}", now.millis(), random()?)).arg("NX");
+    create.cmd("GET").arg(key);
     // Of several nodes that start at once, one creates it, and all read the same.
     let (_, epoch): (Option<String>, String) = two(connections, create).await?;
     Ok(epoch)
-}
-
-/// When the store of this epoch began. Of an epoch that does not say so: at the end of time, so that nothing counts as
-/// newer.
-pub(crate) fn born(epoch: &str) -> Timestamp {
-    let millis = epoch.split_once('-').and_then(|(millis, _)| millis.parse().ok());
-    Timestamp::from_millis(millis.unwrap_or(MILLIS_MAX))
 }
 
 async fn time(connections: &Connections) -> Result<Timestamp, Error> {
@@ -101,10 +91,7 @@ fn random() -> Result<String, Error> {
     Ok(u128::from_be_bytes(bytes).to_string())
 }
 
-async fn one<T: deadpool_redis::redis::FromRedisValue>(
-    connections: &Connections,
-    ask: Pipeline,
-) -> Result<T, Error> {
+async fn one<T: FromRedisValue>(connections: &Connections, ask: Pipeline) -> Result<T, Error> {
     let answers = connections.send(&ask, Duration::ZERO).await?;
     let [answer] = <[_; 1]>::try_from(answers).map_err(|_| short())?;
     read(answer, "answer")
@@ -112,8 +99,8 @@ async fn one<T: deadpool_redis::redis::FromRedisValue>(
 
 async fn two<A, B>(connections: &Connections, ask: Pipeline) -> Result<(A, B), Error>
 where
-    A: deadpool_redis::redis::FromRedisValue,
-    B: deadpool_redis::redis::FromRedisValue,
+    A: FromRedisValue,
+    B: FromRedisValue,
 {
     let answers = connections.send(&ask, Duration::ZERO).await?;
     let [first, second] = <[_; 2]>::try_from(answers).map_err(|_| short())?;

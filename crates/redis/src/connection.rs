@@ -1,6 +1,5 @@
 //! Kept connections: each carries many commands at once, and is replaced when it breaks.
 
-use crate::script;
 use deadpool_redis::redis::{
     AsyncConnectionConfig, Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value,
     aio::{ConnectionLike, MultiplexedConnection},
@@ -24,6 +23,7 @@ pub(crate) struct Connections {
     waiting: Lane,
     next: AtomicUsize,
     timeout: Duration,
+    scripts: fn() -> Pipeline,
     /// Key and value that every later connection must find.
     epoch: Option<(String, String)>,
 }
@@ -50,7 +50,12 @@ enum Failure {
 }
 
 impl Connections {
-    pub(crate) fn new(url: &str, lanes: usize, timeout: Duration) -> Result<Self, Error> {
+    pub(crate) fn new(
+        url: &str,
+        lanes: usize,
+        timeout: Duration,
+        scripts: fn() -> Pipeline,
+    ) -> Result<Self, Error> {
         if url.starts_with("rediss://") {
             // Fails if the process has chosen its provider already, which is as good.
             let _chosen = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -65,7 +70,15 @@ impl Connections {
             .build()
             .map_err(|error| Error::Unfit(format!("cannot make a connection pool: {error}")))?;
         let lanes = std::iter::repeat_with(Lane::default).take(lanes).collect();
-        Ok(Self { pool, lanes, waiting: Lane::default(), next: AtomicUsize::new(0), timeout, epoch: None })
+        Ok(Self {
+            pool,
+            lanes,
+            waiting: Lane::default(),
+            next: AtomicUsize::new(0),
+            timeout,
+            scripts,
+            epoch: None,
+        })
     }
 
     /// From now on a new connection is used only if it finds this epoch: the server behind it may have been restarted
@@ -76,7 +89,8 @@ impl Connections {
 
     /// Sends commands in one round trip; one answer for each, errors of single commands included.
     ///
-    /// `extra` is how long the commands themselves wait for replicas. Within `timeout` plus `extra`, or [`Error::Unavailable`]: then the commands may or may not have run.
+    /// `extra` is how long the commands themselves wait for replicas. Within `timeout` plus `extra`, or
+    /// [`Error::Unavailable`]: then the commands may or may not have run.
     pub(crate) async fn send(&self, commands: &Pipeline, extra: Duration) -> Result<Vec<Value>, Error> {
         let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.lanes.len().max(1);
         let shared = self.lanes.get(turn).filter(|_| extra.is_zero());
@@ -105,7 +119,7 @@ impl Connections {
                 Err(Failure::NoScript) => {
                     last = Error::Unavailable("Redis forgets scripts as fast as they load".to_owned());
                     if let Err(Failure::Broken(error) | Failure::Final(error)) =
-                        request(&mut connection, &script::load_all()).await
+                        request(&mut connection, &(self.scripts)()).await
                     {
                         return Err(error);
                     }
@@ -183,7 +197,7 @@ fn failed(error: &RedisError) -> Failure {
 }
 
 /// A request of one command.
-pub(crate) fn only(command: Cmd) -> Pipeline {
+pub fn only(command: Cmd) -> Pipeline {
     let mut pipeline = Pipeline::with_capacity(1);
     pipeline.add_command(command);
     pipeline

@@ -1,23 +1,21 @@
 //! Solana, where it is built in.
 
-use crate::config::{File, Solana};
-use crate::failure::Failure;
+use crate::{Error, SolanaChain as Written};
+use std::path::Path;
 use std::sync::Arc;
 use tollwire_exact::solana::PrivateKey;
-use tollwire_ops::Error;
-use tollwire_ops::config::Loaded;
 use tollwire_ops::secret::SecretRef;
 use tollwire_settlement::{Chain, ChainInfo};
 
 /// Connects one cluster.
 #[cfg(feature = "solana")]
-pub(super) async fn connect(file: &Loaded<File>, written: &Solana) -> Result<Arc<dyn Chain>, Failure> {
+pub(super) async fn connect(written: &Written, base: &Path) -> Result<Arc<dyn Chain>, Error> {
     use tollwire_settlement_solana::{Commitment, SolanaChain, SolanaConfig};
 
-    let key = written.settlement_key.read(&file.base)?;
+    let key = written.settlement_key.read(base)?;
     let mut config = SolanaConfig::new(written.cluster, written.rpc_url.resolve()?, key.expose());
     if let Some(deposit_key) = &written.deposit_key {
-        config.deposit_key = Some(deposit_key.read(&file.base)?.expose().to_owned());
+        config.deposit_key = Some(deposit_key.read(base)?.expose().to_owned());
     }
     config.pay_to.clone_from(&written.pay_to);
     config.genesis.clone_from(&written.genesis);
@@ -28,20 +26,20 @@ pub(super) async fn connect(file: &Loaded<File>, written: &Solana) -> Result<Arc
     config.fee_max = written.fee_max;
     config.failed_fees_max = written.failed_fees_max;
     config.refund_creates_account = written.refund_creates_account;
-    Ok(Arc::new(SolanaChain::connect(config).await.map_err(Failure::start)?))
+    Ok(Arc::new(SolanaChain::connect(config).await.map_err(Error::start)?))
 }
 
 /// A file that names one is refused by such a build when it is read.
 #[cfg(not(feature = "solana"))]
-pub(super) async fn connect(_file: &Loaded<File>, written: &Solana) -> Result<Arc<dyn Chain>, Failure> {
-    std::future::ready(Err(Failure::start(format!("{} is not built in", written.network())))).await
+pub(super) async fn connect(written: &Written, _base: &Path) -> Result<Arc<dyn Chain>, Error> {
+    std::future::ready(Err(Error::start(format!("{} is not built in", written.network())))).await
 }
 
 /// What a cluster is, as far as the file tells: reads the keys, contacts nothing.
-pub(super) fn described(file: &Loaded<File>, written: &Solana) -> Result<ChainInfo, Error> {
+pub(super) fn described(written: &Written, base: &Path) -> Result<ChainInfo, tollwire_ops::Error> {
     let wallet = |key: &SecretRef| {
-        let text = key.read(&file.base)?;
-        let wrong = |error: tollwire_exact::solana::Error| Error::Secret {
+        let text = key.read(base)?;
+        let wrong = |error: tollwire_exact::solana::Error| tollwire_ops::Error::Secret {
             key: key.to_string(),
             reason: error.to_string(),
         };

@@ -1,4 +1,4 @@
-//! The store's file on disk: created private, opened once, watched for being exchanged.
+//! A store's file on disk: created private, opened once, watched for being exchanged. For every embedded store.
 
 use crate::Error;
 use std::fs::{File, OpenOptions};
@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// Opens the file, or creates it readable by its owner alone and makes its name durable.
-pub(super) fn open(path: &Path) -> Result<File, Error> {
+pub fn open(path: &Path) -> Result<File, Error> {
     let existed = path.exists();
     let file = private().create(true).truncate(false).open(path).map_err(|error| unfit(path, &error))?;
     if !existed {
@@ -16,7 +16,7 @@ pub(super) fn open(path: &Path) -> Result<File, Error> {
 }
 
 /// Creates a file that must not exist yet.
-pub(super) fn create_new(path: &Path) -> Result<File, Error> {
+pub fn create_new(path: &Path) -> Result<File, Error> {
     let file = private().create_new(true).open(path).map_err(|error| unfit(path, &error))?;
     sync_directory(path)?;
     Ok(file)
@@ -53,14 +53,15 @@ fn unfit(path: &Path, error: &io::Error) -> Error {
 
 /// Which file we opened, so that one moved away or deleted under us is noticed: writes to it would be lost.
 #[derive(Debug, Clone)]
-pub(super) struct FileIdentity {
+pub struct FileIdentity {
     path: PathBuf,
     #[cfg(unix)]
     device_and_inode: (u64, u64),
 }
 
 impl FileIdentity {
-    pub(super) fn of(path: &Path, file: &File) -> Result<Self, Error> {
+    /// The identity of the file just opened at `path`.
+    pub fn of(path: &Path, file: &File) -> Result<Self, Error> {
         let metadata = file.metadata().map_err(|error| unfit(path, &error))?;
         Ok(Self {
             path: std::path::absolute(path).map_err(|error| unfit(path, &error))?,
@@ -70,7 +71,7 @@ impl FileIdentity {
     }
 
     /// [`Error::Lost`] if the path no longer leads to the file we write.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    pub fn check(&self) -> Result<(), Error> {
         let metadata = std::fs::metadata(&self.path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => Error::Lost,
             _ => Error::Unavailable(format!("{}: {error}", self.path.display())),

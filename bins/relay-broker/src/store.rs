@@ -1,0 +1,44 @@
+//! The broker's store, by its URL.
+
+use crate::config::File;
+use crate::failure::Failure;
+use std::sync::Arc;
+use tollwire_ledger::Clock;
+use tollwire_ops::config::Loaded;
+use tollwire_ops::store::StoreUrl;
+use tollwire_relay::store::{Embedded, EmbeddedRows, Rows};
+use tollwire_relay_redis::{RedisRows, RelayRedis, ServerConfig};
+
+/// An open store.
+#[derive(Debug, Clone)]
+pub(crate) enum Store {
+    /// One database of this process, in a file or in memory.
+    Embedded(Embedded),
+    /// Shared with other brokers.
+    Redis(RelayRedis),
+}
+
+impl Store {
+    /// Its rows.
+    pub(crate) async fn rows(&self, clock: Arc<dyn Clock>) -> Result<Arc<dyn Rows>, Failure> {
+        Ok(match self {
+            Self::Embedded(store) => {
+                Arc::new(EmbeddedRows::open(store.clone(), clock).await.map_err(Failure::start)?)
+            }
+            Self::Redis(redis) => Arc::new(RedisRows::new(redis.clone())),
+        })
+    }
+}
+
+/// Opens what `store` names.
+pub(crate) async fn open(file: &Loaded<File>) -> Result<Store, Failure> {
+    match StoreUrl::of(file, &file.value.store)? {
+        StoreUrl::Memory => Embedded::memory().map(Store::Embedded).map_err(Failure::start),
+        StoreUrl::File(path) => Embedded::open(path).map(Store::Embedded).map_err(Failure::start),
+        StoreUrl::Redis(url) => {
+            let mut config = ServerConfig::new(url);
+            config.allow_volatile = file.value.allow_volatile;
+            RelayRedis::connect(config).await.map(Store::Redis).map_err(Failure::start)
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! How a server is reached, and what is demanded of it.
+
+use std::fmt;
+use std::time::Duration;
+use tollwire_ledger::Error;
+
+/// How to reach a server, and what is demanded of it.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct ServerConfig {
+    /// `redis://[user:password@]host[:port][/db]`, or `rediss://` for TLS.
+    pub url: String,
+    /// Begins every key, so that several deployments may share a server. Printable, without `{`, `}` or space.
+    pub prefix: String,
+    /// Connections kept open, each shared by many commands at once.
+    pub connections: usize,
+    /// The longest any answer may take, connecting included.
+    pub timeout: Duration,
+    /// Accept a Redis that may forget: no append-only file, or an eviction policy. For development only.
+    pub allow_volatile: bool,
+}
+
+impl ServerConfig {
+    /// The defaults for a server: prefix `tollwire:`, one connection per CPU, 2 s.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            prefix: "tollwire:".to_owned(),
+            connections: std::thread::available_parallelism().map_or(1, usize::from),
+            timeout: Duration::from_secs(2),
+            allow_volatile: false,
+        }
+    }
+
+    /// Checks what can be checked without a server.
+    pub fn check(&self) -> Result<(), Error> {
+        let refused = |why: &str| Err(Error::Unfit(why.to_owned()));
+        let known = ["redis://", "rediss://"].iter().any(|scheme| self.url.starts_with(scheme));
+        let prefix_fits = self.prefix.bytes().all(|b| b.is_ascii_graphic() && !b"{}".contains(&b));
+        if self.url.contains("protocol=") {
+            refused("the address must not choose a protocol version")
+        } else if !known {
+            refused("the address must begin with redis:// or rediss://")
+        } else if self.prefix.is_empty() || self.prefix.len() > 64 || !prefix_fits {
+            refused("the key prefix must be 1 to 64 printable characters without space, '{' or '}'")
+        } else if self.connections == 0 || self.connections > 1_024 {
+            refused("connections must be 1 to 1024")
+        } else if self.timeout.is_zero() {
+            refused("time-outs must not be zero")
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl fmt::Debug for ServerConfig {
+    /// Without the address, which may carry a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerConfig")
+            .field("prefix", &self.prefix)
+            .field("connections", &self.connections)
+            .field("timeout", &self.timeout)
+            .field("allow_volatile", &self.allow_volatile)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,25 @@
+//! The scripts.
+
+use std::sync::LazyLock;
+use tollwire_redis::redis::{Pipeline, Script, cmd};
+
+macro_rules! scripts {
+    ($($name:ident = $file:literal;)*) => {
+        $(pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!($file)));)*
+
+        /// Loads every script, for a server that does not know them (new, restarted, or after `SCRIPT FLUSH`).
+        pub(crate) fn load_all() -> Pipeline {
+            let mut pipeline = Pipeline::new();
+            $({
+                let mut load = cmd("SCRIPT");
+                load.arg("LOAD").arg(include_str!($file));
+                pipeline.add_command(load);
+            })*
+            pipeline
+        }
+    };
+}
+
+scripts! {
+    CHANGE = "lua/change.lua";
+}
