@@ -260,15 +260,16 @@ impl Ledger for Watching {
             return Box::pin(std::future::pending());
         }
         if let Some(takes) = *self.takes.lock().unwrap() {
-            let turn = Arc::clone(&self.turn);
+            let (turn, inner) = (Arc::clone(&self.turn), Arc::clone(&self.inner));
+            // It is carried out even if nobody waits for it any more.
+            let answer = tokio::spawn(async move {
+                let _turn = turn.lock().await;
+                tokio::time::sleep(takes).await;
+                inner.apply(command).await
+            });
             return Box::pin(async move {
-                let answer = async {
-                    let _turn = turn.lock().await;
-                    tokio::time::sleep(takes).await;
-                    self.inner.apply(command).await
-                };
                 let late = || Error::Unavailable("no answer in time".into());
-                tokio::time::timeout(ANSWER_WITHIN, answer).await.map_err(|_| late())?
+                tokio::time::timeout(ANSWER_WITHIN, answer).await.map_err(|_| late())?.unwrap()
             });
         }
         self.inner.apply(command)
