@@ -346,6 +346,8 @@ async fn settle(
     fence: u64,
     undo: Undo,
 ) -> Result<(), Error> {
+    // Many streams may end at once, and nobody waits for it: in turn with the renewals.
+    let _slot = shared.pacer.slot().await;
     let (session, stream) = (session.clone(), stream.clone());
     let end = |used| Command::End { session: session.clone(), stream: stream.clone(), fence, used };
     let command = match undo {

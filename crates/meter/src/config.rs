@@ -20,8 +20,8 @@ pub struct MeterConfig {
     /// `lease` allows: with more than three quarters of it times this number of busy streams there are more. Streams that
     /// are short do not wait. Default 2,000.
     pub renewals_per_sec_max: u32,
-    /// Renewals of this process that wait for the store's answer at once, those of streams that are short included; the
-    /// others wait their turn and then say what was used meanwhile. Default 128.
+    /// Renewals and ends of this process that wait for the store's answer at once, those of streams that are short
+    /// included; the others wait their turn and then say what was used meanwhile. Default 128.
     pub renewals_at_once_max: u32,
     /// How long a stream that is short waits for units that others hold but may not use. Default 2 s: twice
     /// `watch_interval`, so that every node has heard of it.

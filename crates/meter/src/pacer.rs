@@ -12,7 +12,7 @@ pub(crate) struct Pacer {
     gap: Duration,
     /// When the next may go.
     next: Mutex<Option<Instant>>,
-    /// One for each renewal that may be at the store.
+    /// One for each renewal or end that may be at the store.
     slots: Semaphore,
 }
 

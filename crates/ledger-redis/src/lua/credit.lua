@@ -11,6 +11,7 @@ end
 
 local units, amount, ttl = int(p.units, 'units'), int(p.amount, 'amount'), tonumber(p.ttl)
 local opens = not s
+if s then money_of(s) end
 s = s or { key = KEYS[1], goods = p.goods, over = {}, bought = 0, deposited = 0, gas = 0, till = 0, block = 0 }
 if s.goods ~= p.goods then return answer('conflict') end
 local bought, deposited, gas = s.bought + units, s.deposited + amount, s.gas + tonumber(ARGV[2])

@@ -19,8 +19,9 @@ sweep(s)
 if forgone > 0 then journal(KEYS[3], 'forgo', forgone, id) end
 tell(KEYS[3], id, st)
 st.live = 0
-redis.call('HSET', KEYS[1], 'captured', digits(s.captured))
-redis.call('HDEL', KEYS[1], 'h:' .. id)
+put(s, 'captured', digits(s.captured))
+drop(s, 'h:' .. id)
+save(s)
 save_stream(KEYS[2], id, st)
 save_live(KEYS[4], id, st)
 return answer('done', s)

@@ -40,12 +40,13 @@ if outcome == 'held' then
   units = math.min(math.max(math.min(math.max(0, want - st.posted), part), math.max(0, need - st.posted)), s.remaining)
   st.live = math.max(st.live, deadline(tonumber(ARGV[8])))
 end
-redis.call('HSET', KEYS[1], 'captured', digits(s.captured))
+put(s, 'captured', digits(s.captured))
 if units > 0 then
-  redis.call('HSET', KEYS[1], 'h:' .. id, digits(units) .. ' ' .. digits(deadline(tonumber(ARGV[7]))))
+  put(s, 'h:' .. id, format('%.0f %.0f', units, deadline(tonumber(ARGV[7]))))
 else
-  redis.call('HDEL', KEYS[1], 'h:' .. id)
+  drop(s, 'h:' .. id)
 end
+save(s)
 if now - st.told >= TELL_EVERY then tell(KEYS[3], id, st) end
 save_stream(KEYS[2], id, st)
 save_live(KEYS[4], id, st)

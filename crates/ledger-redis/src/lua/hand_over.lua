@@ -6,6 +6,7 @@ local fee, gas, net = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 
 local s = session_at(KEYS[1])
 if not s then return answer('unknown') end
+money_of(s)
 check_journal(KEYS[2])
 if s.handed_units >= units then return answer('replayed', s) end
 local same = s.handed_units == before and s.bought == tonumber(ARGV[9]) and s.refunds == tonumber(ARGV[10])

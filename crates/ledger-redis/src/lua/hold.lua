@@ -38,19 +38,20 @@ sweep(s)
 if replaces and hold and not string.find(s.goods, ' stream$') then
   -- What the earlier opening used of its lease it cannot tell any more: all of it counts as used.
   served(s, id, st, st.posted + held)
-  redis.call('HSET', KEYS[1], 'captured', digits(s.captured))
-  redis.call('HDEL', KEYS[1], 'h:' .. id)
+  put(s, 'captured', digits(s.captured))
+  drop(s, 'h:' .. id)
   hold, held = nil, 0
 end
 local till = deadline(tonumber(ARGV[5]))
 local units = held + more
 if units > 0 then
   local held_till = math.max(till, hold and hold.till or 0)
-  redis.call('HSET', KEYS[1], 'h:' .. id, digits(units) .. ' ' .. digits(held_till))
+  put(s, 'h:' .. id, format('%.0f %.0f', units, held_till))
 end
 -- A stream being opened counts as open.
 st.live = math.max(st.live, till)
 save_stream(KEYS[2], id, st)
 save_live(KEYS[3], id, st)
-if replaces then redis.call('HSET', KEYS[1], 'revision', digits(s.revision + 1)) end
+if replaces then put(s, 'revision', digits(s.revision + 1)) end
+save(s)
 return held_answer(s, st)

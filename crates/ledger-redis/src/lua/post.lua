@@ -30,11 +30,12 @@ st.posted = to
 if st.posted_at == '-' then st.posted_at = digits(now) end
 save_stream(KEYS[2], id, st)
 save_live(KEYS[4], id, st)
-redis.call('HSET', KEYS[1], 'captured', digits(s.captured + units))
+put(s, 'captured', digits(s.captured + units))
 if hold.units > units then
-  redis.call('HSET', KEYS[1], 'h:' .. id, digits(hold.units - units) .. ' ' .. digits(hold.till))
+  put(s, 'h:' .. id, format('%.0f %.0f', hold.units - units, hold.till))
 else
-  redis.call('HDEL', KEYS[1], 'h:' .. id)
+  drop(s, 'h:' .. id)
 end
+save(s)
 journal(KEYS[3], 'capture', units, id)
 return answer('done', s)

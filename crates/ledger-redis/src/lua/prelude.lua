@@ -11,27 +11,36 @@ local OUTGOING_ATTEMPTS_MAX = 32
 local RECALL_FRESH = 2000
 local RECALL_AGAIN = 1000
 local TELL_EVERY = 3600000
+-- The numbers of a session: those that every script needs, and then those that only money moves by.
+local NUMBERS = {
+  'bought', 'captured', 'refunded', 'expired', 'till', 'revision', 'recalled', 'frozen',
+  'deposited', 'gas', 'refunds', 'returned', 'withheld', 'block', 'handed_units', 'handed_value', 'handed_fee',
+  'handed_gas', 'handed_net',
+}
+local EVERYDAY = 8
 
 local function corrupt(what)
   error({ err = 'CORRUPT ' .. what .. ' is not readable' })
 end
 
+local find, format, match = string.find, string.format, string.match
+
 local function int(text, what)
-  if type(text) ~= 'string' or #text > 16 or not string.find(text, '^%d+$') then corrupt(what) end
+  if type(text) ~= 'string' or text == '' or #text > 16 or find(text, '%D') then corrupt(what) end
   local number = tonumber(text)
   if number > MAX then corrupt(what) end
   return number
 end
 
 local function digits(number)
-  return string.format('%.0f', number)
+  return format('%.0f', number)
 end
 
 -- The caller's time, or, when it gives none, this server's.
 local function time()
   if ARGV[1] ~= '' then return int(ARGV[1], 'now') end
   local time = redis.call('TIME')
-  return int(time[1], 'time') * 1000 + math.floor(int(time[2], 'time') / 1000)
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
 
 local now = time()
@@ -47,33 +56,58 @@ local function fields(key)
   return #flat > 0 and found or nil
 end
 
--- A session as it stands now: holds that are over are listed, not counted.
+-- Whether texts are whole numbers, all in one go: asking of each by itself is most of what a script would cost.
+local function check_numbers(names, texts)
+  for i = 1, #names do
+    local text = texts[i]
+    if not text or text == '' or #text > 16 then corrupt(names[i]) end
+  end
+  if find(table.concat(texts), '%D') then
+    for i = 1, #names do int(texts[i], names[i]) end
+  end
+end
+
+local function read_numbers(s, names, first, last)
+  for i = first, last do
+    local name = names[i]
+    local number = tonumber(s.flat[s.at[name]])
+    if number > MAX then corrupt(name) end
+    s[name] = number
+  end
+end
+
+-- A session as it stands now: holds that are over are listed, not counted. The numbers that only few scripts need are
+-- checked, and left to `money_of`. `flat` is the row as it was read, names and values in turn, and follows `put`, `drop` and `sweep`; `at` says
+-- where the value of a name is in it.
 local function session_at(key)
-  local found = fields(key)
-  if not found then return nil end
-  local s = { key = key, goods = found.goods, holds = {}, over = {}, held = 0, holding = 0 }
-  for name, value in pairs(found) do
-    if string.sub(name, 1, 2) == 'h:' then
-      local units, till = string.match(value, '^(%d+) (%d+)$')
+  local flat = redis.call('HGETALL', key)
+  local length = #flat
+  if length == 0 then return nil end
+  local at, holds, over, held, holding = {}, {}, {}, 0, 0
+  for i = 1, length, 2 do
+    local name = flat[i]
+    at[name] = i + 1
+    if find(name, 'h:', 1, true) == 1 then
+      local units, till = match(flat[i + 1], '^(%d+) (%d+)$')
       units, till = int(units, 'hold'), int(till, 'hold')
       if till > now then
-        s.holds[string.sub(name, 3)] = { units = units, till = till }
-        s.held, s.holding = s.held + units, s.holding + 1
+        holds[string.sub(name, 3)] = { units = units, till = till }
+        held, holding = held + units, holding + 1
       else
-        table.insert(s.over, name)
+        over[#over + 1] = name
       end
     end
   end
-  for _, name in ipairs({
-    'bought', 'captured', 'refunded', 'expired', 'deposited', 'gas', 'till', 'revision', 'recalled', 'frozen',
-    'refunds', 'returned', 'withheld', 'block', 'handed_units', 'handed_value', 'handed_fee', 'handed_gas', 'handed_net',
-  }) do
-    s[name] = int(found[name], name)
-  end
-  if found.revoked ~= '0' and found.revoked ~= '1' then corrupt('revoked') end
-  if found.closed ~= '0' and found.closed ~= '1' then corrupt('closed') end
-  if not s.goods or not found.head then corrupt('session') end
-  s.closed, s.for_good = found.closed == '1', found.revoked == '1'
+  local s = { key = key, flat = flat, at = at, puts = {}, holds = holds, over = over, held = held, holding = holding }
+  local texts = {}
+  for i = 1, #NUMBERS do texts[i] = flat[at[NUMBERS[i]]] or '' end
+  check_numbers(NUMBERS, texts)
+  read_numbers(s, NUMBERS, 1, EVERYDAY)
+  local revoked, closed = flat[at.revoked], flat[at.closed]
+  if revoked ~= '0' and revoked ~= '1' then corrupt('revoked') end
+  if closed ~= '0' and closed ~= '1' then corrupt('closed') end
+  if not (at.goods and at.head) then corrupt('session') end
+  s.goods, s.closed, s.for_good = flat[at.goods], closed == '1', revoked == '1'
   -- Nothing may be served: revoked for good, or frozen for as long as the chain lacks a deposit.
   s.revoked = s.for_good or s.frozen > 0
   s.remaining = s.bought - (s.captured + s.held + s.refunded + s.expired)
@@ -81,11 +115,53 @@ local function session_at(key)
   return s
 end
 
+-- The numbers of a session that only money moves by.
+local function money_of(s)
+  read_numbers(s, NUMBERS, EVERYDAY + 1, #NUMBERS)
+end
+
+-- Changes a field of a session's row; `save` writes.
+local function put(s, name, value)
+  local flat, i = s.flat, s.at[name]
+  if not i then
+    i = #flat + 2
+    flat[i - 1], s.at[name] = name, i
+  elseif flat[i] == value then
+    return
+  end
+  flat[i] = value
+  local puts = s.puts
+  puts[#puts + 1] = name
+  puts[#puts + 1] = value
+end
+
+-- Takes a field out of the row as it was read: the last one takes its place.
+local function forget(s, name)
+  local flat, at, i = s.flat, s.at, s.at[name]
+  if not i then return false end
+  local last = #flat
+  at[flat[last - 1]] = i
+  flat[i - 1], flat[i] = flat[last - 1], flat[last]
+  flat[last - 1], flat[last], at[name] = nil, nil, nil
+  return true
+end
+
+-- Removes a field of a session's row.
+local function drop(s, name)
+  if forget(s, name) then redis.call('HDEL', s.key, name) end
+end
+
+-- Writes what was `put`: from here on `flat` is the row.
+local function save(s)
+  if #s.puts > 0 then redis.call('HSET', s.key, unpack(s.puts)) end
+  s.saved = true
+end
+
 local function stream_at(key, id)
   local text = redis.call('HGET', key, id)
   if not text then return nil end
   local posted, fence, first, posted_at, untold, told, reopened, reversed, live =
-    string.match(text, '^(%d+) (%d+) (%d+) (%S+) (%d+) (%d+) ([01]) ([01]) (%S+)$')
+    match(text, '^(%d+) (%d+) (%d+) (%S+) (%d+) (%d+) ([01]) ([01]) (%S+)$')
   if not posted then corrupt('stream') end
   if posted_at ~= '-' then int(posted_at, 'stream') end
   return {
@@ -109,11 +185,9 @@ local function new_stream(fence)
 end
 
 local function save_stream(key, id, st)
-  local text = table.concat({
-    digits(st.posted), digits(st.fence), digits(st.first), st.posted_at, digits(st.untold), digits(st.told),
-    st.reopened and '1' or '0', st.reversed and '1' or '0', st.live > 0 and digits(st.live) or '-',
-  }, ' ')
-  redis.call('HSET', key, id, text)
+  redis.call('HSET', key, id, format(
+    '%.0f %.0f %.0f %s %.0f %.0f %s %s %s', st.posted, st.fence, st.first, st.posted_at, st.untold, st.told,
+    st.reopened and '1' or '0', st.reversed and '1' or '0', st.live > 0 and digits(st.live) or '-'))
 end
 
 local function payment_at(key)
@@ -191,6 +265,7 @@ local function sweep(s)
   for i = 1, #s.over, 1000 do
     redis.call('HDEL', s.key, unpack(s.over, i, math.min(i + 999, #s.over)))
   end
+  for i = 1, #s.over do forget(s, s.over[i]) end
   s.over = {}
 end
 
@@ -240,7 +315,7 @@ end
 -- The answer: its name, the time, how the session and the payment (or refund) stand, and up to three numbers.
 local function answer(name, s, payment_key, first, second, third)
   if s then sweep(s) end
-  local session = s and SHOWS[name] and redis.call('HGETALL', s.key) or {}
+  local session = s and SHOWS[name] and (s.saved and s.flat or redis.call('HGETALL', s.key)) or {}
   local payment = payment_key and redis.call('HGETALL', payment_key) or {}
   return { name, digits(now), session, payment, digits(first or 0), digits(second or 0), digits(third or 0) }
 end

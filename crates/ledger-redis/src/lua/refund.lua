@@ -5,6 +5,7 @@ local number, units, value, gas = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber
 
 local s = session_at(KEYS[1])
 if not s then return answer('unknown') end
+money_of(s)
 check_journal(KEYS[2])
 if refund_at(KEYS[3]) then return answer('replayed', s, KEYS[3]) end
 local over = s.frozen == 0 and (s.closed or s.for_good or now >= s.till)

@@ -6,6 +6,7 @@ if not s then return answer('unknown') end
 local st = stream_at(KEYS[2], id)
 check_journal(KEYS[3])
 check_live(KEYS[4])
+money_of(s)
 if not st then return answer('unknown', s) end
 if tonumber(ARGV[3]) ~= st.fence then return answer('fenced', s) end
 if st.reversed then return answer('replayed', s) end
@@ -22,7 +23,8 @@ st.reversed = true
 st.live = 0
 save_stream(KEYS[2], id, st)
 save_live(KEYS[4], id, st)
-redis.call('HSET', KEYS[1], 'captured', digits(s.captured - 1))
-redis.call('HDEL', KEYS[1], 'h:' .. id)
+put(s, 'captured', digits(s.captured - 1))
+drop(s, 'h:' .. id)
+save(s)
 journal(KEYS[3], 'reverse', 1, id)
 return answer('done', s)

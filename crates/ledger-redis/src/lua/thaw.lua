@@ -8,7 +8,10 @@ local thaws = p.gone == '1'
 if not thaws and p.landing == ARGV[2] then return answer('replayed', s, KEYS[2]) end
 
 if p.plain == '1' then s = nil end
-if s then sweep(s) end
+if s then
+  money_of(s)
+  sweep(s)
+end
 redis.call('HSET', KEYS[2], 'gone', '0', 'landing', ARGV[2])
 if s then
   redis.call('HSET', KEYS[1], 'block', digits(math.max(s.block, tonumber(ARGV[4]))))

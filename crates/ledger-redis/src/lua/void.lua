@@ -10,7 +10,8 @@ if tonumber(ARGV[3]) ~= st.fence then return answer('fenced', s) end
 if not s.holds[id] then return answer('replayed', s) end
 
 sweep(s)
-redis.call('HDEL', KEYS[1], 'h:' .. id)
+drop(s, 'h:' .. id)
+save(s)
 if st.posted == 0 then
   st.live = 0
   save_stream(KEYS[2], id, st)
