@@ -23,8 +23,10 @@ pub struct BrokerSettings {
     pub top: String,
     /// The `[limits]` table's lines.
     pub limits: String,
-    /// `[[api]]` tables.
+    /// `[[api]]` tables, and any others.
     pub apis: String,
+    /// More lines of `[admin]`.
+    pub admin: String,
 }
 
 impl BrokerSettings {
@@ -39,10 +41,10 @@ impl BrokerSettings {
     }
 
     fn toml(&self, public: u16, admin: u16) -> String {
-        let Self { top, limits, apis } = self;
+        let Self { top, limits, apis, admin: more } = self;
         format!(
             "listen = \"127.0.0.1:{public}\"\npublic_url = \"http://127.0.0.1:{public}\"\n{top}\n\
-             [admin]\nlisten = \"127.0.0.1:{admin}\"\n[limits]\n{limits}\n{apis}"
+             [admin]\nlisten = \"127.0.0.1:{admin}\"\n{more}\n[limits]\n{limits}\n{apis}"
         )
     }
 }
@@ -64,11 +66,39 @@ pub async fn run(arguments: &[&str], folder: &Path) -> (ExitStatus, String, Stri
 impl Broker {
     /// Starts one and waits until it listens.
     pub async fn start(settings: &BrokerSettings) -> Self {
+        Self::start_with(settings, &[]).await
+    }
+
+    /// The same with files beside its configuration, by name and content.
+    pub async fn start_with(settings: &BrokerSettings, files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        for (name, content) in files {
+            std::fs::write(folder.path().join(name), content).unwrap();
+        }
         let (public, admin) = (free_port().unwrap(), free_port().unwrap());
         std::fs::write(folder.path().join("broker.toml"), settings.toml(public, admin)).unwrap();
         let process = launch(folder.path()).await;
         Self { process, folder, public, admin }
+    }
+
+    /// Its folder, where its configuration is.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// kill -9.
+    pub async fn crash(&mut self) {
+        self.process.kill().await.unwrap();
+    }
+
+    /// Starts it again after its end, on the same ports.
+    pub async fn restart(&mut self) {
+        self.process = launch(self.folder.path()).await;
+    }
+
+    /// Where an app (`app`) or an agent (`agent`) connects.
+    pub fn bridge_url(&self, door: &str) -> String {
+        format!("ws://127.0.0.1:{}/v1/ws/{door}", self.public)
     }
 
     /// Writes another file for it to reload.

@@ -1,8 +1,9 @@
 //! The command line.
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use tollwire_relay::bridge::{AgentId, AppId};
 
 /// Carries many API calls over one WebSocket, and the same calls over HTTP.
 #[derive(Debug, Parser)]
@@ -31,5 +32,102 @@ pub(crate) enum Command {
         /// The file.
         #[arg(long)]
         config: PathBuf,
+    },
+    /// Apps that send to agents.
+    #[command(subcommand)]
+    App(AppCommand),
+    /// Agents that answer apps.
+    #[command(subcommand)]
+    Agent(AgentCommand),
+}
+
+/// The broker that is asked.
+#[derive(Debug, Args)]
+pub(crate) struct Asked {
+    /// Its configuration file: it says where the running broker's admin listener is.
+    #[arg(long)]
+    pub(crate) config: PathBuf,
+}
+
+/// What is done with an app.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AppCommand {
+    /// Register an app and print its token, this once.
+    Add {
+        /// Its name: a-z, 0-9 and -.
+        id: AppId,
+        /// Whose it is.
+        #[arg(long)]
+        org: Option<String>,
+        /// Ask nobody: print the token, and its hash for `[[app]]` in the file.
+        #[arg(long)]
+        print: bool,
+        #[command(flatten)]
+        asked: Asked,
+    },
+    /// Print another token; older ones stay good for a while.
+    Rotate {
+        /// Its name.
+        id: AppId,
+        #[command(flatten)]
+        asked: Asked,
+    },
+    /// Make all its tokens worthless; its connections end.
+    Revoke {
+        /// Its name.
+        id: AppId,
+        #[command(flatten)]
+        asked: Asked,
+    },
+    /// List all, a line of JSON each.
+    List {
+        #[command(flatten)]
+        asked: Asked,
+    },
+}
+
+/// What is done with an agent.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AgentCommand {
+    /// Register an agent and print its token, this once.
+    Add {
+        /// Its name: a-z, 0-9, - and _.
+        id: AgentId,
+        /// Its name for people.
+        #[arg(long)]
+        name: Option<String>,
+        /// What it is good for.
+        #[arg(long)]
+        description: Option<String>,
+        /// Whose it is.
+        #[arg(long)]
+        org: Option<String>,
+        /// Apps that may send to it, with commas; all if left out.
+        #[arg(long, value_delimiter = ',')]
+        allow: Vec<AppId>,
+        /// Ask nobody: print the token, and its hash for `[[agent]]` in the file.
+        #[arg(long)]
+        print: bool,
+        #[command(flatten)]
+        asked: Asked,
+    },
+    /// Print another token; older ones stay good for a while.
+    Rotate {
+        /// Its name.
+        id: AgentId,
+        #[command(flatten)]
+        asked: Asked,
+    },
+    /// Make all its tokens worthless; its connection ends.
+    Revoke {
+        /// Its name.
+        id: AgentId,
+        #[command(flatten)]
+        asked: Asked,
+    },
+    /// List all, a line of JSON each.
+    List {
+        #[command(flatten)]
+        asked: Asked,
     },
 }

@@ -2,11 +2,13 @@
 //!
 //! Configuration and wiring only: the rules live in `tollwire-relay`.
 
+mod bridge;
 mod check;
 mod cli;
 mod config;
 mod dev;
 mod failure;
+mod registrations;
 mod sample;
 mod serve;
 mod store;
@@ -37,6 +39,8 @@ fn run(command: Command) -> Result<(), Failure> {
             in_runtime(file.value.runtime.threads, serve::run(file))
         }
         Command::Check { config } => check::run(&config),
+        Command::App(command) => in_runtime(Some(1), registrations::app(command)),
+        Command::Agent(command) => in_runtime(Some(1), registrations::agent(command)),
     }
 }
 

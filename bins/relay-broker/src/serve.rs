@@ -2,7 +2,7 @@
 
 use crate::config::{self, File};
 use crate::failure::Failure;
-use crate::{store, wiring};
+use crate::{bridge, store, wiring};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,8 @@ pub(crate) async fn run(file: Loaded<File>) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
     let store = store::open(&file).await?;
     let rows = store.rows(Arc::new(SystemClock)).await?;
-    let relay = wiring::relay(&file, Some(rows))?;
+    let bridge = bridge::start(&file, &store).await?;
+    let relay = wiring::relay(&file, Some(rows), bridge)?;
     let (stop, admin_stop) = (CancellationToken::new(), CancellationToken::new());
     let listeners = TaskTracker::new();
     let drain = file.value.limits.drain.0;
@@ -35,7 +36,8 @@ pub(crate) async fn run(file: Loaded<File>) -> Result<(), Failure> {
     let address = public.local_addr()?;
     listeners.spawn(public.serve(RelayService::new(relay.clone()), stop.clone(), drain));
     if let Some(admin) = &file.value.admin {
-        let service = AdminService::new(relay.clone(), Arc::new(move || metrics.render()));
+        let service =
+            AdminService::new(relay.clone(), wiring::admin_token(&file)?, Arc::new(move || metrics.render()));
         let listener = Listener::bind(admin.listen, listener::Limits::default()).await?;
         listeners.spawn(listener.serve(service, admin_stop.clone(), Duration::from_secs(1)));
     }
@@ -57,13 +59,16 @@ pub(crate) async fn run(file: Loaded<File>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Takes over the APIs of the changed file; a file that cannot be used changes nothing.
+/// Takes over APIs, apps and agents of the changed file; a file that cannot be used changes nothing.
 fn reload(path: &Path, relay: &Relay) {
-    let apis = config::read(path).and_then(|file| wiring::apis(&file));
-    match apis {
-        Ok(apis) => {
+    let read = config::read(path).and_then(|file| Ok((wiring::apis(&file)?, bridge::registry(&file)?)));
+    match read {
+        Ok((apis, registry)) => {
             tracing::info!(apis = apis.len(), "configuration reloaded");
             relay.configure(apis);
+            if let Some(bridge) = relay.bridge() {
+                bridge.configure(registry);
+            }
         }
         Err(error) => tracing::error!(%error, "configuration not reloaded; the old one stays in force"),
     }

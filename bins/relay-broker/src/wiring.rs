@@ -6,13 +6,19 @@ use std::sync::Arc;
 use tollwire_ops::Error;
 use tollwire_ops::config::Loaded;
 use tollwire_ops::listener::{self, Listener, ProxyTrust};
+use tollwire_relay::bridge::Bridge;
 use tollwire_relay::call::{Api, Apis, PaymentHeader};
+use tollwire_relay::http::AdminToken;
 use tollwire_relay::runtime::Origins;
 use tollwire_relay::store::Rows;
 use tollwire_relay::{Limits, Relay, RelayConfig};
 
 /// The broker that a file describes.
-pub(crate) fn relay(file: &Loaded<File>, rows: Option<Arc<dyn Rows>>) -> Result<Relay, Failure> {
+pub(crate) fn relay(
+    file: &Loaded<File>,
+    rows: Option<Arc<dyn Rows>>,
+    bridge: Option<Bridge>,
+) -> Result<Relay, Failure> {
     let roots_pem = match &file.value.upstream_roots {
         None => None,
         Some(path) => Some(
@@ -20,9 +26,21 @@ pub(crate) fn relay(file: &Loaded<File>, rows: Option<Arc<dyn Rows>>) -> Result<
                 .map_err(|error| file.error("upstream_roots", error.to_string()))?,
         ),
     };
-    let config =
-        RelayConfig { apis: apis(file)?, origins: origins(file)?, limits: limits(file), roots_pem, rows };
+    let config = RelayConfig {
+        apis: apis(file)?,
+        origins: origins(file)?,
+        limits: limits(file),
+        bridge,
+        roots_pem,
+        rows,
+    };
     Relay::new(config).map_err(|error| file.error("upstream_roots", error.to_string()).into())
+}
+
+/// What `/admin/*` asks for.
+pub(crate) fn admin_token(file: &Loaded<File>) -> Result<Option<AdminToken>, Error> {
+    let token = file.value.admin.as_ref().and_then(|admin| admin.token.as_ref());
+    token.map(|token| Ok(AdminToken::new(token.read(&file.base)?.expose()))).transpose()
 }
 
 fn origins(file: &Loaded<File>) -> Result<Origins, Error> {

@@ -2,14 +2,16 @@
 
 use crate::script;
 use std::sync::Arc;
-use tollwire_redis::redis::{Pipeline, Value};
+use tollwire_redis::redis::{Client, Pipeline, Value};
 use tollwire_redis::{ServerConfig, Store};
 use tollwire_relay::store::StoreError;
 
 /// A broker's connection to Redis. Cheap to clone; clones are one connection.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct RelayRedis {
     store: Arc<Store>,
+    /// Makes connections to listen on.
+    client: Arc<Client>,
     prefix: Arc<str>,
 }
 
@@ -20,14 +22,22 @@ impl RelayRedis {
     pub async fn connect(mut config: ServerConfig) -> Result<Self, StoreError> {
         config.prefix.push_str("relay:");
         let prefix: Arc<str> = config.prefix.as_str().into();
+        let client = Client::open(config.url.as_str()).map_err(|error| {
+            StoreError::Unfit(format!("the Redis address is not usable: {}", error.category()))
+        })?;
         let indexes = [key(&prefix, "due")];
         let store = Store::connect(&config, &indexes, script::load_all, None).await?;
-        Ok(Self { store: Arc::new(store), prefix })
+        Ok(Self { store: Arc::new(store), client: Arc::new(client), prefix })
     }
 
     /// A key of this broker's.
     pub(crate) fn key(&self, name: &str) -> String {
         key(&self.prefix, name)
+    }
+
+    /// What makes connections of one's own.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
     }
 
     /// One round trip, by a store that is whole.
@@ -38,4 +48,11 @@ impl RelayRedis {
 
 fn key(prefix: &str, name: &str) -> String {
     format!("{prefix}{name}")
+}
+
+impl std::fmt::Debug for RelayRedis {
+    /// Without the address, which may carry a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RelayRedis").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
 }

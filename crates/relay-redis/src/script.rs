@@ -22,4 +22,9 @@ macro_rules! scripts {
 
 scripts! {
     CHANGE = "lua/change.lua";
+    LOG_APPEND = "lua/log_append.lua";
+    LOG_EXPIRED = "lua/log_expired.lua";
+    LOG_MARK = "lua/log_mark.lua";
+    LOG_READ = "lua/log_read.lua";
+    LOG_TAKE = "lua/log_take.lua";
 }

@@ -10,14 +10,19 @@
 //! |---|---|
 //! | [`runtime`] | one WebSocket: handshake, queue, heartbeat, close; knows no protocol |
 //! | [`call`] | `relay.call`: envelopes, registered APIs, forwarding, the HTTP twin |
+//! | [`bridge`] | apps and agents: events, tokens, answers |
+//! | [`log`], [`notes`] | what the bridge must not forget: streams of entries, and small values |
 //! | [`store`] | what is kept over a restart, in one file or on Redis |
 //! | [`http`] | the public and the admin service |
 //!
 //! Bodies are bytes: what an agent puts into `requestBody` and what an API answers passes unchanged (frames:
 //! `README.md` of this crate).
 
+pub mod bridge;
 pub mod call;
 pub mod http;
+pub mod log;
+pub mod notes;
 pub mod runtime;
 pub mod store;
 

@@ -1,5 +1,6 @@
 //! The broker as a whole: opens connections, makes calls, drains.
 
+use crate::bridge::{Bridge, Door};
 use crate::call::{Apis, Caller, Session, Upstream, twin};
 use crate::http::{Answer, Problem};
 use crate::runtime::{self, Budget, Origins, Outbox};
@@ -32,6 +33,8 @@ pub struct RelayConfig {
     pub origins: Origins,
     /// Bounds and time-outs.
     pub limits: Limits,
+    /// The messaging bridge; none if left out.
+    pub bridge: Option<Bridge>,
     /// Authorities that APIs' certificates may be signed by, beside the public ones (PEM).
     pub roots_pem: Option<String>,
     /// Where it keeps what must outlive it.
@@ -62,6 +65,7 @@ pub struct Relay(Arc<Shared>);
 
 struct Shared {
     caller: Arc<Caller>,
+    bridge: Option<Bridge>,
     origins: Origins,
     rows: Option<Arc<dyn Rows>>,
     limits: Limits,
@@ -77,11 +81,12 @@ struct Shared {
 impl Relay {
     /// A broker for these APIs.
     pub fn new(config: RelayConfig) -> Result<Self, StartError> {
-        let RelayConfig { apis, origins, limits, roots_pem, rows } = config;
+        let RelayConfig { apis, origins, limits, bridge, roots_pem, rows } = config;
         let upstream = Upstream::new(roots_pem.as_deref(), &limits)?;
         let caller = Caller::new(apis, upstream, limits.calls_max, limits.request_bytes_max);
         Ok(Self(Arc::new(Shared {
             caller: Arc::new(caller),
+            bridge,
             origins,
             rows,
             seats: Arc::new(Semaphore::new(limits.sockets_max.min(Semaphore::MAX_PERMITS))),
@@ -111,29 +116,77 @@ impl Relay {
         self.0.stop.is_cancelled()
     }
 
-    /// Opens a WebSocket: the 101, or why not. Must be called within a tokio runtime.
+    /// The messaging bridge, if there is one.
+    pub fn bridge(&self) -> Option<&Bridge> {
+        self.0.bridge.as_ref()
+    }
+
+    /// Opens a WebSocket for calls: the 101, or why not. Must be called within a tokio runtime.
     pub(crate) fn open<B>(&self, mut request: Request<B>) -> Answer {
         let shared = &self.0;
-        if !shared.origins.allow(request.headers()) {
-            return foreign_page();
+        match self.may_open(&request).and_then(|()| self.upgrade(&mut request)) {
+            Ok((answer, upgrade, seat)) => {
+                shared.tasks.spawn(Arc::clone(shared).connection(upgrade, seat));
+                answer
+            }
+            Err(refused) => *refused,
+        }
+    }
+
+    /// Opens a WebSocket to the bridge: the 101, or why not. Must be called within a tokio runtime.
+    pub(crate) fn open_bridge<B>(&self, door: Door, mut request: Request<B>) -> Answer {
+        let shared = &self.0;
+        let Some(bridge) = shared.bridge.clone() else { return crate::http::nothing_here() };
+        let admitted = self.may_open(&request).and_then(|()| bridge.admit(door, &request));
+        let guest = match admitted {
+            Ok(guest) => guest,
+            Err(refused) => return *refused,
+        };
+        let (answer, upgrade, seat) = match self.upgrade(&mut request) {
+            Ok(upgraded) => upgraded,
+            Err(refused) => return *refused,
+        };
+        let shared = Arc::clone(shared);
+        shared.tasks.clone().spawn(async move {
+            let frame_bytes_max = bridge.frame_bytes_max();
+            let Some(socket) = runtime::take_over(upgrade, frame_bytes_max).await else { return };
+            let open = telemetry::Open::new();
+            let ends = (shared.stop.clone(), shared.cut.clone());
+            let ending = bridge.serve(guest, socket, (&shared.limits, &shared.tasks), ends).await;
+            telemetry::closed(ending.code());
+            drop((open, seat));
+        });
+        answer
+    }
+
+    /// Whether a connection may be opened at all.
+    fn may_open<B>(&self, request: &Request<B>) -> Result<(), Box<Answer>> {
+        if !self.0.origins.allow(request.headers()) {
+            return Err(Box::new(foreign_page()));
         }
         if self.is_draining() {
-            return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "draining", "connect again").into_answer();
+            let draining = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "draining", "connect again");
+            return Err(Box::new(draining.into_answer()));
         }
-        let (answer, upgrade) = match runtime::accept(&mut request) {
-            Ok(accepted) => accepted,
-            Err(refused) => {
-                return Problem::new(refused.status, "handshake", refused.why)
-                    .header(SEC_WEBSOCKET_VERSION, "13")
-                    .into_answer();
-            }
-        };
-        let Ok(seat) = Arc::clone(&shared.seats).try_acquire_owned() else {
-            return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "too many connections")
-                .into_answer();
-        };
-        shared.tasks.spawn(Arc::clone(shared).connection(upgrade, seat));
-        answer
+        Ok(())
+    }
+
+    /// The 101, what comes after it, and its place among all connections.
+    fn upgrade<B>(
+        &self,
+        request: &mut Request<B>,
+    ) -> Result<(Answer, OnUpgrade, OwnedSemaphorePermit), Box<Answer>> {
+        let (answer, upgrade) = runtime::accept(request).map_err(|refused| {
+            let problem = Problem::new(refused.status, "handshake", refused.why);
+            Box::new(problem.header(SEC_WEBSOCKET_VERSION, "13").into_answer())
+        })?;
+        let seat = Arc::clone(&self.0.seats).try_acquire_owned().map_err(|_| {
+            Box::new(
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "too many connections")
+                    .into_answer(),
+            )
+        })?;
+        Ok((answer, upgrade, seat))
     }
 
     /// Makes the call of an HTTP request.
@@ -156,13 +209,15 @@ impl Relay {
         let shared = &self.0;
         shared.stop.cancel();
         shared.tasks.close();
-        if timeout(grace, shared.tasks.wait()).await.is_ok() {
-            return;
+        if timeout(grace, shared.tasks.wait()).await.is_err() {
+            tracing::info!("draining: calls are cut off");
+            shared.cut.cancel();
+            if timeout(LAST_WORDS, shared.tasks.wait()).await.is_err() {
+                tracing::warn!(left = shared.tasks.len(), "draining: connections or paid calls are left");
+            }
         }
-        tracing::info!("draining: calls are cut off");
-        shared.cut.cancel();
-        if timeout(LAST_WORDS, shared.tasks.wait()).await.is_err() {
-            tracing::warn!(left = shared.tasks.len(), "draining: connections or paid calls are left");
+        if let Some(bridge) = &shared.bridge {
+            bridge.stop().await;
         }
     }
 }
@@ -170,7 +225,7 @@ impl Relay {
 impl Shared {
     /// One connection, to its end.
     async fn connection(self: Arc<Self>, upgrade: OnUpgrade, seat: OwnedSemaphorePermit) {
-        let Some(socket) = runtime::take_over(upgrade, &self.limits).await else { return };
+        let Some(socket) = runtime::take_over(upgrade, self.limits.frame_bytes_max).await else { return };
         let open = telemetry::Open::new();
         let budget = Budget::new(self.limits.queue_bytes_max);
         let outbox = Arc::new(Outbox::new(self.limits.queue_bytes_max));

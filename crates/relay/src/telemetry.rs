@@ -6,6 +6,9 @@
 //! | `tollwire_relay_closes_total` | `code` | how WebSockets ended: the code sent or received, 1006 for none |
 //! | `tollwire_relay_calls_total` | `api`, `way`, `outcome` | calls: the status class of the API's answer (`2xx`), or the code of our refusal |
 //! | `tollwire_relay_call_seconds` | `api` | how long APIs took to answer |
+//! | `tollwire_relay_events_total` | `outcome` | events of apps: `accepted`, or the code of our refusal |
+//! | `tollwire_relay_answers_total` | `outcome` | ends of events: `replied`, or the error's code |
+//! | `tollwire_relay_answer_seconds` | | from an event's delivery to its final answer |
 
 use crate::call::CallError;
 use http::StatusCode;
@@ -60,4 +63,15 @@ pub(crate) fn called(api: &str, way: Way, outcome: Result<StatusCode, &CallError
     if outcome.is_ok() {
         histogram!("tollwire_relay_call_seconds", "api" => api.to_owned()).record(took);
     }
+}
+
+/// What became of an app's event.
+pub(crate) fn event(outcome: &'static str) {
+    counter!("tollwire_relay_events_total", "outcome" => outcome).increment(1);
+}
+
+/// How an event ended, and how long that took.
+pub(crate) fn answered(outcome: &'static str, took: Duration) {
+    counter!("tollwire_relay_answers_total", "outcome" => outcome).increment(1);
+    histogram!("tollwire_relay_answer_seconds").record(took);
 }

@@ -46,11 +46,45 @@ pub(crate) struct Limits {
     pub(crate) upstream_answer: HumanDuration,
     /// How long calls in flight go on after SIGTERM.
     pub(crate) drain: HumanDuration,
+    /// Bytes of an event's payload.
+    pub(crate) payload_bytes: usize,
+    /// Bytes of an agent's frame.
+    pub(crate) reply_bytes: usize,
+    /// Events that wait for one agent.
+    pub(crate) agent_queue_events: u64,
+    /// Bytes of those.
+    pub(crate) agent_queue_bytes: u64,
+    /// How long an event waits for its agent.
+    pub(crate) queue_ttl: HumanDuration,
+    /// How long a final answer waits for its app.
+    pub(crate) reply_ttl: HumanDuration,
+    /// Answers that may wait for one app.
+    pub(crate) app_replies: u64,
+    /// Time from delivery to an agent's first token.
+    pub(crate) agent_first_token: HumanDuration,
+    /// Time between two tokens.
+    pub(crate) agent_next_token: HumanDuration,
+    /// How long a `client_msg_id` is remembered.
+    pub(crate) duplicate_window: HumanDuration,
+    /// How long a rotated token is still good.
+    pub(crate) token_overlap: HumanDuration,
+    /// Connections of one app at once.
+    pub(crate) app_connections: usize,
+    /// Events of one app a minute.
+    pub(crate) app_events_per_minute: u32,
+    /// Events of one app an hour.
+    pub(crate) app_events_per_hour: u32,
+    /// How long audit entries are kept.
+    pub(crate) audit_ttl: HumanDuration,
+    /// Audit entries that are kept at most.
+    pub(crate) audit_entries: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         let relay = tollwire_relay::Limits::default();
+        let bridge = tollwire_relay::bridge::BridgeLimits::default();
+        let [minute, hour] = bridge.app_events;
         let listener = tollwire_ops::listener::Limits::default();
         Self {
             connections: listener.connections_max,
@@ -71,6 +105,22 @@ impl Default for Limits {
             upstream_connect: HumanDuration(relay.connect),
             upstream_answer: HumanDuration(relay.answer),
             drain: HumanDuration(Duration::from_secs(30)),
+            payload_bytes: bridge.payload_bytes_max,
+            reply_bytes: bridge.reply_bytes_max,
+            agent_queue_events: bridge.queue_events_max,
+            agent_queue_bytes: bridge.queue_bytes_max,
+            queue_ttl: HumanDuration(bridge.queue_ttl),
+            reply_ttl: HumanDuration(bridge.reply_ttl),
+            app_replies: bridge.replies_max,
+            agent_first_token: HumanDuration(bridge.first_token),
+            agent_next_token: HumanDuration(bridge.next_token),
+            duplicate_window: HumanDuration(bridge.duplicate_window),
+            token_overlap: HumanDuration(bridge.token_overlap),
+            app_connections: bridge.app_connections_max,
+            app_events_per_minute: minute.count,
+            app_events_per_hour: hour.count,
+            audit_ttl: HumanDuration(bridge.audit_ttl),
+            audit_entries: bridge.audit_entries_max,
         }
     }
 }
@@ -84,6 +134,9 @@ pub(super) fn validate(file: &Loaded<File>) -> Result<(), tollwire_ops::Error> {
         ("calls", limits.calls),
         ("frame_bytes", limits.frame_bytes),
         ("queue_bytes", limits.queue_bytes),
+        ("payload_bytes", limits.payload_bytes),
+        ("reply_bytes", limits.reply_bytes),
+        ("app_connections", limits.app_connections),
     ] {
         if value == 0 {
             return Err(file.error(format!("limits.{key}"), "at least 1"));
@@ -94,6 +147,10 @@ pub(super) fn validate(file: &Loaded<File>) -> Result<(), tollwire_ops::Error> {
         ("stall", limits.stall),
         ("upstream_connect", limits.upstream_connect),
         ("upstream_answer", limits.upstream_answer),
+        ("queue_ttl", limits.queue_ttl),
+        ("reply_ttl", limits.reply_ttl),
+        ("agent_first_token", limits.agent_first_token),
+        ("agent_next_token", limits.agent_next_token),
     ] {
         if value.0.is_zero() {
             return Err(file.error(format!("limits.{key}"), "longer than nothing"));

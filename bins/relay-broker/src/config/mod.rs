@@ -1,10 +1,12 @@
 //! The configuration file: its shape. What the values mean is in docs/relay-broker.md.
 
 mod api;
+mod bridge;
 mod footguns;
 mod limits;
 
 pub(crate) use api::{Api, PaymentHeader};
+pub(crate) use bridge::{Agent, App};
 pub(crate) use footguns::warnings;
 pub(crate) use limits::Limits;
 
@@ -12,6 +14,7 @@ use serde::Deserialize;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use tollwire_ops::config::{AddressRange, Loaded, Log, MaybeEnv, Runtime, Tls};
+use tollwire_ops::secret::SecretRef;
 use tollwire_ops::store::StoreUrl;
 use url::Url;
 
@@ -55,6 +58,14 @@ pub(crate) struct File {
     /// What can be called.
     #[serde(default)]
     pub(crate) api: Vec<Api>,
+    /// What tokens of apps and agents are hashed with; without it there is no bridge.
+    pub(crate) token_key: Option<SecretRef>,
+    /// Apps.
+    #[serde(default)]
+    pub(crate) app: Vec<App>,
+    /// Agents.
+    #[serde(default)]
+    pub(crate) agent: Vec<Agent>,
 }
 
 /// `[admin]`.
@@ -63,6 +74,8 @@ pub(crate) struct File {
 pub(crate) struct Admin {
     /// Where it listens; keep it private.
     pub(crate) listen: SocketAddr,
+    /// What `/admin/*` asks for; without it there is none.
+    pub(crate) token: Option<SecretRef>,
 }
 
 const fn default_listen() -> SocketAddr {
@@ -78,5 +91,8 @@ pub(crate) fn read(path: &std::path::Path) -> Result<Loaded<File>, tollwire_ops:
     let file: Loaded<File> = tollwire_ops::config::load(path)?;
     StoreUrl::of(&file, &file.value.store)?;
     limits::validate(&file)?;
+    if file.value.token_key.is_none() && !(file.value.app.is_empty() && file.value.agent.is_empty()) {
+        return Err(file.error("token_key", "apps and agents need it: at least 32 characters, kept secret"));
+    }
     Ok(file)
 }

@@ -1,35 +1,87 @@
-//! The operator's service: health and metrics. Belongs on a listener of its own.
+//! The operator's service: health and metrics for anyone on its listener, the rest for the holder of the token. Belongs on
+//! a listener of its own.
 
 use super::answer::{Answer, Problem, json, of_type};
+use super::registrations;
 use crate::Relay;
-use http::{Method, Request, StatusCode};
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body::Body;
+use http_body_util::{BodyExt as _, Limited};
 use serde_json::json as value;
+use sha2::{Digest as _, Sha256};
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
+use subtle::ConstantTimeEq as _;
 use tower_service::Service;
+
+/// The longest body of a request, in bytes.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// How long it may take to come.
+const BODY_WITHIN: Duration = Duration::from_secs(10);
 
 /// Renders all metrics as Prometheus text.
 pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
 
-/// `/healthz`, `/readyz`, `/metrics`.
+/// The admin token; only its hash is kept.
+#[derive(Clone)]
+pub struct AdminToken([u8; 32]);
+
+impl AdminToken {
+    /// From the configured secret.
+    pub fn new(secret: &str) -> Self {
+        Self(Sha256::digest(secret).into())
+    }
+
+    /// Compares in constant time, whatever the lengths.
+    fn admits(&self, headers: &HeaderMap) -> bool {
+        let mut tokens = headers.get_all(AUTHORIZATION).iter();
+        let (Some(value), None) = (tokens.next(), tokens.next()) else { return false };
+        let presented = value.to_str().ok().and_then(|value| value.split_once(' '));
+        let Some((scheme, token)) = presented else { return false };
+        let hash: [u8; 32] = Sha256::digest(token.trim()).into();
+        scheme.eq_ignore_ascii_case("bearer") && bool::from(self.0.ct_eq(&hash))
+    }
+}
+
+impl std::fmt::Debug for AdminToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AdminToken(..)")
+    }
+}
+
+/// `/healthz`, `/readyz`, `/metrics`, and with a token `/admin/*`.
 #[derive(Clone)]
 pub struct AdminService {
     relay: Relay,
+    token: Option<AdminToken>,
     metrics: RenderMetrics,
 }
 
 impl AdminService {
-    /// The admin face of a broker.
-    pub fn new(relay: Relay, metrics: RenderMetrics) -> Self {
-        Self { relay, metrics }
+    /// The admin face of a broker. Without a token there is no `/admin/*`.
+    pub fn new(relay: Relay, token: Option<AdminToken>, metrics: RenderMetrics) -> Self {
+        Self { relay, token, metrics }
     }
 
-    async fn serve(&self, method: &Method, path: &str) -> Answer {
-        match path {
-            "/healthz" | "/readyz" | "/metrics" if !matches!(*method, Method::GET | Method::HEAD) => {
+    async fn serve<B>(&self, request: Request<B>) -> Answer
+    where
+        B: Body + Send,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let (head, body) = request.into_parts();
+        if let Some(path) = head.uri.path().strip_prefix("/admin/") {
+            return self.administer(&head, path, body).await;
+        }
+        match head.uri.path() {
+            "/healthz" | "/readyz" | "/metrics" if !matches!(head.method, Method::GET | Method::HEAD) => {
                 Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this path takes GET")
                     .header(http::header::ALLOW, "GET")
                     .into_answer()
@@ -45,12 +97,40 @@ impl AdminService {
             "/metrics" => {
                 of_type(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", (self.metrics)())
             }
-            _ => Problem::new(StatusCode::NOT_FOUND, "not-found", "nothing is served here").into_answer(),
+            _ => super::nothing_here(),
         }
+    }
+
+    async fn administer<B>(&self, head: &http::request::Parts, path: &str, body: B) -> Answer
+    where
+        B: Body + Send,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let (Some(token), Some(bridge)) = (&self.token, self.relay.bridge()) else {
+            return super::nothing_here();
+        };
+        if !token.admits(&head.headers) {
+            let problem =
+                Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "this needs the admin token");
+            return problem.header(WWW_AUTHENTICATE, "Bearer").into_answer();
+        }
+        let whole = tokio::time::timeout(BODY_WITHIN, Limited::new(body, BODY_BYTES_MAX).collect()).await;
+        let Ok(Ok(whole)) = whole.map(|whole| whole.map(|whole| -> Bytes { whole.to_bytes() })) else {
+            let problem =
+                Problem::new(StatusCode::BAD_REQUEST, "bad-request", "the body is too long or late");
+            return problem.into_answer();
+        };
+        registrations::serve(bridge, &head.method, (path, head.uri.query()), &whole).await
     }
 }
 
-impl<B: Send + 'static> Service<Request<B>> for AdminService {
+impl<B> Service<Request<B>> for AdminService
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     type Response = Answer;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Answer, Infallible>> + Send>>;
@@ -61,6 +141,6 @@ impl<B: Send + 'static> Service<Request<B>> for AdminService {
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let admin = self.clone();
-        Box::pin(async move { Ok(admin.serve(request.method(), request.uri().path()).await) })
+        Box::pin(async move { Ok(admin.serve(request).await) })
     }
 }

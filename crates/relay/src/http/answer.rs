@@ -19,8 +19,13 @@ pub(super) fn of_type(status: StatusCode, content_type: &'static str, body: impl
 }
 
 /// A JSON answer that nobody may store.
-pub(super) fn json(status: StatusCode, body: &Value) -> Answer {
+pub(crate) fn json(status: StatusCode, body: &Value) -> Answer {
     of_type(status, "application/json", body.to_string())
+}
+
+/// 404.
+pub(crate) fn nothing_here() -> Answer {
+    Problem::new(StatusCode::NOT_FOUND, "not-found", "nothing is served here").into_answer()
 }
 
 /// A problem: what went wrong, in a form that programs can tell apart by `type`.

@@ -3,10 +3,11 @@
 mod admin;
 mod answer;
 mod close_codes;
+mod registrations;
 mod service;
 
-pub use admin::{AdminService, RenderMetrics};
+pub use admin::{AdminService, AdminToken, RenderMetrics};
 pub use answer::Answer;
 pub use service::RelayService;
 
-pub(crate) use answer::Problem;
+pub(crate) use answer::{Problem, json, nothing_here};

@@ -3,6 +3,7 @@
 use super::answer::{Answer, Problem};
 use super::close_codes;
 use crate::Relay;
+use crate::bridge::Door;
 use crate::call::PREFIX;
 use http::header::ALLOW;
 use http::{Method, Request, StatusCode};
@@ -15,6 +16,10 @@ use tower_service::Service;
 
 /// Where WebSockets are opened.
 const SOCKET: &str = "/api/ws/relay";
+
+/// Where apps and agents connect to the bridge.
+const APP: &str = "/v1/ws/app";
+const AGENT: &str = "/v1/ws/agent";
 
 const CLOSE_CODES: &str = "/close-codes";
 
@@ -62,12 +67,14 @@ where
     }
     match (path, request.method()) {
         (SOCKET, &Method::GET) => relay.open(request),
+        (APP, &Method::GET) => relay.open_bridge(Door::App, request),
+        (AGENT, &Method::GET) => relay.open_bridge(Door::Agent, request),
         (CLOSE_CODES, &Method::GET | &Method::HEAD) => close_codes::get(),
-        (SOCKET | CLOSE_CODES, _) => {
+        (SOCKET | APP | AGENT | CLOSE_CODES, _) => {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this path takes GET")
                 .header(ALLOW, "GET")
                 .into_answer()
         }
-        _ => Problem::new(StatusCode::NOT_FOUND, "not-found", "nothing is served here").into_answer(),
+        _ => super::nothing_here(),
     }
 }

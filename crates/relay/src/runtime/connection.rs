@@ -35,6 +35,14 @@ pub(crate) trait Protocol: Send + Sync {
     /// Takes a text frame. Must not wait: whatever takes time belongs in a task.
     fn heard(&self, text: &str) -> Heard;
 
+    /// Waits until another frame can be taken; until then none is read.
+    fn ready(&self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+
+    /// All that was written before this probe has arrived.
+    fn arrived(&self, _probe: u64) {}
+
     /// Takes no new work from now on, and returns when what is under way is done.
     fn wind_down(&self) -> impl Future<Output = ()> + Send;
 }
@@ -85,7 +93,7 @@ async fn read<P: Protocol>(
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            message = stream.next() => {
+            message = next(stream, protocol) => {
                 last = Instant::now();
                 match message {
                     Some(Ok(Message::Text(text))) => {
@@ -96,7 +104,12 @@ async fn read<P: Protocol>(
                     Some(Ok(Message::Binary(_))) => {
                         return end(stream, outbox, CloseCode::UnsupportedData).await;
                     }
-                    Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+                    Some(Ok(Message::Pong(payload))) => {
+                        if let Ok(probe) = <[u8; 8]>::try_from(payload.as_ref()) {
+                            protocol.arrived(u64::from_be_bytes(probe));
+                        }
+                    }
+                    Some(Ok(Message::Ping(_) | Message::Frame(_))) => {}
                     Some(Ok(Message::Close(frame))) => {
                         return Ending::Theirs(frame.map_or(1005, |frame| frame.code.into()));
                     }
@@ -112,6 +125,12 @@ async fn read<P: Protocol>(
             }
         }
     }
+}
+
+/// The next message, once the protocol can take it. Dropping the future loses nothing.
+async fn next<P: Protocol>(stream: &mut SplitStream<Socket>, protocol: &P) -> Option<Result<Message, Error>> {
+    protocol.ready().await;
+    stream.next().await
 }
 
 /// Has the writer close the connection after what is queued; what still comes in meanwhile is for nobody.
@@ -147,6 +166,7 @@ async fn write(sink: &mut SplitSink<Socket, Message>, outbox: &Outbox, stall: Du
         let (message, room) = match outbox.next().await {
             Next::Frame(frame) => (Message::text(frame.text), frame.room),
             Next::Ping => (Message::Ping(Bytes::new()), None),
+            Next::Probe(number) => (Message::Ping(Bytes::copy_from_slice(&number.to_be_bytes())), None),
             Next::Close(code) => return Ending::Ours(code),
         };
         match timeout(stall, sink.send(message)).await {

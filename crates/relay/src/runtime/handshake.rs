@@ -1,7 +1,6 @@
 //! From an HTTP request to a WebSocket (RFC 6455, section 4.2).
 
 use super::Socket;
-use crate::Limits;
 use http::header::{CONTENT_LENGTH, HOST, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use hyper::upgrade::{OnUpgrade, Parts};
@@ -62,7 +61,7 @@ fn has_body(headers: &HeaderMap) -> bool {
 }
 
 /// The WebSocket, once the 101 has left; hyper's own state is freed. `None` if the peer is gone.
-pub(crate) async fn take_over(upgrade: OnUpgrade, limits: &Limits) -> Option<Socket> {
+pub(crate) async fn take_over(upgrade: OnUpgrade, frame_bytes_max: usize) -> Option<Socket> {
     let upgraded = match timeout(UPGRADE_WITHIN, upgrade).await {
         Ok(Ok(upgraded)) => upgraded,
         Ok(Err(error)) => {
@@ -82,8 +81,8 @@ pub(crate) async fn take_over(upgrade: OnUpgrade, limits: &Limits) -> Option<Soc
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES)
-        .max_message_size(Some(limits.frame_bytes_max))
-        .max_frame_size(Some(limits.frame_bytes_max));
+        .max_message_size(Some(frame_bytes_max))
+        .max_frame_size(Some(frame_bytes_max));
     Some(WebSocketStream::from_partially_read(transport, read_buf.to_vec(), Role::Server, Some(config)).await)
 }
 

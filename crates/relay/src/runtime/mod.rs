@@ -9,17 +9,23 @@
 //! Reader and writer are two halves of one task, so a peer that does not read is still listened to, and nothing that
 //! one connection does is waited for by another.
 
+mod bucket;
 mod budget;
 mod closing;
 mod connection;
 mod handshake;
 mod origin;
 mod outbox;
+mod part;
 mod strikes;
 
+pub(crate) use bucket::Bucket;
 pub(crate) use budget::{Budget, Room};
+pub(crate) use closing::Ending;
 pub(crate) use connection::{Heard, Protocol, Socket, run};
 pub(crate) use handshake::{accept, take_over};
 pub(crate) use outbox::Outbox;
+pub(crate) use part::Part;
 
+pub use bucket::Rate;
 pub use origin::{Origins, UnknownOrigin};

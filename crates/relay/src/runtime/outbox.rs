@@ -1,10 +1,14 @@
 //! What waits to be written to one connection.
 
 use super::Room;
+use super::part::Part;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tollwire_x402::close::CloseCode;
+
+/// How many waiting frames are looked through for a part that another can be merged into.
+const MERGE_WITHIN: usize = 64;
 
 /// The queue of one writer. Ping, last words and close have a place of their own: a full queue cannot hold them up.
 #[derive(Debug)]
@@ -12,11 +16,13 @@ pub(crate) struct Outbox {
     state: Mutex<State>,
     changed: Notify,
     bytes_max: usize,
+    /// What a ping is, if it is a text frame of the protocol's own.
+    ping_text: Option<&'static str>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    frames: VecDeque<Outgoing>,
+    frames: VecDeque<Item>,
     /// Bytes of queued frames that hold no room of the budget: refusals and the like.
     bytes: usize,
     ping: bool,
@@ -27,6 +33,14 @@ struct State {
 struct Last {
     words: Option<String>,
     code: CloseCode,
+}
+
+#[derive(Debug)]
+enum Item {
+    Frame(Outgoing),
+    /// Grows while it waits.
+    Part(Part),
+    Probe(u64),
 }
 
 /// A text frame.
@@ -42,13 +56,22 @@ pub(crate) struct Outgoing {
 pub(crate) enum Next {
     Frame(Outgoing),
     Ping,
+    /// A ping that says what has come before it.
+    Probe(u64),
     Close(CloseCode),
 }
 
 impl Outbox {
     /// An empty queue for so many bytes.
     pub(crate) fn new(bytes_max: usize) -> Self {
-        Self { state: Mutex::default(), changed: Notify::new(), bytes_max }
+        Self { state: Mutex::default(), changed: Notify::new(), bytes_max, ping_text: None }
+    }
+
+    /// With a text frame in the place of RFC 6455's ping.
+    #[must_use]
+    pub(crate) const fn pinging_with(mut self, text: &'static str) -> Self {
+        self.ping_text = Some(text);
+        self
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -59,7 +82,7 @@ impl Outbox {
     pub(crate) fn answer(&self, text: String, room: Room) {
         let mut state = self.state();
         if state.end.is_none() {
-            state.frames.push_back(Outgoing { text, room: Some(room) });
+            state.frames.push_back(Item::Frame(Outgoing { text, room: Some(room) }));
             drop(state);
             self.changed.notify_one();
         }
@@ -77,9 +100,43 @@ impl Outbox {
             self.cut(CloseCode::SlowConsumer);
             return;
         }
-        state.frames.push_back(Outgoing { text, room: None });
+        state.frames.push_back(Item::Frame(Outgoing { text, room: None }));
         drop(state);
         self.changed.notify_one();
+    }
+
+    /// Queues part of an answer, or lets one that waits already grow by it. A peer that lets too much of it pile up is
+    /// cut off.
+    pub(crate) fn part(&self, part: Part) {
+        let mut state = self.state();
+        if state.end.is_some() {
+            return;
+        }
+        let grown = state.frames.iter_mut().rev().take(MERGE_WITHIN).find_map(|item| match item {
+            Item::Part(waiting) => waiting.merge(&part),
+            Item::Frame(_) | Item::Probe(_) => None,
+        });
+        state.bytes = state.bytes.saturating_add(grown.unwrap_or_else(|| part.bytes()));
+        if grown.is_none() {
+            state.frames.push_back(Item::Part(part));
+        }
+        let too_much = state.bytes > self.bytes_max;
+        drop(state);
+        if too_much {
+            self.cut(CloseCode::SlowConsumer);
+        } else {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Queues a ping whose pong tells that all before it has arrived.
+    pub(crate) fn probe(&self, number: u64) {
+        let mut state = self.state();
+        if state.end.is_none() {
+            state.frames.push_back(Item::Probe(number));
+            drop(state);
+            self.changed.notify_one();
+        }
     }
 
     /// Asks for a ping, before whatever is queued.
@@ -106,8 +163,13 @@ impl Outbox {
     /// What to write next. For one caller at a time.
     pub(crate) async fn next(&self) -> Next {
         loop {
-            if let Some(next) = self.state().take() {
-                return next;
+            let next = self.state().take();
+            match (next, self.ping_text) {
+                (Some(Next::Ping), Some(text)) => {
+                    return Next::Frame(Outgoing { text: text.to_owned(), room: None });
+                }
+                (Some(next), _) => return next,
+                (None, _) => {}
             }
             self.changed.notified().await;
         }
@@ -119,11 +181,19 @@ impl State {
         if std::mem::take(&mut self.ping) {
             return Some(Next::Ping);
         }
-        if let Some(frame) = self.frames.pop_front() {
-            if frame.room.is_none() {
-                self.bytes = self.bytes.saturating_sub(frame.text.len());
+        match self.frames.pop_front() {
+            Some(Item::Frame(frame)) => {
+                if frame.room.is_none() {
+                    self.bytes = self.bytes.saturating_sub(frame.text.len());
+                }
+                return Some(Next::Frame(frame));
             }
-            return Some(Next::Frame(frame));
+            Some(Item::Part(part)) => {
+                self.bytes = self.bytes.saturating_sub(part.bytes());
+                return Some(Next::Frame(Outgoing { text: part.into_frame(), room: None }));
+            }
+            Some(Item::Probe(number)) => return Some(Next::Probe(number)),
+            None => {}
         }
         let last = self.end.as_mut()?;
         match last.words.take() {
@@ -143,6 +213,7 @@ mod tests {
             match outbox.next().await {
                 Next::Frame(frame) => all.push(frame.text),
                 Next::Ping => all.push("ping".into()),
+                Next::Probe(number) => all.push(format!("probe {number}")),
                 Next::Close(code) => {
                     all.push(code.code().to_string());
                     return all;
@@ -161,6 +232,28 @@ mod tests {
         outbox.end(None, CloseCode::Internal);
         outbox.ping();
         assert_eq!(written(&outbox).await, ["ping", "a", "b", "goodbye", "1001"]);
+    }
+
+    fn part(of: &str, text: &str) -> Part {
+        Part { of: of.into(), text: text.into(), write: |of, text| format!("{of}:{text}") }
+    }
+
+    #[tokio::test]
+    async fn parts_of_one_answer_are_merged_while_they_wait() {
+        let outbox = Outbox::new(200);
+        outbox.part(part("a", "1"));
+        outbox.say("x".into());
+        outbox.part(part("b", "1"));
+        outbox.part(part("a", "2"));
+        outbox.probe(7);
+        outbox.part(part("b", "2"));
+        outbox.end(None, CloseCode::Normal);
+        assert_eq!(written(&outbox).await, ["a:12", "x", "b:12", "probe 7", "1000"]);
+        let outbox = Outbox::new(200);
+        for _ in 0..200 {
+            outbox.part(part("a", "1"));
+        }
+        assert_eq!(written(&outbox).await, ["4013"], "but not without end");
     }
 
     #[tokio::test]

@@ -14,6 +14,7 @@ mod rows;
 mod writer;
 
 pub use embedded::Embedded;
+pub(crate) use embedded::storage;
 pub use embedded_rows::EmbeddedRows;
 pub use rows::{BoxFuture, Change, Changed, Row, Rows, fresh_version};
 pub use tollwire_ledger::Error as StoreError;

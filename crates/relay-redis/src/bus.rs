@@ -1,0 +1,71 @@
+//! [`Bus`] on Redis publish/subscribe: one subscribing connection per node.
+
+use crate::connection::RelayRedis;
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use std::time::Duration;
+use tollwire_redis::only;
+use tollwire_redis::redis::{RedisError, cmd};
+use tollwire_redis::reply::{first, read};
+use tollwire_relay::bridge::{Bus, News, NodeId, Tell};
+use tollwire_relay::store::{BoxFuture, StoreError};
+
+/// How long after a broken subscription another is tried.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// Word between all brokers of a Redis. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct RedisBus(RelayRedis);
+
+impl RedisBus {
+    /// A bus over this connection, and another that it makes to listen.
+    pub fn new(redis: RelayRedis) -> Self {
+        Self(redis)
+    }
+
+    fn channel(&self, node: Option<NodeId>) -> String {
+        match node {
+            Some(node) => self.0.key(&format!("node:{node}")),
+            None => self.0.key("nodes"),
+        }
+    }
+
+    /// Listens until the connection breaks.
+    async fn hear(&self, node: NodeId, tell: &Tell) -> Result<(), RedisError> {
+        let mut listener = self.0.client().get_async_pubsub().await?;
+        listener.subscribe(&[self.channel(Some(node)), self.channel(None)]).await?;
+        // Whatever was said before is not heard any more.
+        tell(News::Interrupted);
+        let mut messages = listener.on_message();
+        while let Some(message) = messages.next().await {
+            tell(News::Notice(Bytes::copy_from_slice(message.get_payload_bytes())));
+        }
+        Ok(())
+    }
+}
+
+impl Bus for RedisBus {
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn send(&self, to: Option<NodeId>, notice: Bytes) -> BoxFuture<'_, Result<bool, StoreError>> {
+        let mut call = cmd("PUBLISH");
+        call.arg(self.channel(to)).arg(&*notice);
+        Box::pin(async move {
+            let listeners: u64 = read(first(self.0.ask(&only(call)).await?)?, "listeners")?;
+            Ok(listeners > 0)
+        })
+    }
+
+    fn listen(&self, node: NodeId, tell: Tell) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            loop {
+                if let Err(error) = self.hear(node, &tell).await {
+                    tracing::warn!(%error, "no word comes from other nodes for now");
+                }
+                tokio::time::sleep(AGAIN).await;
+            }
+        })
+    }
+}

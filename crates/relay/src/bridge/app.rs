@@ -1,0 +1,143 @@
+//! An app's connection.
+
+use super::answers::Answers;
+use super::hear::{self, AppFrame, Event};
+use super::hub::AppSeat;
+use super::inner::Inner;
+use super::say;
+use crate::notes::Topic;
+use crate::runtime::{Budget, Heard, Outbox, Protocol};
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+/// Events of one connection that wait to be kept; then no more is read.
+const WAITING_MAX: usize = 32;
+
+/// An app's connection, as the runtime sees it. Dropping it takes the app's seat.
+pub(crate) struct AppLink {
+    inner: Arc<Inner>,
+    seat: Arc<AppSeat>,
+    events: mpsc::Sender<Event>,
+    /// Events that were read and not answered yet.
+    pending: Arc<watch::Sender<usize>>,
+    /// The last probe that came back.
+    arrived: watch::Sender<u64>,
+    over: CancellationToken,
+}
+
+/// What an app's connection has to do beside reading and writing.
+pub(crate) struct AppWork {
+    inner: Arc<Inner>,
+    seat: Arc<AppSeat>,
+    events: mpsc::Receiver<Event>,
+    pending: Arc<watch::Sender<usize>>,
+    answers: Answers,
+    over: CancellationToken,
+}
+
+/// Makes both halves of a connection whose seat was taken.
+pub(crate) fn link(inner: &Arc<Inner>, seat: &Arc<AppSeat>, budget: Budget) -> (AppLink, AppWork) {
+    let (events, waiting) = mpsc::channel(WAITING_MAX);
+    let (pending, over) = (Arc::new(watch::Sender::new(0)), CancellationToken::new());
+    let arrived = watch::Sender::new(0);
+    let answers = Answers::new(Arc::clone(inner), Arc::clone(seat), budget, arrived.subscribe());
+    let work = AppWork {
+        inner: Arc::clone(inner),
+        seat: Arc::clone(seat),
+        events: waiting,
+        pending: Arc::clone(&pending),
+        answers,
+        over: over.clone(),
+    };
+    let link = AppLink { inner: Arc::clone(inner), seat: Arc::clone(seat), events, pending, arrived, over };
+    (link, work)
+}
+
+impl AppLink {
+    fn outbox(&self) -> &Outbox {
+        &self.seat.outbox
+    }
+
+    fn discover(&self) {
+        let registry = self.inner.directory.present();
+        if let Some(app) = registry.apps.get(&self.seat.app) {
+            self.outbox().say(say::agents(registry.visible(app)));
+        }
+    }
+}
+
+impl Protocol for AppLink {
+    fn heard(&self, text: &str) -> Heard {
+        match hear::app(text, self.inner.limits.payload_bytes_max) {
+            Ok(AppFrame::Event(event)) => {
+                self.pending.send_modify(|pending| *pending = pending.saturating_add(1));
+                if self.events.try_send(event).is_err() {
+                    tracing::error!("an event came in before there was room for it");
+                }
+            }
+            Ok(AppFrame::Discover) => self.discover(),
+            Ok(AppFrame::Ping) => self.outbox().say(say::PONG.to_owned()),
+            Ok(AppFrame::Pong) => {}
+            Err(unheard) => {
+                let client_id = unheard.client_id.as_deref();
+                self.outbox().say(say::refused(unheard.refusal, None, None, client_id));
+                return unheard.heard;
+            }
+        }
+        Heard::Spoken
+    }
+
+    async fn ready(&self) {
+        drop(self.events.reserve().await);
+    }
+
+    fn arrived(&self, probe: u64) {
+        self.arrived.send_replace(probe);
+    }
+
+    async fn wind_down(&self) {
+        let mut pending = self.pending.subscribe();
+        // The sender lives as long as this, so the wait ends with a number.
+        drop(pending.wait_for(|pending| *pending == 0).await);
+    }
+}
+
+impl Drop for AppLink {
+    fn drop(&mut self) {
+        self.inner.hub.leave_app(&self.seat);
+        self.over.cancel();
+    }
+}
+
+impl AppWork {
+    /// Works until the connection is gone, and then until what it has said is dealt with.
+    pub(crate) async fn run(self) {
+        let Self { inner, seat, mut events, pending, mut answers, over } = self;
+        let name = seat.id.to_string();
+        if let Err(error) = inner.show(Topic::Connections, &name, seat.id).await {
+            tracing::debug!(%error, "other nodes will learn of a connection later");
+        }
+        let taking = async {
+            while let Some(event) = events.recv().await {
+                let submitted = inner.submit(&seat, event).await;
+                seat.outbox.say(submitted.frame);
+                if let Some(agent) = submitted.wake {
+                    inner.wake_agent(&agent).await;
+                }
+                pending.send_modify(|pending| *pending = pending.saturating_sub(1));
+            }
+        };
+        let giving = async {
+            tokio::select! {
+                () = answers.run() => {}
+                () = over.cancelled() => {}
+            }
+        };
+        tokio::join!(taking, giving);
+        inner.hide(Topic::Connections, &name).await;
+        if answers.are_waiting().await {
+            inner.orphaned(&seat.app).await;
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Notes in the embedded database.
+
+use super::{Key, Notes, Topic};
+use crate::store::{BoxFuture, Embedded, StoreError, storage};
+use bytes::Bytes;
+use redb::{ReadTransaction, ReadableTable as _, TableDefinition, WriteTransaction};
+use tollwire_ledger::Timestamp;
+
+/// (topic, name) -> (until when, in milliseconds since the epoch, [`FOREVER`] for ever; value).
+const NOTES: TableDefinition<'static, (&str, &str), (u64, &[u8])> = TableDefinition::new("notes");
+
+const FOREVER: u64 = u64::MAX;
+
+/// [`Notes`] in the embedded database. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct EmbeddedNotes(Embedded);
+
+impl EmbeddedNotes {
+    /// The notes of a database; creates their table.
+    pub async fn open(store: Embedded) -> Result<Self, StoreError> {
+        store.write(|txn| txn.open_table(NOTES).map_err(storage).map(drop)).await?;
+        Ok(Self(store))
+    }
+
+    fn read_with<'a, T: Send + 'a>(
+        &self,
+        read: impl FnOnce(&ReadTransaction) -> Result<T, redb::Error>,
+    ) -> BoxFuture<'a, Result<T, StoreError>> {
+        Box::pin(std::future::ready(self.0.read(|txn| read(txn).map_err(storage))))
+    }
+
+    fn write_with<'a, T: Send + 'static>(
+        &self,
+        mut write: impl FnMut(&WriteTransaction) -> Result<T, redb::Error> + Send + 'static,
+    ) -> BoxFuture<'a, Result<T, StoreError>> {
+        Box::pin(self.0.write(move |txn| write(txn).map_err(storage)))
+    }
+}
+
+impl Notes for EmbeddedNotes {
+    fn put<'a>(
+        &'a self,
+        (topic, name): Key<'a>,
+        value: Bytes,
+        until: Option<Timestamp>,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        let name = name.to_owned();
+        self.write_with(move |txn| {
+            let until = until.map_or(FOREVER, Timestamp::millis);
+            txn.open_table(NOTES)?.insert((topic.as_str(), name.as_str()), (until, &*value))?;
+            Ok(())
+        })
+    }
+
+    fn claim<'a>(
+        &'a self,
+        (topic, name): Key<'a>,
+        value: Bytes,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        let name = name.to_owned();
+        self.write_with(move |txn| {
+            let mut notes = txn.open_table(NOTES)?;
+            let key = (topic.as_str(), name.as_str());
+            let taken = notes.get(key)?.is_some_and(|row| row.value().0 > now.millis());
+            if !taken {
+                notes.insert(key, (until.millis(), &*value))?;
+            }
+            Ok(!taken)
+        })
+    }
+
+    fn get<'a>(
+        &'a self,
+        (topic, name): Key<'a>,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Option<Bytes>, StoreError>> {
+        self.read_with(|txn| {
+            let row = txn.open_table(NOTES)?.get((topic.as_str(), name))?;
+            let live = row.filter(|row| row.value().0 > now.millis());
+            Ok(live.map(|row| Bytes::copy_from_slice(row.value().1)))
+        })
+    }
+
+    fn remove<'a>(&'a self, (topic, name): Key<'a>) -> BoxFuture<'a, Result<(), StoreError>> {
+        let name = name.to_owned();
+        self.write_with(move |txn| {
+            txn.open_table(NOTES)?.remove((topic.as_str(), name.as_str()))?;
+            Ok(())
+        })
+    }
+
+    fn list(&self, topic: Topic, now: Timestamp) -> BoxFuture<'_, Result<Vec<(String, Bytes)>, StoreError>> {
+        self.read_with(|txn| {
+            let mut found = Vec::new();
+            for row in txn.open_table(NOTES)?.range((topic.as_str(), "")..)? {
+                let (key, value) = row?;
+                let ((of, name), (until, value)) = (key.value(), value.value());
+                if of != topic.as_str() {
+                    break;
+                }
+                if until > now.millis() {
+                    found.push((name.to_owned(), Bytes::copy_from_slice(value)));
+                }
+            }
+            Ok(found)
+        })
+    }
+}
