@@ -1,5 +1,6 @@
 //! `check`, `dev`, and files that must not start.
 
+use crate::rig::{frame, send};
 use serde_json::json;
 use std::time::Duration;
 use tokio::process::Command;
@@ -69,6 +70,19 @@ async fn dev_serves_a_sample_and_says_what_to_try() {
     process.wait_for_line("Ctrl-C ends it", Duration::from_secs(30)).await.unwrap();
     let url = format!("http://127.0.0.1:{port}/relay/demo/v1/echo");
     assert_eq!(post(&url, &[], &json!({ "b": 1 })).await.json(), json!({ "b": 1 }));
+    let app = process
+        .lines()
+        .iter()
+        .find_map(|line| Some(line.split_once("/v1/ws/app?token=")?.1.trim_matches('"').to_owned()));
+    let url = format!("ws://127.0.0.1:{port}/v1/ws/app?token={}", app.unwrap());
+    let mut socket = tollwire_tests::ws::open(&url, &[]).await.unwrap();
+    let event = json!({ "type": "event", "agent_id": "echo", "thread_id": "t", "payload": { "b": 1 } });
+    send(&mut socket, &event).await;
+    let mut kinds = Vec::new();
+    while kinds.last().is_none_or(|kind| kind != "reply") {
+        kinds.push(frame(&mut socket).await["type"].as_str().unwrap().to_owned());
+    }
+    assert_eq!((kinds[0].as_str(), kinds[1].as_str()), ("accepted", "token"), "{kinds:?}");
     process.signal("INT").await.unwrap();
     assert!(process.exit(Duration::from_secs(10)).await.unwrap().success());
 

@@ -94,6 +94,7 @@ fn limits(file: &Loaded<File>) -> BridgeLimits {
     limits.first_token = written.agent_first_token.0;
     limits.next_token = written.agent_next_token.0;
     limits.duplicate_window = written.duplicate_window.0;
+    limits.session_ttl = written.session_ttl.0;
     limits.token_overlap = written.token_overlap.0;
     limits.app_connections_max = written.app_connections;
     limits.app_events = [

@@ -15,7 +15,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve a sample API on this machine and print what to try.
+    /// Serve a sample API and a demo agent on this machine and print what to try.
     Dev {
         /// Where to listen.
         #[arg(long, default_value = "127.0.0.1:4030")]

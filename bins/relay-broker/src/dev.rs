@@ -1,22 +1,24 @@
-//! `relay-broker dev`: a broker with a sample API.
+//! `relay-broker dev`: a broker with a sample API and a demo agent.
 
 use crate::failure::Failure;
-use crate::sample;
+use crate::{demo_agent, sample};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tollwire_client::bridge::Config;
 use tollwire_ops::config::Log;
 use tollwire_ops::console;
 use tollwire_ops::listener::{Limits, Listener};
 use tollwire_ops::shutdown::Signals;
+use tollwire_relay::bridge::{Agent, App, Bridge, BridgeConfig, KeptToken, Party, Registry, TokenKey};
 use tollwire_relay::call::{Api, Apis};
 use tollwire_relay::http::RelayService;
 use tollwire_relay::runtime::Origins;
 use tollwire_relay::{Relay, RelayConfig};
 use url::Url;
 
-/// Serves the sample API until Ctrl-C and prints what to try.
+/// Serves the sample API and the demo agent until Ctrl-C and prints what to try.
 pub(crate) async fn run(listen: SocketAddr) -> Result<(), Failure> {
     if !listen.ip().is_loopback() {
         return Err(Failure::Start(format!("{listen} is not loopback: the sample is for this machine")));
@@ -33,15 +35,20 @@ pub(crate) async fn run(listen: SocketAddr) -> Result<(), Failure> {
     let url: Url = format!("http://{address}").parse().map_err(Failure::start)?;
     let mut demo = Api::new("demo".parse().map_err(Failure::start)?, api_url);
     demo.allow_private = true;
+    let (bridge, tokens) = bridge().await?;
     let config = RelayConfig {
         apis: Apis::new([demo]).map_err(Failure::start)?,
         origins: Origins::new(&url, &[]).map_err(Failure::start)?,
+        bridge: Some(bridge),
         ..RelayConfig::default()
     };
     let relay = Relay::new(config).map_err(Failure::start)?;
     tasks.spawn(listener.serve(RelayService::new(relay.clone()), stop.clone(), Duration::from_secs(1)));
-    console::line(greeting(address));
+    let agent = Config::new(format!("ws://{address}/v1/ws/agent"), tokens.demo);
+    let agent = tokio::spawn(demo_agent::run(agent));
+    console::line(greeting(address, &tokens.app, &tokens.agent));
     signals.next().await;
+    agent.abort();
     stop.cancel();
     relay.drain(Duration::from_secs(1)).await;
     tasks.close();
@@ -49,9 +56,44 @@ pub(crate) async fn run(listen: SocketAddr) -> Result<(), Failure> {
     Ok(())
 }
 
-fn greeting(address: SocketAddr) -> String {
+/// What the person at the terminal, and the demo agent, prove themselves with.
+struct Tokens {
+    app: String,
+    agent: String,
+    demo: String,
+}
+
+/// A bridge in memory, with an app, an agent to be, and the demo agent.
+async fn bridge() -> Result<(Bridge, Tokens), Failure> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(Failure::start)?;
+    let key = TokenKey::new(&hex::encode(secret)).map_err(Failure::start)?;
+    let mut registry = Registry::default();
+    let mut app = App::new("my-app".parse().map_err(Failure::start)?);
+    let app_token = issue(&key, &Party::App(app.id.clone()), &mut app.tokens)?;
+    registry.apps.insert(app.id.clone(), app);
+    let mut agents = Vec::new();
+    for (id, name) in [("my-agent", "Your agent"), ("echo", "Echo")] {
+        let mut agent = Agent::new(id.parse().map_err(Failure::start)?);
+        name.clone_into(&mut agent.name);
+        agents.push(issue(&key, &Party::Agent(agent.id.clone()), &mut agent.tokens)?);
+        registry.agents.insert(agent.id.clone(), agent);
+    }
+    let bridge = Bridge::start(BridgeConfig { registry, ..BridgeConfig::new(key) }).await;
+    let demo = agents.pop().unwrap_or_default();
+    let agent = agents.pop().unwrap_or_default();
+    Ok((bridge.map_err(Failure::start)?, Tokens { app: app_token, agent, demo }))
+}
+
+fn issue(key: &TokenKey, party: &Party, kept: &mut Vec<KeptToken>) -> Result<String, Failure> {
+    let (token, hash) = key.issue(party).map_err(Failure::start)?;
+    kept.push(KeptToken { hash, until: None });
+    Ok(token.reveal().to_owned())
+}
+
+fn greeting(address: SocketAddr, app: &str, agent: &str) -> String {
     format!(
-        "Relay-broker listening on {address} (a sample API \"demo\" behind it)
+        "Relay-broker listening on {address} (a sample API \"demo\" and a demo agent \"echo\" behind it)
 
 Open one WebSocket for many calls, in another terminal (pip install websockets):
 
@@ -65,6 +107,19 @@ and send, a line each:
 The second is answered first. The same call over HTTP:
 
   curl -s http://{address}/relay/demo/v1/echo -d '{{\"b\":1.0}}' -H 'content-type: application/json'
+
+Ask the demo agent, as an app:
+
+  python -m websockets \"ws://{address}/v1/ws/app?token={app}\"
+
+  {{\"type\":\"event\",\"agent_id\":\"echo\",\"thread_id\":\"t1\",\"payload\":{{\"b\":1.0}}}}
+  {{\"type\":\"event\",\"agent_id\":\"my-agent\",\"thread_id\":\"t1\",\"payload\":\"are you there?\"}}
+
+The second waits, for you to come as an agent in a third terminal, and to answer what you see there by its event_id:
+
+  python -m websockets \"ws://{address}/v1/ws/agent?token={agent}\"
+
+  {{\"type\":\"reply\",\"event_id\":\"evt_...\",\"content\":\"I am.\",\"done\":true}}
 
 Ctrl-C ends it."
     )

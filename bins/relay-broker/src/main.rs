@@ -6,6 +6,7 @@ mod bridge;
 mod check;
 mod cli;
 mod config;
+mod demo_agent;
 mod dev;
 mod failure;
 mod registrations;

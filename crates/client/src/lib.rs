@@ -10,6 +10,7 @@
 //! - [`Budget`] bounds what a payer may sign. There is no payer without one.
 //! - [`Receipt`] is a usage receipt whose signature was verified.
 //! - [`HttpFacilitator`] speaks to any x402 facilitator.
+//! - [`bridge`] has both sides of a messaging bridge, an app's and an agent's, which pay nothing.
 //!
 //! It is **not** a wallet: keys come from the caller, and balances are not looked at.
 //!
@@ -41,6 +42,8 @@
 //! # Ok(())
 //! # }
 //! ```
+
+pub mod bridge;
 
 mod budget;
 mod config;

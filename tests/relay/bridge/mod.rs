@@ -1,5 +1,6 @@
 //! The messaging bridge: apps and agents through the real binary.
 
+mod clients;
 mod delivery;
 mod kills;
 mod limits;

@@ -140,6 +140,30 @@ async fn the_audit_log_tells_what_happened_and_nothing_of_what_was_said() {
 }
 
 #[tokio::test]
+async fn conversations_are_remembered_for_a_while() {
+    let bridge = Bridge::limited("session_ttl = \"2s\"").await;
+    bridge.add("agents", &json!({ "id": "athena" })).await;
+    let (mut portal, _) = bridge.app("portal").await;
+    for thread in ["t:1", "t:1", "t:2"] {
+        portal.accepted("athena", thread, "1").await;
+    }
+    let sessions = async || bridge.admin("GET", "sessions", &Value::Null).await.json()["sessions"].clone();
+    let listing = async {
+        while sessions().await.as_array().unwrap().len() < 2 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), listing).await.expect("not remembered");
+    let first = &sessions().await[0];
+    assert_eq!(
+        (&first["thread_id"], &first["events"], &first["agent_id"]),
+        (&json!("t:1"), &json!(2), &json!("athena"))
+    );
+    tokio::time::sleep(Duration::from_millis(2_100)).await;
+    assert_eq!(sessions().await, json!([]));
+}
+
+#[tokio::test]
 async fn a_file_can_hold_them_too_and_sighup_takes_other_ones() {
     let bridge = Bridge::start().await;
     let folder = bridge.broker.folder();

@@ -66,6 +66,8 @@ pub(crate) struct Limits {
     pub(crate) agent_next_token: HumanDuration,
     /// How long a `client_msg_id` is remembered.
     pub(crate) duplicate_window: HumanDuration,
+    /// How long a conversation is remembered after its last event.
+    pub(crate) session_ttl: HumanDuration,
     /// How long a rotated token is still good.
     pub(crate) token_overlap: HumanDuration,
     /// Connections of one app at once.
@@ -115,6 +117,7 @@ impl Default for Limits {
             agent_first_token: HumanDuration(bridge.first_token),
             agent_next_token: HumanDuration(bridge.next_token),
             duplicate_window: HumanDuration(bridge.duplicate_window),
+            session_ttl: HumanDuration(bridge.session_ttl),
             token_overlap: HumanDuration(bridge.token_overlap),
             app_connections: bridge.app_connections_max,
             app_events_per_minute: minute.count,

@@ -18,7 +18,7 @@ use tollwire_x402::StreamId;
 pub(super) type Socket = WebSocketStream<Box<dyn Connection>>;
 
 /// A byte stream, encrypted or not.
-pub(super) trait Connection: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(crate) trait Connection: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Connection for T {}
 
@@ -28,7 +28,7 @@ const WRITE_BUFFER_BYTES: usize = 4 * 1024;
 
 /// Why an attempt failed.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// The connection broke, or the answer never came: nobody knows whether the stream was opened.
     Broken(String),
     /// The server said no.
@@ -39,8 +39,8 @@ pub(super) enum Failure {
 
 /// A refused upgrade.
 #[derive(Debug)]
-pub(super) struct Refusal {
-    pub(super) status: StatusCode,
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
     /// Whether it says how to pay.
     pub(super) payable: bool,
     pub(super) retry_after: Option<Duration>,
@@ -51,7 +51,8 @@ pub(super) struct Refusal {
 pub(super) async fn connect(payer: &Payer, session: &Session, id: &StreamId) -> Result<Socket, Failure> {
     let config = payer.config();
     let attempt = async {
-        let dialled = dial(payer.tls(), session).await;
+        let (host, port) = (session.ws.host(), session.ws.port());
+        let dialled = dial(payer.tls(), (&host, port), session.ws.is_secure()).await;
         let connection = dialled.map_err(|error| Failure::Broken(error.to_string()))?;
         let (connection, ahead) = handshake(connection, payer, session, id).await?;
         let limits = Some(limits(config));
@@ -63,14 +64,18 @@ pub(super) async fn connect(payer: &Payer, session: &Session, id: &StreamId) -> 
     }
 }
 
-async fn dial(tls: &Arc<rustls::ClientConfig>, session: &Session) -> std::io::Result<Box<dyn Connection>> {
-    let host = session.ws.host();
-    let tcp = TcpStream::connect((host.as_str(), session.ws.port())).await?;
+/// A connection to a host, whose name is without brackets.
+pub(crate) async fn dial(
+    tls: &Arc<rustls::ClientConfig>,
+    (host, port): (&str, u16),
+    secure: bool,
+) -> std::io::Result<Box<dyn Connection>> {
+    let tcp = TcpStream::connect((host, port)).await?;
     tcp.set_nodelay(true)?;
-    if !session.ws.is_secure() {
+    if !secure {
         return Ok(Box::new(tcp));
     }
-    let name = ServerName::try_from(host).map_err(std::io::Error::other)?;
+    let name = ServerName::try_from(host.to_owned()).map_err(std::io::Error::other)?;
     Ok(Box::new(TlsConnector::from(Arc::clone(tls)).connect(name, tcp).await?))
 }
 

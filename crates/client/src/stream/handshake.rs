@@ -12,7 +12,7 @@ use http::header::{
     CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -34,15 +34,29 @@ pub(super) async fn handshake(
     session: &Session,
     id: &StreamId,
 ) -> Result<(Box<dyn Connection>, Vec<u8>), Failure> {
-    let key = generate_key();
+    let key = key();
     let request = request(payer, session, id, &key).map_err(Failure::Fatal)?;
+    upgrade(connection, request, &key).await
+}
+
+/// A key for a handshake.
+pub(crate) fn key() -> String {
+    generate_key()
+}
+
+/// Upgrades a connection by this request, which has this key.
+pub(crate) async fn upgrade(
+    connection: Box<dyn Connection>,
+    request: Request<Empty<Bytes>>,
+    key: &str,
+) -> Result<(Box<dyn Connection>, Vec<u8>), Failure> {
     let (mut sender, driver) = http1::handshake(TokioIo::new(connection)).await?;
     let exchange = async move {
         let answer = sender.send_request(request).await?;
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Err(Failure::Refused(refusal(answer).await));
         }
-        check(answer.headers(), &key).map_err(|what| Failure::Fatal(Error::Protocol(what.into())))?;
+        check(answer.headers(), key).map_err(|what| Failure::Fatal(Error::Protocol(what.into())))?;
         Ok(hyper::upgrade::on(answer).await?)
     };
     // The driver moves the bytes; it ends when it gives the connection away.
@@ -66,17 +80,28 @@ fn request(
     if payer.config().control {
         target = target.with_parameter("control", "v1");
     }
-    let mut request = Request::get(target.path_and_query())
-        .header(HOST, target.authority())
+    let mut request = plain_request(&target.path_and_query(), &target.authority(), key)?;
+    let stream =
+        HeaderValue::from_str(id.as_str()).map_err(|_| Error::Url("it cannot stand in a request"))?;
+    request.headers_mut().insert(header::TOLLWIRE_STREAM, stream);
+    payer.authorize(request.headers_mut(), &Method::GET, &session.ws, session)?;
+    Ok(request)
+}
+
+/// A handshake's request, without what it proves itself with.
+pub(crate) fn plain_request(
+    target: &str,
+    authority: &str,
+    key: &str,
+) -> Result<Request<Empty<Bytes>>, Error> {
+    Request::get(target)
+        .header(HOST, authority)
         .header(CONNECTION, "Upgrade")
         .header(UPGRADE, "websocket")
         .header(SEC_WEBSOCKET_VERSION, "13")
         .header(SEC_WEBSOCKET_KEY, key)
-        .header(header::TOLLWIRE_STREAM, id.as_str())
         .body(Empty::new())
-        .map_err(|_| Error::Url("it cannot stand in a request"))?;
-    payer.authorize(request.headers_mut(), &Method::GET, &session.ws, session)?;
-    Ok(request)
+        .map_err(|_| Error::Url("it cannot stand in a request"))
 }
 
 /// What a 101 must say, in the order of RFC 6455; nothing was offered, so nothing may be chosen.

@@ -1,8 +1,8 @@
 //! A paid stream that pays on.
 
-mod connect;
+pub(crate) mod connect;
 mod event;
-mod handshake;
+pub(crate) mod handshake;
 mod in_band;
 mod message;
 mod open;

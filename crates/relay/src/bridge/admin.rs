@@ -187,6 +187,11 @@ impl Bridge {
         registry.agents.keys().filter_map(|id| self.view(&Party::Agent(id.clone()))).collect()
     }
 
+    /// Conversations that go on.
+    pub(crate) async fn sessions(&self) -> Result<Value, StoreError> {
+        Ok(json!({ "sessions": self.inner().conversations().await? }))
+    }
+
     /// Entries of the audit log after a number, a line of JSON each.
     pub(crate) async fn audit(&self, after: u64) -> Result<String, StoreError> {
         let entries = self.inner().log.read(AUDIT, after, AUDIT_BYTES).await?;

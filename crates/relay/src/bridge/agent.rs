@@ -8,6 +8,7 @@ use super::inner::Inner;
 use super::record::EventRecord;
 use super::say;
 use crate::runtime::{Budget, Heard, Protocol};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -31,11 +32,13 @@ pub(super) struct Table {
     desk: Mutex<Desk<Arc<EventRecord>>>,
     /// A deadline may have come nearer.
     pub(super) sooner: Notify,
+    /// All that waited when the agent came has been put on the desk.
+    pub(super) caught_up: AtomicBool,
 }
 
 impl Table {
     fn new(waits: Waits) -> Self {
-        Self { desk: Mutex::new(Desk::new(waits)), sooner: Notify::new() }
+        Self { desk: Mutex::new(Desk::new(waits)), sooner: Notify::new(), caught_up: AtomicBool::new(false) }
     }
 
     pub(super) fn desk(&self) -> MutexGuard<'_, Desk<Arc<EventRecord>>> {

@@ -17,6 +17,7 @@ use crate::notes::Topic;
 use crate::runtime::Budget;
 use crate::store::StoreError;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -123,7 +124,10 @@ impl Side<'_> {
         let mut cursor = 0;
         loop {
             match self.inner.log.read(self.stream, cursor, READ_BYTES).await {
-                Ok(entries) if entries.is_empty() => self.seat.wake.notified().await,
+                Ok(entries) if entries.is_empty() => {
+                    self.table.caught_up.store(true, Ordering::Release);
+                    self.seat.wake.notified().await;
+                }
                 Ok(entries) => {
                     cursor = entries.last().map_or(cursor, |entry| entry.seq);
                     let mut given = Vec::with_capacity(entries.len());
@@ -199,7 +203,30 @@ impl Side<'_> {
         }
     }
 
+    /// An agent that comes back may speak of its events before they have been put on its new desk: puts one there.
+    async fn recall(&self, event: &EventId) {
+        if self.table.caught_up.load(Ordering::Acquire) || !event.is_for(&self.seat.agent) {
+            return;
+        }
+        let mut cursor = 0;
+        while self.table.desk().get(event).is_none() {
+            let Ok(entries) = self.inner.log.read(self.stream, cursor, READ_BYTES).await else { return };
+            let Some(last) = entries.last() else { return };
+            cursor = last.seq;
+            for entry in entries {
+                let found = decode::<EventRecord>(&entry.body).filter(|record| record.id == *event);
+                if let Some(record) = found {
+                    let place = (entry.seq, Mark::Begun, entry.until);
+                    self.table.desk().hand(event, place, Arc::new(record), self.inner.now());
+                }
+            }
+        }
+    }
+
     async fn deal_with(&self, frame: AgentFrame) {
+        if let Some(event) = frame.event() {
+            self.recall(event).await;
+        }
         match frame {
             AgentFrame::Token { event, text } => {
                 let Some(record) = self.hear(&event, true).await else { return self.refuse(&event).await };

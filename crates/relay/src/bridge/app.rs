@@ -122,8 +122,9 @@ impl AppWork {
             while let Some(event) = events.recv().await {
                 let submitted = inner.submit(&seat, event).await;
                 seat.outbox.say(submitted.frame);
-                if let Some(agent) = submitted.wake {
+                if let Some((agent, thread)) = submitted.wake {
                     inner.wake_agent(&agent).await;
+                    inner.remember(&seat.app, &agent, &thread).await;
                 }
                 pending.send_modify(|pending| *pending = pending.saturating_sub(1));
             }

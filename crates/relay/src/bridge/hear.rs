@@ -47,6 +47,20 @@ pub(crate) enum AgentFrame {
     Pong,
 }
 
+impl AgentFrame {
+    /// Which event it is about.
+    pub(crate) const fn event(&self) -> Option<&EventId> {
+        match self {
+            Self::Token { event, .. }
+            | Self::Reply { event, .. }
+            | Self::Error { event, .. }
+            | Self::Ack { event }
+            | Self::Typing { event, .. } => Some(event),
+            Self::Ping | Self::Pong => None,
+        }
+    }
+}
+
 /// A frame that is not taken.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Unheard {

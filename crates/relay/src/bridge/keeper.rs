@@ -55,6 +55,9 @@ pub(super) async fn keep(inner: Arc<Inner>, refresh: Arc<Notify>, stop: Cancella
         }
         if turn.is_multiple_of(LOOK_EVERY) {
             inner.wake_all();
+            if let Err(error) = inner.notes.sweep(inner.now()).await {
+                tracing::warn!(%error, "lapsed notes wait");
+            }
         }
     }
 }

@@ -19,6 +19,7 @@
 //! | `submit`, `end` | an event's way into the log, and out of it |
 //! | `app`, `answers`, `agent`, `agent_work` | connections |
 //! | `hub`, `bus` | connections of this node, and word between nodes |
+//! | `conversation` | which threads go on |
 //! | `audit` | what happened, without content |
 //! | `keeper` | what has to be done now and then |
 
@@ -29,6 +30,7 @@ mod answers;
 mod app;
 mod audit;
 mod bus;
+mod conversation;
 mod desk;
 mod directory;
 mod door;

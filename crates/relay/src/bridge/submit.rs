@@ -16,8 +16,8 @@ use crate::telemetry;
 pub(crate) struct Submitted {
     /// What its app is told.
     pub(crate) frame: String,
-    /// Who has something to do, once the app was told.
-    pub(crate) wake: Option<AgentId>,
+    /// Who has something to do, once the app was told, and in which conversation.
+    pub(crate) wake: Option<(AgentId, String)>,
 }
 
 /// An event that is not accepted.
@@ -137,7 +137,7 @@ impl Inner {
         let entry = AuditEntry::new(What::Accepted, now).event(&id).app(&app.id).agent(&agent.id);
         self.audit.note(entry.thread(&event.thread).content(&event.payload)).await;
         let frame = say::accepted(id.as_str(), names, client_id, Some(delivery));
-        Ok(Submitted { frame, wake: Some(agent.id.clone()) })
+        Ok(Submitted { frame, wake: Some((agent.id.clone(), event.thread.clone())) })
     }
 }
 

@@ -1,4 +1,4 @@
-//! `/admin/apps`, `/admin/agents`, `/admin/audit`.
+//! `/admin/apps`, `/admin/agents`, `/admin/sessions`, `/admin/audit`.
 
 use super::answer::{Answer, Problem, json, of_type};
 use crate::bridge::{AgentBody, AgentId, AppBody, AppId, Bridge, Party, RegistrationError};
@@ -17,6 +17,11 @@ pub(super) async fn serve(
     let all = (words.next().unwrap_or_default(), words.next(), words.next(), words.next());
     let (kind, id, verb) = match all {
         ("audit", None, None, None) => return audit(bridge, method, query).await,
+        ("sessions", None, None, None) if matches!(*method, Method::GET | Method::HEAD) => {
+            let listed = bridge.sessions().await.map_err(RegistrationError::Store);
+            return answered(StatusCode::OK, listed);
+        }
+        ("sessions", None, None, None) => return not_with("GET, HEAD"),
         (kind, id, verb, None) => (kind, id, verb),
         _ => return super::nothing_here(),
     };

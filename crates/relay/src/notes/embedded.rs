@@ -11,6 +11,9 @@ const NOTES: TableDefinition<'static, (&str, &str), (u64, &[u8])> = TableDefinit
 
 const FOREVER: u64 = u64::MAX;
 
+/// Lapsed notes that are forgotten at once.
+const LAPSED_AT_ONCE: usize = 1_000;
+
 /// [`Notes`] in the embedded database. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct EmbeddedNotes(Embedded);
@@ -83,6 +86,26 @@ impl Notes for EmbeddedNotes {
         })
     }
 
+    fn sweep(&self, now: Timestamp) -> BoxFuture<'_, Result<(), StoreError>> {
+        let lapsed = self.0.read(|txn| lapsed(txn, now).map_err(storage));
+        let lapsed = match lapsed {
+            Ok(lapsed) if lapsed.is_empty() => return Box::pin(std::future::ready(Ok(()))),
+            Ok(lapsed) => lapsed,
+            Err(error) => return Box::pin(std::future::ready(Err(error))),
+        };
+        self.write_with(move |txn| {
+            let mut notes = txn.open_table(NOTES)?;
+            for (topic, name) in &lapsed {
+                let key = (topic.as_str(), name.as_str());
+                // It may have been written again meanwhile.
+                if notes.get(key)?.is_some_and(|row| row.value().0 <= now.millis()) {
+                    notes.remove(key)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
     fn remove<'a>(&'a self, (topic, name): Key<'a>) -> BoxFuture<'a, Result<(), StoreError>> {
         let name = name.to_owned();
         self.write_with(move |txn| {
@@ -107,4 +130,20 @@ impl Notes for EmbeddedNotes {
             Ok(found)
         })
     }
+}
+
+/// Notes whose time is over, with their topics.
+fn lapsed(txn: &ReadTransaction, now: Timestamp) -> Result<Vec<(String, String)>, redb::Error> {
+    let mut found = Vec::new();
+    for row in txn.open_table(NOTES)?.iter()? {
+        let (key, value) = row?;
+        if value.value().0 <= now.millis() {
+            let (topic, name) = key.value();
+            found.push((topic.to_owned(), name.to_owned()));
+        }
+        if found.len() >= LAPSED_AT_ONCE {
+            break;
+        }
+    }
+    Ok(found)
 }

@@ -7,9 +7,6 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tollwire_ledger::Timestamp;
 
-/// How many notes may pile up before those that lapsed are looked for.
-const SWEEP_EVERY: usize = 4_096;
-
 /// [`Notes`] in memory.
 #[derive(Debug, Default)]
 pub struct MemoryNotes(Mutex<State>);
@@ -17,7 +14,6 @@ pub struct MemoryNotes(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     notes: BTreeMap<(Topic, String), (Bytes, Option<Timestamp>)>,
-    sweep_at: usize,
 }
 
 impl MemoryNotes {
@@ -42,10 +38,7 @@ impl State {
     }
 
     fn sweep(&mut self, now: Timestamp) {
-        if self.notes.len() >= self.sweep_at {
-            self.notes.retain(|_, (_, until)| until.is_none_or(|until| until > now));
-            self.sweep_at = self.notes.len().saturating_mul(2).max(SWEEP_EVERY);
-        }
+        self.notes.retain(|_, (_, until)| until.is_none_or(|until| until > now));
     }
 }
 
@@ -72,7 +65,6 @@ impl Notes for MemoryNotes {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
         let mut state = self.state();
-        state.sweep(now);
         if state.live(key, now).is_some() {
             return done(false);
         }
@@ -82,6 +74,11 @@ impl Notes for MemoryNotes {
 
     fn get<'a>(&'a self, key: Key<'a>, now: Timestamp) -> BoxFuture<'a, Result<Option<Bytes>, StoreError>> {
         done(self.state().live(key, now).cloned())
+    }
+
+    fn sweep(&self, now: Timestamp) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.state().sweep(now);
+        done(())
     }
 
     fn remove<'a>(&'a self, (topic, name): Key<'a>) -> BoxFuture<'a, Result<(), StoreError>> {

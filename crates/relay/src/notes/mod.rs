@@ -74,6 +74,9 @@ pub trait Notes: Send + Sync {
     /// A note that has not lapsed.
     fn get<'a>(&'a self, key: Key<'a>, now: Timestamp) -> BoxFuture<'a, Result<Option<Bytes>, StoreError>>;
 
+    /// Forgets some of those that lapsed, where the store does not do so by itself.
+    fn sweep(&self, now: Timestamp) -> BoxFuture<'_, Result<(), StoreError>>;
+
     /// Forgets a note.
     fn remove<'a>(&'a self, key: Key<'a>) -> BoxFuture<'a, Result<(), StoreError>>;
 

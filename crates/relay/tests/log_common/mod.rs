@@ -183,5 +183,8 @@ pub async fn notes_contract(notes: &dyn Notes) {
     tokio::time::sleep(std::time::Duration::from_millis(60)).await;
     assert_eq!(notes.get(brief, now()).await.unwrap(), None, "lapsed");
     assert!(notes.list(Topic::Owners, now()).await.unwrap().is_empty());
+    notes.sweep(now()).await.unwrap();
+    assert_eq!(notes.get(one, now()).await.unwrap().as_deref(), Some(&b"\x001"[..]), "no others");
+    assert_eq!(notes.get(claim, now()).await.unwrap(), Some(me.clone()));
     assert!(notes.claim(brief, me, later(60), now()).await.unwrap());
 }

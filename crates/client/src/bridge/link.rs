@@ -1,0 +1,219 @@
+//! One connection after another.
+
+use super::{Config, Error};
+use crate::stream::connect::{Connection, Failure, dial};
+use crate::stream::handshake::{self, upgrade};
+use futures_util::{SinkExt as _, StreamExt as _};
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, StatusCode};
+use rustls::ClientConfig;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, interval, sleep, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Bytes, Message};
+use tollwire_x402::close::{CloseCode, Reconnect};
+use url::{Host, Url};
+
+type Socket = WebSocketStream<Box<dyn Connection>>;
+
+/// tungstenite's own 128 KiB buffers would be most of what a connection costs.
+const READ_BUFFER_BYTES: usize = 8 * 1024;
+const WRITE_BUFFER_BYTES: usize = 4 * 1024;
+
+/// What a side of the bridge makes of its frames.
+pub(super) trait Side: Send + 'static {
+    /// What its owner asks for.
+    type Command: Send;
+    /// What its owner is told.
+    type Event: Send;
+
+    /// Frames to send on a new connection, in order.
+    fn opened(&mut self) -> Vec<String>;
+
+    /// The frame of a command; whether it must be known to have arrived.
+    fn asked(&mut self, command: Self::Command) -> (String, Option<u64>);
+
+    /// What a frame means: an answer of our own, and what to tell.
+    fn heard(&mut self, text: &str) -> (Option<String>, Option<Self::Event>);
+
+    /// All up to this probe has arrived.
+    fn arrived(&mut self, probe: u64);
+
+    /// The last probe that has not come back.
+    fn probe(&self) -> Option<u64>;
+
+    /// That a connection is open.
+    fn connected() -> Self::Event;
+
+    /// The end, by this code.
+    fn ended(code: u16) -> Self::Event;
+}
+
+/// How to connect.
+pub(super) struct Link {
+    config: Config,
+    url: Url,
+    tls: Arc<ClientConfig>,
+}
+
+impl Link {
+    /// Checks what can be checked without connecting.
+    pub(super) fn new(config: Config) -> Result<Self, Error> {
+        let url: Url = config.url.parse().map_err(|_| Error::Url("it is no URL"))?;
+        let local = match url.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => return Err(Error::Url("it has no host")),
+        };
+        match url.scheme() {
+            "wss" => {}
+            "ws" if local || config.allow_plain => {}
+            "ws" => return Err(Error::Url("write wss: the token would travel in the clear")),
+            _ => return Err(Error::Url("write wss://")),
+        }
+        let tls = crate::tls::config(config.roots_pem.as_deref());
+        let tls = tls.map_err(|error| Error::Tls(error.to_string()))?;
+        Ok(Self { config, url, tls: Arc::new(tls) })
+    }
+
+    /// Connects again and again, until the broker says to stay away or the owner is gone.
+    pub(super) async fn run<S: Side>(
+        mut self,
+        mut side: S,
+        mut commands: mpsc::Receiver<S::Command>,
+        events: mpsc::Sender<S::Event>,
+    ) {
+        loop {
+            let code = match timeout(self.config.connect_wait, self.open()).await {
+                Ok(Ok(socket)) => {
+                    self.config.backoff.reset();
+                    if events.send(S::connected()).await.is_err() {
+                        return;
+                    }
+                    match self.serve(socket, &mut side, &mut commands, &events).await {
+                        ControlFlow::Continue(code) => code,
+                        ControlFlow::Break(()) => return,
+                    }
+                }
+                Ok(Err(Failure::Refused(refused))) if refused.status == StatusCode::UNAUTHORIZED => {
+                    CloseCode::Unauthorized.code()
+                }
+                Ok(Err(_)) | Err(_) => CloseCode::TryAgainLater.code(),
+            };
+            let known = CloseCode::ALL.iter().find(|known| known.code() == code);
+            if known.is_some_and(|known| known.reconnect() == Reconnect::No) {
+                drop(events.send(S::ended(code)).await);
+                return;
+            }
+            tracing::debug!(code, "the connection to the bridge ended: another is made");
+            let random = (self.config.jitter.0)();
+            sleep(self.config.backoff.next(random)).await;
+        }
+    }
+
+    async fn open(&self) -> Result<Socket, Failure> {
+        let host = self.url.host_str().unwrap_or_default();
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let port = self.url.port_or_known_default().unwrap_or(443);
+        let secure = self.url.scheme() == "wss";
+        let dialled = dial(&self.tls, (host, port), secure).await;
+        let connection = dialled.map_err(|error| Failure::Broken(error.to_string()))?;
+        let fatal = |why: &'static str| Failure::Fatal(crate::Error::Url(why));
+        let target = match self.url.query() {
+            Some(query) => format!("{}?{query}", self.url.path()),
+            None => self.url.path().to_owned(),
+        };
+        let authority = match self.url.port() {
+            Some(port) => format!("{}:{port}", self.url.host_str().unwrap_or_default()),
+            None => self.url.host_str().unwrap_or_default().to_owned(),
+        };
+        let key = handshake::key();
+        let mut request = handshake::plain_request(&target, &authority, &key).map_err(Failure::Fatal)?;
+        let bearer = HeaderValue::try_from(format!("Bearer {}", self.config.token));
+        let mut bearer = bearer.map_err(|_| fatal("the token cannot stand in a header"))?;
+        bearer.set_sensitive(true);
+        request.headers_mut().insert(AUTHORIZATION, bearer);
+        let (connection, ahead) = upgrade(connection, request, &key).await?;
+        let longest = self.config.message_bytes_max;
+        let limits = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER_BYTES)
+            .write_buffer_size(WRITE_BUFFER_BYTES)
+            .max_message_size(Some(longest))
+            .max_frame_size(Some(longest));
+        Ok(WebSocketStream::from_partially_read(connection, ahead, Role::Client, Some(limits)).await)
+    }
+
+    /// One connection, to its end: by which code, or by its owner.
+    async fn serve<S: Side>(
+        &self,
+        mut socket: Socket,
+        side: &mut S,
+        commands: &mut mpsc::Receiver<S::Command>,
+        events: &mpsc::Sender<S::Event>,
+    ) -> ControlFlow<(), u16> {
+        const LOST: ControlFlow<(), u16> = ControlFlow::Continue(1006);
+        let first = side.opened().into_iter().map(Message::text).chain(side.probe().map(probe));
+        for message in first.collect::<Vec<_>>() {
+            if socket.send(message).await.is_err() {
+                return LOST;
+            }
+        }
+        let mut beat = interval(self.config.ping_every);
+        let mut last = Instant::now();
+        loop {
+            let mut out = Vec::new();
+            tokio::select! {
+                message = socket.next() => {
+                    last = Instant::now();
+                    match message {
+                        Some(Ok(Message::Text(text))) => {
+                            let (answer, event) = side.heard(&text);
+                            out.extend(answer.map(Message::text));
+                            if let Some(event) = event && events.send(event).await.is_err() {
+                                return ControlFlow::Break(());
+                            }
+                        }
+                        Some(Ok(Message::Pong(payload))) => {
+                            if let Ok(number) = <[u8; 8]>::try_from(payload.as_ref()) {
+                                side.arrived(u64::from_be_bytes(number));
+                            }
+                        }
+                        Some(Ok(Message::Close(frame))) => {
+                            return ControlFlow::Continue(frame.map_or(1005, |frame| frame.code.into()));
+                        }
+                        Some(Ok(_)) => {}
+                        Some(Err(_)) | None => return LOST,
+                    }
+                }
+                command = commands.recv() => {
+                    let Some(command) = command else {
+                        drop(timeout(self.config.connect_wait, socket.close(None)).await);
+                        return ControlFlow::Break(());
+                    };
+                    let (frame, number) = side.asked(command);
+                    out.push(Message::text(frame));
+                    out.extend(number.map(probe));
+                }
+                _ = beat.tick() => {
+                    if last.elapsed() > self.config.ping_every.saturating_mul(3) {
+                        return LOST;
+                    }
+                    out.push(Message::Ping(Bytes::new()));
+                }
+            }
+            for message in out {
+                if socket.send(message).await.is_err() {
+                    return LOST;
+                }
+            }
+        }
+    }
+}
+
+fn probe(number: u64) -> Message {
+    Message::Ping(Bytes::copy_from_slice(&number.to_be_bytes()))
+}
