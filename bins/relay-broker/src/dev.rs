@@ -18,6 +18,9 @@ use tollwire_relay::runtime::Origins;
 use tollwire_relay::{Relay, RelayConfig};
 use url::Url;
 
+/// Longer than anybody takes to type an answer.
+const HEARTBEAT: Duration = Duration::from_secs(600);
+
 /// Serves the sample API and the demo agent until Ctrl-C and prints what to try.
 pub(crate) async fn run(listen: SocketAddr) -> Result<(), Failure> {
     if !listen.ip().is_loopback() {
@@ -36,7 +39,11 @@ pub(crate) async fn run(listen: SocketAddr) -> Result<(), Failure> {
     let mut demo = Api::new("demo".parse().map_err(Failure::start)?, api_url);
     demo.allow_private = true;
     let (bridge, tokens) = bridge().await?;
+    let mut limits = tollwire_relay::Limits::default();
+    // Who types an agent's answers by hand does not answer pings.
+    limits.heartbeat = HEARTBEAT;
     let config = RelayConfig {
+        limits,
         apis: Apis::new([demo]).map_err(Failure::start)?,
         origins: Origins::new(&url, &[]).map_err(Failure::start)?,
         bridge: Some(bridge),

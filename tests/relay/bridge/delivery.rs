@@ -143,9 +143,9 @@ async fn an_agent_is_given_so_long_for_its_first_token_and_for_each_other() {
     portal.heard("token").await;
     let at = Instant::now();
     assert_eq!(id(&portal.error("AGENT_TIMEOUT").await), begun);
-    assert!((900..1_900).contains(&at.elapsed().as_millis()), "{:?}", at.elapsed());
+    assert!((800..3_000).contains(&at.elapsed().as_millis()), "{:?}", at.elapsed());
     assert_eq!(id(&portal.error("AGENT_TIMEOUT").await), never);
-    assert!((1_800..2_900).contains(&at.elapsed().as_millis()), "{:?}", at.elapsed());
+    assert!((1_200..4_000).contains(&at.elapsed().as_millis()), "{:?}", at.elapsed());
     athena.reply(&begun, "too late").await;
     athena.error("INVALID_MESSAGE").await;
 

@@ -9,7 +9,7 @@ use tollwire_testkit::redis::RedisServer;
 struct Pair {
     one: Bridge,
     other: Bridge,
-    _redis: RedisServer,
+    redis: RedisServer,
 }
 
 impl Pair {
@@ -17,7 +17,7 @@ impl Pair {
         let redis = RedisServer::start().await.unwrap();
         let store = format!("store = \"{}\"", redis.url());
         let (one, other) = tokio::join!(Bridge::with(&store, ""), Bridge::with(&store, ""));
-        Self { one, other, _redis: redis }
+        Self { one, other, redis }
     }
 }
 
@@ -115,4 +115,23 @@ async fn a_killed_node_loses_neither_events_nor_answers() {
         assert_eq!(id(&portal.heard("reply").await), *event);
     }
     assert!(portal.is_silent(Duration::from_millis(500)).await);
+}
+
+#[tokio::test]
+async fn a_redis_that_is_killed_and_comes_back_loses_nothing() {
+    let mut pair = Pair::start().await;
+    let (mut athena, _) = pair.other.agent("athena").await;
+    let (mut portal, _) = pair.one.app("portal").await;
+    soon().await;
+    let event = portal.accepted("athena", "t", "1").await;
+    athena.heard("event").await;
+    pair.redis.kill9().await.unwrap();
+    portal.event("athena", "t", "2").await;
+    portal.error("UNAVAILABLE").await;
+    athena.reply(&event, "while it was away").await;
+    pair.redis.restart().await.unwrap();
+    let reply = portal.heard("reply").await;
+    assert_eq!((id(&reply), &reply["content"]), (event, &json!("while it was away")));
+    let event = portal.accepted("athena", "t", "3").await;
+    assert_eq!(id(&athena.heard("event").await), event);
 }

@@ -7,8 +7,14 @@ use tollwire_ops::config::Loaded;
 pub(crate) fn warnings(file: &Loaded<File>) -> Vec<String> {
     let value = &file.value;
     let mut found = Vec::new();
-    if value.api.is_empty() {
+    if value.api.is_empty() && value.token_key.is_none() {
         found.push("api: no API is registered; every call is answered with 404".into());
+    }
+    let registrable = value.admin.as_ref().is_some_and(|admin| admin.token.is_some());
+    if value.token_key.is_some() && !registrable && (value.app.is_empty() || value.agent.is_empty()) {
+        found.push(
+            "token_key: the bridge has no app or no agent, and without admin.token none can be added".into(),
+        );
     }
     if value.origins.iter().any(|origin| origin == "*") {
         found.push(

@@ -20,7 +20,8 @@ const WAITING_MAX: usize = 64;
 pub(crate) struct AgentLink {
     inner: Arc<Inner>,
     seat: Arc<AgentSeat>,
-    frames: mpsc::Sender<AgentFrame>,
+    /// Boxed: a channel takes room for many at once, on every connection.
+    frames: mpsc::Sender<Box<AgentFrame>>,
     /// Frames that were read and not dealt with yet.
     pending: Arc<watch::Sender<usize>>,
     over: CancellationToken,
@@ -72,7 +73,7 @@ impl Protocol for AgentLink {
             Ok(AgentFrame::Pong) => {}
             Ok(frame) => {
                 self.pending.send_modify(|pending| *pending = pending.saturating_add(1));
-                if self.frames.try_send(frame).is_err() {
+                if self.frames.try_send(Box::new(frame)).is_err() {
                     tracing::error!("a frame came in before there was room for it");
                 }
             }

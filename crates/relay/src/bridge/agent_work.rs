@@ -40,7 +40,7 @@ const TRIES_MAX: u32 = 120;
 pub(crate) struct AgentWork {
     inner: Arc<Inner>,
     seat: Arc<AgentSeat>,
-    frames: mpsc::Receiver<AgentFrame>,
+    frames: mpsc::Receiver<Box<AgentFrame>>,
     pending: Arc<watch::Sender<usize>>,
     table: Arc<Table>,
     budget: Budget,
@@ -51,7 +51,7 @@ pub(crate) struct AgentWork {
 impl AgentWork {
     pub(super) fn new(
         (inner, seat): (Arc<Inner>, Arc<AgentSeat>),
-        (frames, pending): (mpsc::Receiver<AgentFrame>, Arc<watch::Sender<usize>>),
+        (frames, pending): (mpsc::Receiver<Box<AgentFrame>>, Arc<watch::Sender<usize>>),
         (table, budget): (Arc<Table>, Budget),
         over: CancellationToken,
     ) -> Self {
@@ -94,10 +94,10 @@ impl AgentWork {
 }
 
 /// Tokens of one event that follow each other, as one.
-fn merged(frames: Vec<AgentFrame>) -> Vec<AgentFrame> {
-    let mut all: Vec<AgentFrame> = Vec::with_capacity(frames.len());
+fn merged(frames: impl IntoIterator<Item = Box<AgentFrame>>) -> Vec<AgentFrame> {
+    let mut all: Vec<AgentFrame> = Vec::new();
     for frame in frames {
-        match (all.last_mut(), frame) {
+        match (all.last_mut(), *frame) {
             (Some(AgentFrame::Token { event, text }), AgentFrame::Token { event: other, text: more })
                 if *event == other =>
             {

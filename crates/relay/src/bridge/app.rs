@@ -18,7 +18,8 @@ const WAITING_MAX: usize = 32;
 pub(crate) struct AppLink {
     inner: Arc<Inner>,
     seat: Arc<AppSeat>,
-    events: mpsc::Sender<Event>,
+    /// Boxed: a channel takes room for many at once, on every connection.
+    events: mpsc::Sender<Box<Event>>,
     /// Events that were read and not answered yet.
     pending: Arc<watch::Sender<usize>>,
     /// The last probe that came back.
@@ -30,7 +31,7 @@ pub(crate) struct AppLink {
 pub(crate) struct AppWork {
     inner: Arc<Inner>,
     seat: Arc<AppSeat>,
-    events: mpsc::Receiver<Event>,
+    events: mpsc::Receiver<Box<Event>>,
     pending: Arc<watch::Sender<usize>>,
     answers: Answers,
     over: CancellationToken,
@@ -72,7 +73,7 @@ impl Protocol for AppLink {
         match hear::app(text, self.inner.limits.payload_bytes_max) {
             Ok(AppFrame::Event(event)) => {
                 self.pending.send_modify(|pending| *pending = pending.saturating_add(1));
-                if self.events.try_send(event).is_err() {
+                if self.events.try_send(Box::new(event)).is_err() {
                     tracing::error!("an event came in before there was room for it");
                 }
             }
@@ -120,7 +121,7 @@ impl AppWork {
         }
         let taking = async {
             while let Some(event) = events.recv().await {
-                let submitted = inner.submit(&seat, event).await;
+                let submitted = inner.submit(&seat, &event).await;
                 seat.outbox.say(submitted.frame);
                 if let Some((agent, thread)) = submitted.wake {
                     inner.wake_agent(&agent).await;

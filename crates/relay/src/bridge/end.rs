@@ -61,6 +61,8 @@ impl Inner {
         let until = now.after(self.limits.reply_ttl);
         let carried = self.log.carry(&from, seq, &to, encode(&answer), until).await?;
         if carried.is_none() {
+            // It may have been us, with an answer of the store's that was lost: then its app waits.
+            self.wake_app(&event.app, event.from).await;
             return Ok(false);
         }
         telemetry::answered(code.unwrap_or("replied"), now.since(given.unwrap_or_else(|| event.at())));

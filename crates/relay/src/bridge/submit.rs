@@ -35,8 +35,8 @@ impl From<Refusal> for Refused {
 
 impl Inner {
     /// Takes an event. What the app is told must be queued before the agent is woken, or the answer could overtake it.
-    pub(crate) async fn submit(&self, seat: &AppSeat, event: Event) -> Submitted {
-        let outcome = self.try_submit(seat, &event).await;
+    pub(crate) async fn submit(&self, seat: &AppSeat, event: &Event) -> Submitted {
+        let outcome = self.try_submit(seat, event).await;
         telemetry::event(outcome.as_ref().map_or_else(|refused| refused.refusal.code(), |_| "accepted"));
         match outcome {
             Ok(submitted) => submitted,
