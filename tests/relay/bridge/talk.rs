@@ -146,6 +146,22 @@ async fn an_agent_answers_its_own_events_and_each_once() {
 }
 
 #[tokio::test]
+async fn a_final_answer_is_confirmed_to_an_agent_that_asks() {
+    let bridge = Bridge::start().await;
+    let (mut athena, _) = bridge.agent("athena").await;
+    let (mut portal, _) = bridge.app("portal").await;
+    for kind in ["reply", "error"] {
+        let event = portal.accepted("athena", "t", "1").await;
+        athena.heard("event").await;
+        athena
+            .send(&json!({ "type": kind, "event_id": event, "content": "x", "error": "x", "confirm": true }))
+            .await;
+        assert_eq!(athena.frame().await, json!({ "type": "confirmed", "event_id": event }));
+        assert_eq!(id(&portal.heard(kind).await), event);
+    }
+}
+
+#[tokio::test]
 async fn one_message_id_is_one_event() {
     let bridge = Bridge::start().await;
     let (mut athena, _) = bridge.agent("athena").await;

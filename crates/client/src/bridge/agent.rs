@@ -6,7 +6,7 @@ use super::{Config, Error};
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -81,14 +81,13 @@ impl AgentClient {
 
     /// The answer to an event; it is sent again over the next connection if this one ends too early.
     pub async fn reply(&self, event: &str, text: &str) -> Result<(), Error> {
-        let frame =
-            json!({ "type": "reply", "event_id": event, "content": text, "done": true, "metadata": {} });
+        let frame = json!({ "type": "reply", "event_id": event, "content": text, "done": true, "metadata": {}, "confirm": true });
         self.say(event, frame.to_string(), true).await
     }
 
     /// That there will be no answer to an event.
     pub async fn fail(&self, event: &str, why: &str) -> Result<(), Error> {
-        let frame = json!({ "type": "error", "event_id": event, "error": why, "code": "AGENT_ERROR" });
+        let frame = json!({ "type": "error", "event_id": event, "error": why, "code": "AGENT_ERROR", "confirm": true });
         self.say(event, frame.to_string(), true).await
     }
 
@@ -111,9 +110,8 @@ impl Drop for AgentClient {
 /// What an agent remembers between connections.
 #[derive(Debug, Default)]
 struct Agent {
-    /// Final answers that may not have arrived, by the probe that follows them: event and frame.
-    unread: BTreeMap<u64, (String, String)>,
-    probe: u64,
+    /// Final answers that the broker has not confirmed, in order: event and frame.
+    unconfirmed: VecDeque<(String, String)>,
     /// Events that were told.
     told: Recent,
     /// Events that were answered.
@@ -134,13 +132,18 @@ struct Frame<'a> {
 }
 
 impl Agent {
+    /// A final answer need not be sent again.
+    fn settle(&mut self, event: &str) {
+        self.unconfirmed.retain(|(of, _)| of != event);
+    }
+
     fn event(&mut self, frame: Frame<'_>) -> Option<AgentEvent> {
         match frame.kind.as_str() {
             "event" => {
                 let event = frame.event_id?;
                 // What comes again is under way, unless its answer has left and is missing all the same.
                 let under_way =
-                    !self.answered.knows(&event) || self.unread.values().any(|(of, _)| *of == event);
+                    !self.answered.knows(&event) || self.unconfirmed.iter().any(|(of, _)| *of == event);
                 (self.told.note(&event) || !under_way).then_some(())?;
                 Some(AgentEvent::Event {
                     event,
@@ -150,7 +153,14 @@ impl Agent {
                     redelivered: frame.redelivered.unwrap_or_default(),
                 })
             }
+            "confirmed" => {
+                self.settle(&frame.event_id?);
+                None
+            }
             "error" => {
+                if let Some(event) = &frame.event_id {
+                    self.settle(event);
+                }
                 // The same final answer, over two connections.
                 let known = frame.event_id.as_ref().is_some_and(|event| !self.answered.note(event));
                 let code = frame.code.unwrap_or_default();
@@ -166,17 +176,15 @@ impl Side for Agent {
     type Event = AgentEvent;
 
     fn opened(&mut self) -> Vec<String> {
-        self.unread.values().map(|(_, frame)| frame.clone()).collect()
+        self.unconfirmed.iter().map(|(_, frame)| frame.clone()).collect()
     }
 
-    fn asked(&mut self, said: Said) -> (String, Option<u64>) {
-        if !said.last {
-            return (said.frame, None);
+    fn asked(&mut self, said: Said) -> String {
+        if said.last {
+            self.answered.note(&said.event);
+            self.unconfirmed.push_back((said.event, said.frame.clone()));
         }
-        self.answered.note(&said.event);
-        self.probe = self.probe.saturating_add(1);
-        self.unread.insert(self.probe, (said.event, said.frame.clone()));
-        (said.frame, Some(self.probe))
+        said.frame
     }
 
     fn heard(&mut self, text: &str) -> (Option<String>, Option<AgentEvent>) {
@@ -185,14 +193,6 @@ impl Side for Agent {
             return (Some(r#"{"type":"pong"}"#.to_owned()), None);
         }
         (None, self.event(frame))
-    }
-
-    fn arrived(&mut self, probe: u64) {
-        self.unread = self.unread.split_off(&probe.saturating_add(1));
-    }
-
-    fn probe(&self) -> Option<u64> {
-        self.unread.last_key_value().map(|(probe, _)| *probe)
     }
 
     fn connected() -> AgentEvent {

@@ -194,22 +194,16 @@ impl Side for App {
         self.unaccepted.values().map(|sent| sent.frame.clone()).collect()
     }
 
-    fn asked(&mut self, sent: Sent) -> (String, Option<u64>) {
+    fn asked(&mut self, sent: Sent) -> String {
         let frame = sent.frame.clone();
         self.next = self.next.saturating_add(1);
         self.unaccepted.insert(self.next, sent);
-        (frame, None)
+        frame
     }
 
     fn heard(&mut self, text: &str) -> (Option<String>, Option<AppEvent>) {
         let frame = serde_json::from_str::<Frame<'_>>(text).ok();
         (None, frame.and_then(|frame| self.event(frame)))
-    }
-
-    fn arrived(&mut self, _: u64) {}
-
-    fn probe(&self) -> Option<u64> {
-        None
     }
 
     fn connected() -> AppEvent {

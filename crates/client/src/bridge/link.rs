@@ -33,17 +33,11 @@ pub(super) trait Side: Send + 'static {
     /// Frames to send on a new connection, in order.
     fn opened(&mut self) -> Vec<String>;
 
-    /// The frame of a command; whether it must be known to have arrived.
-    fn asked(&mut self, command: Self::Command) -> (String, Option<u64>);
+    /// The frame of a command.
+    fn asked(&mut self, command: Self::Command) -> String;
 
     /// What a frame means: an answer of our own, and what to tell.
     fn heard(&mut self, text: &str) -> (Option<String>, Option<Self::Event>);
-
-    /// All up to this probe has arrived.
-    fn arrived(&mut self, probe: u64);
-
-    /// The last probe that has not come back.
-    fn probe(&self) -> Option<u64>;
 
     /// That a connection is open.
     fn connected() -> Self::Event;
@@ -156,9 +150,8 @@ impl Link {
         events: &mpsc::Sender<S::Event>,
     ) -> ControlFlow<(), u16> {
         const LOST: ControlFlow<(), u16> = ControlFlow::Continue(1006);
-        let first = side.opened().into_iter().map(Message::text).chain(side.probe().map(probe));
-        for message in first.collect::<Vec<_>>() {
-            if socket.send(message).await.is_err() {
+        for frame in side.opened() {
+            if socket.send(Message::text(frame)).await.is_err() {
                 return LOST;
             }
         }
@@ -177,11 +170,6 @@ impl Link {
                                 return ControlFlow::Break(());
                             }
                         }
-                        Some(Ok(Message::Pong(payload))) => {
-                            if let Ok(number) = <[u8; 8]>::try_from(payload.as_ref()) {
-                                side.arrived(u64::from_be_bytes(number));
-                            }
-                        }
                         Some(Ok(Message::Close(frame))) => {
                             return ControlFlow::Continue(frame.map_or(1005, |frame| frame.code.into()));
                         }
@@ -194,9 +182,7 @@ impl Link {
                         drop(timeout(self.config.connect_wait, socket.close(None)).await);
                         return ControlFlow::Break(());
                     };
-                    let (frame, number) = side.asked(command);
-                    out.push(Message::text(frame));
-                    out.extend(number.map(probe));
+                    out.push(Message::text(side.asked(command)));
                 }
                 _ = beat.tick() => {
                     if last.elapsed() > self.config.ping_every.saturating_mul(3) {
@@ -212,8 +198,4 @@ impl Link {
             }
         }
     }
-}
-
-fn probe(number: u64) -> Message {
-    Message::Ping(Bytes::copy_from_slice(&number.to_be_bytes()))
 }

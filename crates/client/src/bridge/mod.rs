@@ -3,7 +3,7 @@
 //! A client keeps one connection and makes another when that ends, after pauses that grow from 1 s to 60 s; whoever was told
 //! to stay away (a revoked token, another connection of the same agent) stays away. Nothing that was handed over is lost
 //! meanwhile: an app's events are sent again until they are accepted, under a `client_msg_id` that makes them one event,
-//! and an agent's final answers until the broker has read them. What comes twice is told once.
+//! and an agent's final answers until the broker has confirmed them. What comes twice is told once.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), tollwire_client::bridge::Error> {

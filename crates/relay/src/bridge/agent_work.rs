@@ -242,11 +242,11 @@ impl Side<'_> {
                 let Some(record) = record else { return self.refuse(&event).await };
                 self.inner.typing(&record.app, record.from, &event, &self.seat.agent, on).await;
             }
-            AgentFrame::Reply { event, content, metadata } => {
-                self.finish(&event, &Ending::Reply { content, metadata }).await;
+            AgentFrame::Reply { event, content, metadata, confirm } => {
+                self.finish(&event, &Ending::Reply { content, metadata }, confirm).await;
             }
-            AgentFrame::Error { event, message, code } => {
-                self.finish(&event, &Ending::Error { message, code }).await;
+            AgentFrame::Error { event, message, code, confirm } => {
+                self.finish(&event, &Ending::Error { message, code }, confirm).await;
             }
             AgentFrame::Ping | AgentFrame::Pong => {}
         }
@@ -270,7 +270,7 @@ impl Side<'_> {
         Some(record)
     }
 
-    async fn finish(&self, event: &EventId, ending: &Ending) {
+    async fn finish(&self, event: &EventId, ending: &Ending, confirm: bool) {
         let open = self.table.desk().finish(event);
         let ended = match open {
             Some(open) => self.end((open.seq, &open.event, open.given), ending).await,
@@ -278,6 +278,8 @@ impl Side<'_> {
         };
         if !ended {
             self.refuse(event).await;
+        } else if confirm {
+            self.seat.outbox.say(say::confirmed(event));
         }
     }
 

@@ -39,8 +39,8 @@ pub(crate) struct Event {
 #[derive(Debug)]
 pub(crate) enum AgentFrame {
     Token { event: EventId, text: String },
-    Reply { event: EventId, content: Box<RawValue>, metadata: Option<Box<RawValue>> },
-    Error { event: EventId, message: String, code: Option<String> },
+    Reply { event: EventId, content: Box<RawValue>, metadata: Option<Box<RawValue>>, confirm: bool },
+    Error { event: EventId, message: String, code: Option<String>, confirm: bool },
     Ack { event: EventId },
     Typing { event: EventId, on: bool },
     Ping,
@@ -114,6 +114,8 @@ struct WrittenReply<'a> {
     metadata: Option<&'a RawValue>,
     #[serde(default, borrow)]
     tokens_used: Option<&'a RawValue>,
+    #[serde(default)]
+    confirm: bool,
 }
 
 #[derive(Deserialize)]
@@ -131,6 +133,8 @@ struct WrittenError<'a> {
     error: Option<String>,
     #[serde(default)]
     code: Option<String>,
+    #[serde(default)]
+    confirm: bool,
 }
 
 #[derive(Deserialize)]
@@ -216,14 +220,15 @@ fn reply(text: &str) -> Option<AgentFrame> {
         let used = written.tokens_used?;
         RawValue::from_string(format!("{{\"tokens_used\":{}}}", used.get())).ok()
     });
-    Some(AgentFrame::Reply { event, content: content.to_owned(), metadata })
+    Some(AgentFrame::Reply { event, content: content.to_owned(), metadata, confirm: written.confirm })
 }
 
 fn error(text: &str) -> Option<AgentFrame> {
     let written: WrittenError<'_> = serde_json::from_str(text).ok()?;
     let code = written.code.filter(|code| code.len() <= CODE_BYTES_MAX);
     let message = written.error.unwrap_or_else(|| "the agent failed".to_owned());
-    Some(AgentFrame::Error { event: EventId::parse(&written.event_id)?, message, code })
+    let event = EventId::parse(&written.event_id)?;
+    Some(AgentFrame::Error { event, message, code, confirm: written.confirm })
 }
 
 fn note(text: &str, kind: &str) -> Option<AgentFrame> {

@@ -209,6 +209,11 @@ pub(crate) fn failed(
     })
 }
 
+/// That an agent's final answer is kept.
+pub(crate) fn confirmed(event: &EventId) -> String {
+    json!({ "type": "confirmed", "event_id": event }).to_string()
+}
+
 /// The agents that an app may send to.
 pub(crate) fn agents<'a>(agents: impl Iterator<Item = &'a Agent>) -> String {
     let list: Vec<Value> = agents
