@@ -12,7 +12,7 @@ from x402.schemas import PaymentRequired
 
 
 def call(number: int, payment: dict | None = None) -> str:
-    envelope = {"id": number, "method": "relay.call", "params": {"apiId": "demo", "path": "/weather"}}
+    envelope = {"id": number, "method": "relay.call", "params": {"apiId": "demo", "path": os.environ.get("CALL_PATH", "/weather")}}
     if payment:
         envelope["payment"] = payment
     return json.dumps(envelope)

@@ -14,6 +14,7 @@ mod commands;
 mod draining;
 mod forwarding;
 mod paying;
+mod priced;
 mod rig;
 mod sockets;
 mod streaming;

@@ -27,3 +27,12 @@ impl Failure {
         Self::Start(error.to_string())
     }
 }
+
+impl From<tollwire_wiring::Error> for Failure {
+    fn from(error: tollwire_wiring::Error) -> Self {
+        match error {
+            tollwire_wiring::Error::Config(error) => Self::Config(error),
+            other => Self::start(other),
+        }
+    }
+}

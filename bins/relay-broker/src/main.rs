@@ -9,6 +9,7 @@ mod config;
 mod demo_agent;
 mod dev;
 mod failure;
+mod payments;
 mod registrations;
 mod sample;
 mod serve;

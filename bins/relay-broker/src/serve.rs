@@ -2,7 +2,8 @@
 
 use crate::config::{self, File};
 use crate::failure::Failure;
-use crate::{bridge, store, wiring};
+use crate::payments::Till;
+use crate::{bridge, payments, store, wiring};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,10 +29,14 @@ pub(crate) async fn run(file: Loaded<File>) -> Result<(), Failure> {
     let store = store::open(&file).await?;
     let rows = store.rows(Arc::new(SystemClock)).await?;
     let bridge = bridge::start(&file, &store).await?;
-    let relay = wiring::relay(&file, Some(rows), bridge)?;
+    let till = payments::open(&file).await?;
+    let payments = till.as_ref().map(|till| till.payments.clone());
+    let relay = wiring::relay(&file, Some(rows), bridge, payments)?;
     let (stop, admin_stop) = (CancellationToken::new(), CancellationToken::new());
     let listeners = TaskTracker::new();
     let drain = file.value.limits.drain.0;
+    let reconciling = relay.clone();
+    listeners.spawn(async move { reconciling.reconcile().await });
     let public = wiring::public_listener(&file).await?;
     let address = public.local_addr()?;
     listeners.spawn(public.serve(RelayService::new(relay.clone()), stop.clone(), drain));
@@ -46,12 +51,15 @@ pub(crate) async fn run(file: Loaded<File>) -> Result<(), Failure> {
     loop {
         match signals.next().await {
             Request::Stop => break,
-            Request::Reload => reload(&file.path, &relay),
+            Request::Reload => reload(&file.path, &relay, till.as_ref()),
         }
     }
     tracing::info!("draining");
     stop.cancel();
     relay.drain(drain).await;
+    if let Some(till) = &till {
+        till.drain().await;
+    }
     admin_stop.cancel();
     listeners.close();
     listeners.wait().await;
@@ -60,10 +68,13 @@ pub(crate) async fn run(file: Loaded<File>) -> Result<(), Failure> {
 }
 
 /// Takes over APIs, apps and agents of the changed file; a file that cannot be used changes nothing.
-fn reload(path: &Path, relay: &Relay) {
-    let read = config::read(path).and_then(|file| Ok((wiring::apis(&file)?, bridge::registry(&file)?)));
+fn reload(path: &Path, relay: &Relay, till: Option<&Till>) {
+    let read = config::read(path).and_then(|file| Ok((wiring::apis(&file)?, bridge::registry(&file)?, file)));
     match read {
-        Ok((apis, registry)) => {
+        Ok((apis, registry, file)) => {
+            if let Some(till) = till {
+                till.configure(&file);
+            }
             tracing::info!(apis = apis.len(), "configuration reloaded");
             relay.configure(apis);
             if let Some(bridge) = relay.bridge() {

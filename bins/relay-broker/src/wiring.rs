@@ -7,17 +7,22 @@ use tollwire_ops::Error;
 use tollwire_ops::config::Loaded;
 use tollwire_ops::listener::{self, Listener, ProxyTrust};
 use tollwire_relay::bridge::Bridge;
-use tollwire_relay::call::{Api, Apis, PaymentHeader};
+use tollwire_relay::call::{Api, Apis, PaymentHeader, Price};
 use tollwire_relay::http::AdminToken;
 use tollwire_relay::runtime::Origins;
 use tollwire_relay::store::Rows;
-use tollwire_relay::{Limits, Relay, RelayConfig};
+use tollwire_relay::{Limits, Payments, Relay, RelayConfig};
+use tollwire_settlement::ChainInfo;
+
+/// How the dev chain calls itself.
+const DEV: &str = "dev";
 
 /// The broker that a file describes.
 pub(crate) fn relay(
     file: &Loaded<File>,
     rows: Option<Arc<dyn Rows>>,
     bridge: Option<Bridge>,
+    payments: Option<Payments>,
 ) -> Result<Relay, Failure> {
     let roots_pem = match &file.value.upstream_roots {
         None => None,
@@ -26,14 +31,8 @@ pub(crate) fn relay(
                 .map_err(|error| file.error("upstream_roots", error.to_string()))?,
         ),
     };
-    let config = RelayConfig {
-        apis: apis(file)?,
-        origins: origins(file)?,
-        limits: limits(file),
-        bridge,
-        roots_pem,
-        rows,
-    };
+    let (apis, origins, limits) = (apis(file)?, origins(file)?, limits(file));
+    let config = RelayConfig { apis, origins, limits, bridge, roots_pem, rows, payments };
     Relay::new(config).map_err(|error| file.error("upstream_roots", error.to_string()).into())
 }
 
@@ -51,9 +50,10 @@ fn origins(file: &Loaded<File>) -> Result<Origins, Error> {
 /// All APIs of a file, checked.
 pub(crate) fn apis(file: &Loaded<File>) -> Result<Apis, Error> {
     let mut all = Vec::new();
+    let chains = tollwire_wiring::described(&file.value.chain, &file.base)?;
     for (position, written) in file.value.api.iter().enumerate() {
         let fail = |key: &str, reason: String| file.error(format!("api[{position}].{key}"), reason);
-        let api = api(written, &fail)?;
+        let api = api(written, &chains, &fail)?;
         // Each by itself, so that an error can name the one that cannot be called.
         api.check().map_err(|error| file.error(format!("api[{position}]"), error.to_string()))?;
         all.push(api);
@@ -61,7 +61,7 @@ pub(crate) fn apis(file: &Loaded<File>) -> Result<Apis, Error> {
     Apis::new(all).map_err(|error| file.error("api", error.to_string()))
 }
 
-fn api(written: &Written, fail: &dyn Fn(&str, String) -> Error) -> Result<Api, Error> {
+fn api(written: &Written, chains: &[ChainInfo], fail: &dyn Fn(&str, String) -> Error) -> Result<Api, Error> {
     let base_url = written.base_url.resolve()?;
     let base_url = base_url.parse().map_err(|error: url::ParseError| fail("base_url", error.to_string()))?;
     let mut api = Api::new(written.id.clone(), base_url);
@@ -79,7 +79,32 @@ fn api(written: &Written, fail: &dyn Fn(&str, String) -> Error) -> Result<Api, E
         WrittenHeader::Auto => PaymentHeader::Auto,
         WrittenHeader::Both => PaymentHeader::Both,
     };
+    api.price = price(written, chains, fail)?;
     Ok(api)
+}
+
+/// A price, and who is paid: on the dev chain its own wallet, if nobody is named.
+fn price(
+    written: &Written,
+    chains: &[ChainInfo],
+    fail: &dyn Fn(&str, String) -> Error,
+) -> Result<Option<Price>, Error> {
+    let Some(amount) = &written.price else { return Ok(None) };
+    let amount = amount.parse().map_err(|error: tollwire_x402::Error| fail("price", error.to_string()))?;
+    let mut pay_to = written.pay_to.clone();
+    let dev = |chain: &&ChainInfo| chain.claim == DEV;
+    if let Some(chain) = chains.iter().find(dev).filter(|_| pay_to.is_empty()) {
+        pay_to.insert(chain.network, chain.deposit_wallet.clone());
+    }
+    let own = chains.iter().filter(|chain| chain.claim != DEV);
+    for chain in own {
+        // Money that arrives there buys sessions; the settlement would refuse it.
+        if pay_to.get(&chain.network).is_some_and(|wallet| wallet.eq_ignore_ascii_case(&chain.deposit_wallet))
+        {
+            return Err(fail("pay_to", "this is the deposit wallet of its [[chain]]; name another".into()));
+        }
+    }
+    Ok(Some(Price { amount, pay_to }))
 }
 
 fn limits(file: &Loaded<File>) -> Limits {

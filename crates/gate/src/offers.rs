@@ -12,25 +12,13 @@ use crate::siwx;
 use serde_json::{Value, json};
 use tollwire_ledger::model::Session;
 use tollwire_x402::v2::{Extra, ResourceInfo};
-use tollwire_x402::{FeedId, Network, SessionId, Unit, Usdc, v1, v2};
+use tollwire_x402::{Bill, FeedId, Network, SessionId, Unit};
 
 /// The key of our extension in x402 messages.
 pub const EXTENSION: &str = "tollwire-session";
 
-/// The dearest deposit offered to v1 clients, $0.10: they take the first offer they know and refuse above this.
-pub const V1_AMOUNT_MAX: u64 = 100_000;
-
 /// What a paid request answers with.
 const MIME_TYPE: &str = "application/json";
-
-/// What to pay, in both dialects.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Bill {
-    /// The v2 object: every offer, largest deposit first.
-    pub required: v2::PaymentRequired,
-    /// The v1 body: deposits of at most $0.10 on networks that v1 clients know, largest first.
-    pub legacy: v1::PaymentRequired,
-}
 
 /// What is asked to be paid for.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +50,14 @@ impl Gate {
             (quote, memo)
         };
         let offers = self.up_to_date(&offers, &memo).await;
-        Ok(Bill::new(self.config(), feed, &offers, path, &quote, why))
+        let resource = ResourceInfo {
+            url: self.config().url(path),
+            description: Some(description(feed)),
+            mime_type: Some(MIME_TYPE.to_owned()),
+        };
+        let extensions = extension(self.config(), feed, &quote);
+        let offers = offers.into_iter().map(|offer| offer.requirements).collect();
+        Ok(Bill::new(resource, offers, Some(extensions), why))
     }
 
     /// The offers with what is only true now: the chain's hints, and on chains that carry one the quote's memo.
@@ -111,41 +106,10 @@ fn offers_for<'a>(tariff: &'a Tariff, session: &Session) -> Result<Vec<&'a Offer
     Ok(offers)
 }
 
-impl Bill {
-    /// The bill for a resource of a feed. `why` is for people.
-    fn new(
-        config: &GateConfig,
-        feed: &Feed,
-        offers: &[Offer],
-        path: &str,
-        quote: &Quote,
-        why: Option<&str>,
-    ) -> Self {
-        let url = config.url(path);
-        let legacy = v1::PaymentRequired {
-            x402_version: v1::VERSION,
-            error: why.unwrap_or("X-PAYMENT header is required").to_owned(),
-            accepts: offers.iter().filter_map(|offer| legacy(feed, offer, &url)).collect(),
-        };
-        let required = v2::PaymentRequired {
-            x402_version: v2::VERSION,
-            error: Some(why.unwrap_or("PAYMENT-SIGNATURE header is required").to_owned()),
-            resource: ResourceInfo {
-                url,
-                description: Some(description(feed)),
-                mime_type: Some(MIME_TYPE.to_owned()),
-            },
-            accepts: offers.iter().map(|offer| offer.requirements.clone()).collect(),
-            extensions: Some(extension(config, feed, quote)),
-        };
-        Self { required, legacy }
-    }
-
-    /// The same bill for a wallet that may have paid before: it can sign in instead.
-    pub(crate) fn with_sign_in(mut self, extension: Value) -> Self {
-        self.required.extensions.get_or_insert_default().insert(siwx::EXTENSION.to_owned(), extension);
-        self
-    }
+/// The same bill for a wallet that may have paid before: it can sign in instead.
+pub(crate) fn with_sign_in(mut bill: Bill, extension: Value) -> Bill {
+    bill.required.extensions.get_or_insert_default().insert(siwx::EXTENSION.to_owned(), extension);
+    bill
 }
 
 fn description(feed: &Feed) -> String {
@@ -190,23 +154,4 @@ fn extension(config: &GateConfig, feed: &Feed, quote: &Quote) -> Extra {
         },
     });
     Extra::from_iter([(EXTENSION.to_owned(), extension)])
-}
-
-fn legacy(feed: &Feed, offer: &Offer, url: &str) -> Option<v1::PaymentRequirements> {
-    let terms = &offer.requirements;
-    if Usdc::from_atomic(V1_AMOUNT_MAX).is_none_or(|most| terms.amount > most) {
-        return None;
-    }
-    Some(v1::PaymentRequirements {
-        scheme: terms.scheme.clone(),
-        network: offer.network.v1_name()?.to_owned(),
-        max_amount_required: terms.amount,
-        resource: url.to_owned(),
-        description: description(feed),
-        mime_type: MIME_TYPE.to_owned(),
-        pay_to: terms.pay_to.clone(),
-        max_timeout_seconds: terms.max_timeout_seconds,
-        asset: terms.asset.clone(),
-        extra: terms.extra.clone(),
-    })
 }

@@ -31,4 +31,4 @@ mod relay;
 mod telemetry;
 
 pub use limits::Limits;
-pub use relay::{Relay, RelayConfig, StartError};
+pub use relay::{Payments, Relay, RelayConfig, StartError};

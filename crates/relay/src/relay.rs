@@ -1,7 +1,7 @@
 //! The broker as a whole: opens connections, makes calls, drains.
 
 use crate::bridge::{Bridge, Door};
-use crate::call::{Apis, Caller, Session, Upstream, twin};
+use crate::call::{Apis, Caller, Desk, Session, Upstream, offer_timeout_secs, twin};
 use crate::http::{Answer, Problem};
 use crate::runtime::{self, Budget, Origins, Outbox};
 use crate::store::Rows;
@@ -16,7 +16,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tollwire_ledger::Clock;
 use tollwire_wire::tls::RootsError;
+use tollwire_x402::Facilitator;
+use url::Url;
 
 /// How long connections that were told to go may take for their last words.
 const LAST_WORDS: Duration = Duration::from_secs(20);
@@ -39,6 +42,22 @@ pub struct RelayConfig {
     pub roots_pem: Option<String>,
     /// Where it keeps what must outlive it.
     pub rows: Option<Arc<dyn Rows>>,
+    /// How calls are paid for that it prices; needs `rows`.
+    pub payments: Option<Payments>,
+}
+
+/// How calls are paid for.
+#[derive(Clone)]
+pub struct Payments {
+    /// Who verifies and settles.
+    pub facilitator: Arc<dyn Facilitator>,
+    /// Whether it answers the same payment the same, however often it is asked: a refusal is then the last word even
+    /// about a payment that may have been settled before.
+    pub remembers: bool,
+    /// The URL that agents use.
+    pub public_url: Url,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl std::fmt::Debug for RelayConfig {
@@ -68,6 +87,7 @@ struct Shared {
     bridge: Option<Bridge>,
     origins: Origins,
     rows: Option<Arc<dyn Rows>>,
+    desk: Option<Arc<Desk>>,
     limits: Limits,
     seats: Arc<Semaphore>,
     /// Connections and calls.
@@ -81,20 +101,33 @@ struct Shared {
 impl Relay {
     /// A broker for these APIs.
     pub fn new(config: RelayConfig) -> Result<Self, StartError> {
-        let RelayConfig { apis, origins, limits, bridge, roots_pem, rows } = config;
-        let upstream = Upstream::new(roots_pem.as_deref(), &limits)?;
-        let caller = Caller::new(apis, upstream, limits.calls_max, limits.request_bytes_max);
+        let RelayConfig { apis, origins, limits, bridge, roots_pem, rows, payments } = config;
+        let upstream = Arc::new(Upstream::new(roots_pem.as_deref(), &limits)?);
+        let tasks = TaskTracker::new();
+        let timeout_secs = offer_timeout_secs(limits.connect + limits.answer.saturating_mul(2));
+        let desk = payments.zip(rows.clone()).map(|(payments, rows)| {
+            Arc::new(Desk::new(payments, rows, Arc::clone(&upstream), timeout_secs, tasks.clone()))
+        });
+        let caller = Caller::new(apis, upstream, desk.clone(), limits.calls_max, limits.request_bytes_max);
         Ok(Self(Arc::new(Shared {
             caller: Arc::new(caller),
             bridge,
             origins,
             rows,
+            desk,
             seats: Arc::new(Semaphore::new(limits.sockets_max.min(Semaphore::MAX_PERMITS))),
             limits,
-            tasks: TaskTracker::new(),
+            tasks,
             stop: CancellationToken::new(),
             cut: CancellationToken::new(),
         })))
+    }
+
+    /// Asks after payments in doubt until the broker has been drained. Without it they are asked after when they are
+    /// presented again, and only then.
+    pub async fn reconcile(&self) {
+        let Some(desk) = &self.0.desk else { return };
+        self.0.cut.run_until_cancelled(Arc::clone(desk).reconcile()).await;
     }
 
     /// Takes over other APIs; calls under way go on.
@@ -199,7 +232,7 @@ impl Relay {
         if !self.0.origins.allow(request.headers()) {
             return foreign_page();
         }
-        twin(&self.0.caller, request).await
+        twin(&self.0.caller, &self.0.tasks, request).await
     }
 
     /// Takes no new connections and no new calls, lets calls in flight finish for at most `grace`, and closes every
@@ -216,6 +249,7 @@ impl Relay {
                 tracing::warn!(left = shared.tasks.len(), "draining: connections or paid calls are left");
             }
         }
+        shared.cut.cancel();
         if let Some(bridge) = &shared.bridge {
             bridge.stop().await;
         }

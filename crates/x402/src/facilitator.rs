@@ -3,7 +3,7 @@
 //! One trait for every facilitator: ours in process, ours over HTTP, a third party's.
 
 use crate::v2::Extra;
-use crate::{Network, json, v1, v2};
+use crate::{Dialect, Network, json, v1, v2};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -228,6 +228,14 @@ impl Request {
         match self {
             Self::V1(..) => v1::VERSION,
             Self::V2(..) => v2::VERSION,
+        }
+    }
+
+    /// The dialect.
+    pub const fn dialect(&self) -> Dialect {
+        match self {
+            Self::V1(..) => Dialect::V1,
+            Self::V2(..) => Dialect::V2,
         }
     }
 

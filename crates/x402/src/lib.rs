@@ -18,7 +18,9 @@
 mod macros;
 
 pub mod asset;
+pub mod bill;
 pub mod close;
+mod dialect;
 mod error;
 pub mod facilitator;
 pub mod header;
@@ -26,14 +28,18 @@ pub mod id;
 pub mod json;
 mod money;
 mod network;
+mod payment;
 pub mod reason;
 mod unit;
 pub mod v1;
 pub mod v2;
 
+pub use bill::Bill;
+pub use dialect::Dialect;
 pub use error::Error;
 pub use facilitator::Facilitator;
 pub use id::{ApiId, FeedId, PaymentId, SessionId, StreamId};
 pub use money::Usdc;
 pub use network::{Network, SolanaCluster};
+pub use payment::Payment;
 pub use unit::Unit;

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use tollwire_ops::config::MaybeEnv;
-use tollwire_x402::ApiId;
+use tollwire_x402::{ApiId, Network};
 
 /// One API that can be called.
 #[derive(Debug, Clone, Deserialize)]
@@ -19,9 +19,14 @@ pub(crate) struct Api {
     /// Whether it may be reached at an address that is not public.
     #[serde(default)]
     pub(crate) allow_private: bool,
-    /// How it wants its payments.
+    /// How it wants its payments, if it prices itself.
     #[serde(default)]
     pub(crate) payment_header: PaymentHeader,
+    /// What a call costs in USDC; left out for an API that prices itself.
+    pub(crate) price: Option<String>,
+    /// Who is paid, per network.
+    #[serde(default)]
+    pub(crate) pay_to: BTreeMap<Network, String>,
 }
 
 /// `payment_header`.

@@ -38,6 +38,17 @@ pub(crate) fn warnings(file: &Loaded<File>) -> Vec<String> {
             "limits.frame_bytes: a request body of request_bytes does not fit into a frame as base64".into(),
         );
     }
+    let priced = value.api.iter().any(|api| api.price.is_some());
+    if priced && value.store.resolve().is_ok_and(|store| store == "memory:") {
+        found.push(
+            "store: with memory: an answer that was paid for cannot be collected after a restart".into(),
+        );
+    }
+    let facilitator = value.facilitator.as_ref().and_then(|written| written.resolve().ok());
+    let facilitator = facilitator.and_then(|text| url::Url::parse(&text).ok());
+    if facilitator.is_some_and(|url| url.scheme() == "http" && !is_loopback(&url)) {
+        found.push("facilitator: payments reach it unencrypted; write https://".into());
+    }
     for api in &value.api {
         let url = api.base_url.resolve().ok().and_then(|text| url::Url::parse(&text).ok());
         if url.is_some_and(|url| url.scheme() == "http") && !api.allow_private {
@@ -45,4 +56,13 @@ pub(crate) fn warnings(file: &Loaded<File>) -> Vec<String> {
         }
     }
     found
+}
+
+fn is_loopback(url: &url::Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(v4)) => v4.is_loopback(),
+        Some(url::Host::Ipv6(v6)) => v6.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
 }

@@ -80,6 +80,8 @@ pub(crate) struct Limits {
     pub(crate) audit_ttl: HumanDuration,
     /// Audit entries that are kept at most.
     pub(crate) audit_entries: u64,
+    /// How long a turn of a settlement key lasts if nobody ends it.
+    pub(crate) settlement_lease: HumanDuration,
 }
 
 impl Default for Limits {
@@ -124,6 +126,7 @@ impl Default for Limits {
             app_events_per_hour: hour.count,
             audit_ttl: HumanDuration(bridge.audit_ttl),
             audit_entries: bridge.audit_entries_max,
+            settlement_lease: HumanDuration(tollwire_settlement::SettlerConfig::default().lease),
         }
     }
 }

@@ -4,6 +4,7 @@ mod api;
 mod bridge;
 mod footguns;
 mod limits;
+mod payments;
 
 pub(crate) use api::{Api, PaymentHeader};
 pub(crate) use bridge::{Agent, App};
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use tollwire_ops::config::{AddressRange, Loaded, Log, MaybeEnv, Runtime, Tls};
 use tollwire_ops::secret::SecretRef;
 use tollwire_ops::store::StoreUrl;
+use tollwire_wiring::Chain;
 use url::Url;
 
 /// The whole file.
@@ -34,6 +36,16 @@ pub(crate) struct File {
     /// Start on a Redis that may forget (no append-only file, or eviction).
     #[serde(default)]
     pub(crate) allow_volatile: bool,
+    /// Replicas that must have confirmed a payment's records, where we settle.
+    #[serde(default)]
+    pub(crate) wait_replicas: u32,
+    /// The x402 facilitator that settles what has a price; or `env:NAME` holding its URL.
+    pub(crate) facilitator: Option<MaybeEnv>,
+    /// What it is shown as `Authorization: Bearer`.
+    pub(crate) facilitator_key: Option<SecretRef>,
+    /// Let the dev chain, which anybody can pay with play money, listen beyond loopback.
+    #[serde(default)]
+    pub(crate) dev_allow_public: bool,
     /// TLS on the public listener.
     pub(crate) tls: Option<Tls>,
     /// Web pages that may use the broker, beside those of `public_url`.
@@ -55,6 +67,9 @@ pub(crate) struct File {
     /// Logging.
     #[serde(default)]
     pub(crate) log: Log,
+    /// Where money settles, if that is here.
+    #[serde(default)]
+    pub(crate) chain: Vec<Chain>,
     /// What can be called.
     #[serde(default)]
     pub(crate) api: Vec<Api>,
@@ -94,5 +109,6 @@ pub(crate) fn read(path: &std::path::Path) -> Result<Loaded<File>, tollwire_ops:
     if file.value.token_key.is_none() && !(file.value.app.is_empty() && file.value.agent.is_empty()) {
         return Err(file.error("token_key", "apps and agents need it: at least 32 characters, kept secret"));
     }
+    payments::validate(&file)?;
     Ok(file)
 }

@@ -5,13 +5,13 @@ use super::problem::problem;
 use crate::error::{Error, Unpaid};
 use crate::feed::Entry;
 use crate::gate::Gate;
-use crate::offers::{Bill, Sale};
+use crate::offers::{Sale, with_sign_in};
 use crate::payment::Dialect;
 use crate::siwx;
 use http::{HeaderName, StatusCode};
 use serde_json::json;
 use tollwire_x402::facilitator::SettleResponse;
-use tollwire_x402::{FeedId, header};
+use tollwire_x402::{Bill, FeedId, header};
 
 /// What a request asked for that was to be paid.
 #[derive(Debug, Clone, Copy)]
@@ -74,7 +74,7 @@ pub(crate) async fn payable(gate: &Gate, entry: &Entry, path: &str, problem: Pro
 
 async fn make(gate: &Gate, entry: &Entry, asked: Asked<'_>, why: Option<&str>) -> Result<Bill, Error> {
     let bill = gate.bill(entry, asked.sale, asked.path, why).await?;
-    if asked.sign_in { Ok(bill.with_sign_in(gate.sign_in_extension(asked.feed)?)) } else { Ok(bill) }
+    if asked.sign_in { Ok(with_sign_in(bill, gate.sign_in_extension(asked.feed)?)) } else { Ok(bill) }
 }
 
 /// A 401 that the payer's wallet can answer. Says nothing about the session.

@@ -1,10 +1,9 @@
 //! Payments as they arrive: which dialect, what is claimed, and what proves that the payer sent them.
 
-mod dialect;
 mod intake;
 mod proof;
 
-pub use dialect::Dialect;
 pub use intake::Presented;
 pub(crate) use intake::single;
 pub use proof::{CLAIM_CHARS, Claim, Proofs};
+pub use tollwire_x402::Dialect;

@@ -1,7 +1,7 @@
 //! The APIs that the operator has registered.
 
-use super::CallError;
 use super::address::is_public;
+use super::{CallError, Price, PriceError};
 use http::Uri;
 use http::header::{HeaderMap, HeaderName};
 use http::uri::{Authority, PathAndQuery, Scheme};
@@ -32,8 +32,10 @@ pub struct Api {
     pub headers: HeaderMap,
     /// Whether it may be reached at an address that is not public.
     pub allow_private: bool,
-    /// How it wants its payments.
+    /// How it wants its payments, if it prices itself.
     pub payment_header: PaymentHeader,
+    /// What a call costs; `None` for an API that prices itself.
+    pub price: Option<Price>,
 }
 
 /// Why an API cannot be registered.
@@ -55,6 +57,9 @@ pub enum ApiError {
     /// A header that belongs to the connection.
     #[error("headers: {0} is written by the broker itself")]
     Header(String),
+    /// A price that cannot be asked.
+    #[error("{0}")]
+    Price(#[from] PriceError),
     /// An id given twice.
     #[error("id: {0} stands twice")]
     Twice(ApiId),
@@ -78,6 +83,7 @@ impl Api {
             headers: HeaderMap::new(),
             allow_private: false,
             payment_header: PaymentHeader::Auto,
+            price: None,
         }
     }
 
@@ -102,10 +108,10 @@ impl Api {
         if let Some(address) = literal.filter(|address| !self.allow_private && !is_public(*address)) {
             return Err(ApiError::Private(address));
         }
-        match self.headers.keys().find(|name| OURS.contains(name)) {
-            Some(name) => Err(ApiError::Header(name.to_string())),
-            None => Ok(()),
+        if let Some(name) = self.headers.keys().find(|name| OURS.contains(name)) {
+            return Err(ApiError::Header(name.to_string()));
         }
+        Ok(self.price.as_ref().map_or(Ok(()), Price::check)?)
     }
 
     /// The URL of a checked path. The host is always the API's own.
@@ -138,6 +144,7 @@ impl std::fmt::Debug for Api {
             .field("headers", &self.headers.keys().collect::<Vec<_>>())
             .field("allow_private", &self.allow_private)
             .field("payment_header", &self.payment_header)
+            .field("price", &self.price)
             .finish()
     }
 }

@@ -1,11 +1,12 @@
 //! What both ways of calling share: find the API, ask it, count it.
 
-use super::CallError;
-use super::api::Apis;
+use super::api::{Api, Apis};
 use super::payment::{Payment, is_paid};
+use super::priced::Desk;
 use super::request::ApiRequest;
 use super::stream::Listener;
 use super::upstream::{ApiAnswer, Upstream};
+use super::{CallError, PaymentHeader, Price};
 use crate::runtime::Budget;
 use crate::telemetry::{self, Way};
 use http::StatusCode;
@@ -16,7 +17,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// Makes calls.
 pub(crate) struct Caller {
     apis: RwLock<Arc<Apis>>,
-    upstream: Upstream,
+    upstream: Arc<Upstream>,
+    /// Where calls are paid for that we price.
+    desk: Option<Arc<Desk>>,
     places: Arc<Semaphore>,
     pub(super) request_bytes_max: usize,
 }
@@ -25,10 +28,17 @@ pub(crate) struct Caller {
 pub(super) struct Place(#[expect(dead_code, reason = "held for what its drop does")] OwnedSemaphorePermit);
 
 impl Caller {
-    pub(crate) fn new(apis: Apis, upstream: Upstream, calls_max: usize, request_bytes_max: usize) -> Self {
+    pub(crate) fn new(
+        apis: Apis,
+        upstream: Arc<Upstream>,
+        desk: Option<Arc<Desk>>,
+        calls_max: usize,
+        request_bytes_max: usize,
+    ) -> Self {
         Self {
             apis: RwLock::new(Arc::new(apis)),
             upstream,
+            desk,
             places: Arc::new(Semaphore::new(calls_max.min(Semaphore::MAX_PERMITS))),
             request_bytes_max,
         }
@@ -61,20 +71,46 @@ impl Caller {
             telemetry::called("", way, Err(&CallError::UnknownApi), begun.elapsed());
             return Err(CallError::UnknownApi);
         };
+        let names = if found.price.is_some() { PaymentHeader::Auto } else { found.payment_header };
         if let Some(payment) = payment {
-            payment.put(&mut request.headers, found.payment_header);
+            payment.put(&mut request.headers, names);
         }
-        request.paid = is_paid(&request.headers);
-        let outcome = async {
-            let begun = self.upstream.ask(&found, request).await?;
-            match listener.filter(|_| begun.status != StatusCode::PAYMENT_REQUIRED) {
-                Some(listener) => self.upstream.streamed(begun, budget, listener).await,
-                None => self.upstream.whole(begun, budget).await,
-            }
+        let outcome = match &found.price {
+            Some(price) => self.sell(Arc::clone(&found), price, request, budget).await,
+            None => self.pass(&found, request, budget, listener).await,
         };
-        let outcome = outcome.await;
         let status = outcome.as_ref().map(|answer| answer.status);
         telemetry::called(found.id.as_str(), way, status, begun.elapsed());
         outcome
+    }
+
+    /// A call of an API that prices itself.
+    async fn pass(
+        &self,
+        api: &Api,
+        mut request: ApiRequest,
+        budget: &Budget,
+        listener: Option<Listener<'_>>,
+    ) -> Result<ApiAnswer, CallError> {
+        request.paid = is_paid(&request.headers);
+        let begun = self.upstream.ask(api, request).await?;
+        match listener.filter(|_| begun.status != StatusCode::PAYMENT_REQUIRED) {
+            Some(listener) => self.upstream.streamed(begun, budget, listener).await,
+            None => self.upstream.whole(begun, budget).await,
+        }
+    }
+
+    /// A call that we price. It is made whole before any of it is shown, so room for it is taken after that.
+    async fn sell(
+        &self,
+        api: Arc<Api>,
+        price: &Price,
+        request: ApiRequest,
+        budget: &Budget,
+    ) -> Result<ApiAnswer, CallError> {
+        let desk = self.desk.as_ref().ok_or(CallError::CannotBePaid)?;
+        let mut answer = desk.call(api, price, request).await?;
+        answer.room = budget.room(Some(answer.body.len())).await.map_err(|_| CallError::Cancelled)?;
+        Ok(answer)
     }
 }

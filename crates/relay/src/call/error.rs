@@ -35,6 +35,21 @@ pub enum CallError {
     /// A payment was sent, and the API did not answer, or not to the end: it may have been settled.
     #[error("settlement_unknown")]
     SettlementUnknown,
+    /// The payment was presented for another call.
+    #[error("payment already used for another request")]
+    PaymentReused,
+    /// The payment's own name (`payment-identifier`) is another payment's.
+    #[error("payment-identifier already used for another payment")]
+    IdentifierReused,
+    /// The payment was settled, and nothing shows that its payer asks.
+    #[error("show the quote that the payment was made with, or the Tollwire-Claim it was sent with")]
+    ProofRequired,
+    /// The facilitator does not answer; the payment was not taken.
+    #[error("payments cannot be taken now; send the same payment again")]
+    CannotBePaid,
+    /// The broker's store does not answer.
+    #[error("the broker's store does not answer; send the same payment again")]
+    StoreUnavailable,
     /// The agent took the call back.
     #[error("cancelled")]
     Cancelled,
@@ -49,12 +64,14 @@ impl CallError {
     pub const fn code(&self) -> u16 {
         match self {
             Self::Malformed { .. } => 400,
+            Self::ProofRequired => 401,
             Self::UnknownApi => 404,
+            Self::PaymentReused | Self::IdentifierReused => 409,
             Self::TooLarge(_) => 413,
             Self::Busy => 429,
             Self::Cancelled => 499,
             Self::Upstream(_) => 502,
-            Self::Draining => 503,
+            Self::Draining | Self::CannotBePaid | Self::StoreUnavailable => 503,
             Self::Timeout | Self::SettlementUnknown => 504,
         }
     }
@@ -62,6 +79,11 @@ impl CallError {
     /// The same as an HTTP status.
     pub(crate) fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// Whether the same payment, sent again, is the way on.
+    pub(crate) const fn wants_same_payment(&self) -> bool {
+        matches!(self, Self::SettlementUnknown | Self::CannotBePaid | Self::StoreUnavailable)
     }
 
     /// The last part of the problem's `type`, over HTTP.
@@ -76,6 +98,11 @@ impl CallError {
             Self::Draining => "draining",
             Self::Timeout => "upstream-timeout",
             Self::SettlementUnknown => "settlement-unknown",
+            Self::PaymentReused => "payment-reused",
+            Self::IdentifierReused => "payment-identifier-conflict",
+            Self::ProofRequired => "proof-required",
+            Self::CannotBePaid => "facilitator-unavailable",
+            Self::StoreUnavailable => "store-unavailable",
         }
     }
 }

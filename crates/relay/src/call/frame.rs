@@ -56,6 +56,12 @@ struct Metadata<'a> {
     encoding: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     chunks: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settled: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replayed: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<&'static str>,
     headers: Headers<'a>,
 }
 
@@ -88,6 +94,9 @@ pub(super) fn answer(id: &Id, answer: &ApiAnswer) -> String {
         content_type,
         encoding: content.encoding(),
         chunks: answer.chunks,
+        settled: answer.notes.settled,
+        replayed: answer.notes.replayed.then_some(true),
+        body: answer.notes.not_retained.then_some("not_retained"),
         headers: Headers(&answer.headers),
     };
     let payment_response =
@@ -126,10 +135,7 @@ fn payment_required<'a>(answer: &ApiAnswer, body: Content<'a>) -> Failure<'a> {
 
 /// The frame of a call that has no answer of its API's.
 pub(super) fn refusal(id: &Id, error: &CallError) -> String {
-    let data = match error {
-        CallError::SettlementUnknown => Some(Data::Hint(json!({ "retry": "same-payment" }))),
-        _ => None,
-    };
+    let data = error.wants_same_payment().then(|| Data::Hint(json!({ "retry": "same-payment" })));
     failure(Some(id), error.code(), &error.to_string(), data)
 }
 
@@ -253,6 +259,7 @@ mod tests {
                 body: Bytes::from_static(body),
                 room: Room::default(),
                 chunks: None,
+                notes: crate::call::priced::Notes::default(),
             },
         )
     }

@@ -17,6 +17,7 @@ mod headers;
 mod id;
 mod path;
 mod payment;
+mod priced;
 mod request;
 mod resolver;
 mod session;
@@ -26,8 +27,10 @@ mod upstream;
 
 pub use api::{Api, ApiError, Apis, PaymentHeader};
 pub use error::CallError;
+pub use priced::{Price, PriceError};
 
 pub(crate) use caller::Caller;
+pub(crate) use priced::{Desk, offer_timeout_secs};
 pub(crate) use session::Session;
 pub(crate) use twin::{PREFIX, twin};
 pub(crate) use upstream::Upstream;

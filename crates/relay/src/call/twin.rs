@@ -1,6 +1,8 @@
 //! The HTTP twin: the same call as an HTTP request of its own. What the API answers is the answer.
 
 use super::caller::Caller;
+use super::payment::is_paid;
+use super::priced::Notes;
 use super::request::{ApiRequest, METHODS};
 use super::upstream::ApiAnswer;
 use super::{CallError, headers, path};
@@ -9,12 +11,14 @@ use crate::runtime::Budget;
 use crate::telemetry::Way;
 use bytes::Bytes;
 use http::header::ALLOW;
-use http::{Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use percent_encoding::percent_decode_str;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
 
 /// How long a request's body may take to arrive.
 const BODY_WAIT: Duration = Duration::from_secs(30);
@@ -23,7 +27,7 @@ const BODY_WAIT: Duration = Duration::from_secs(30);
 pub(crate) const PREFIX: &str = "/relay/";
 
 /// Makes the call of a request whose path begins with [`PREFIX`].
-pub(crate) async fn twin<B>(caller: &Caller, request: Request<B>) -> Answer
+pub(crate) async fn twin<B>(caller: &Arc<Caller>, tasks: &TaskTracker, request: Request<B>) -> Answer
 where
     B: Body + Send,
     B::Data: Send,
@@ -38,13 +42,17 @@ where
         .header(ALLOW, "GET, HEAD, POST, PUT, PATCH, DELETE")
         .into_answer();
     }
-    match call(caller, request).await {
+    match call(caller, tasks, request).await {
         Ok(answer) => passed_on(answer),
         Err(error) => problem(&error),
     }
 }
 
-async fn call<B>(caller: &Caller, request: Request<B>) -> Result<ApiAnswer, CallError>
+async fn call<B>(
+    caller: &Arc<Caller>,
+    tasks: &TaskTracker,
+    request: Request<B>,
+) -> Result<ApiAnswer, CallError>
 where
     B: Body + Send,
     B::Data: Send,
@@ -57,9 +65,18 @@ where
     let place = caller.place()?;
     let body = read(body, caller.request_bytes_max).await?;
     let request = ApiRequest { method: head.method, path, headers: head.headers, body, paid: false };
-    let outcome = caller.call(&api, request, None, Way::Http, &Budget::unbounded(), None).await;
-    drop(place);
-    outcome
+    let paid = is_paid(&request.headers);
+    let caller = Arc::clone(caller);
+    let calling = async move {
+        let outcome = caller.call(&api, request, None, Way::Http, &Budget::unbounded(), None).await;
+        drop(place);
+        outcome
+    };
+    if !paid {
+        return calling.await;
+    }
+    // A payment that has been sent may be settled: its call goes on whatever becomes of the client.
+    tasks.spawn(calling).await.unwrap_or(Err(CallError::SettlementUnknown))
 }
 
 /// The API's id and the path below it, with its query.
@@ -94,15 +111,25 @@ fn passed_on(answer: ApiAnswer) -> Answer {
     let mut passed = Response::new(Full::new(answer.body));
     *passed.status_mut() = answer.status;
     *passed.headers_mut() = answer.headers;
+    let Notes { settled, replayed, not_retained } = answer.notes;
+    for (said, name, value) in [
+        (settled == Some(false), "tollwire-settled", "false"),
+        (replayed, "tollwire-replayed", "true"),
+        (not_retained, "tollwire-body", "not_retained"),
+    ] {
+        if said {
+            passed.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+    }
     passed
 }
 
 fn problem(error: &CallError) -> Answer {
     let problem = Problem::new(error.status(), error.kind(), error.to_string());
-    match error {
-        CallError::SettlementUnknown => problem.with("retry", "same-payment").into_answer(),
-        _ => problem.into_answer(),
+    if error.wants_same_payment() {
+        return problem.with("retry", "same-payment").into_answer();
     }
+    problem.into_answer()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::api::Api;
 use super::body::{self, Unread};
+use super::priced::Notes;
 use super::request::ApiRequest;
 use super::resolver::Resolver;
 use super::stream::Listener;
@@ -55,6 +56,8 @@ pub(super) struct ApiAnswer {
     pub(super) room: Room,
     /// The chunks its body has been passed on in; then there is none here.
     pub(super) chunks: Option<u64>,
+    /// What is to be said beside it.
+    pub(super) notes: Notes,
 }
 
 impl Upstream {
@@ -117,7 +120,7 @@ impl Upstream {
         let Begun { status, headers, body, paid } = begun;
         let read = body::read(body, self.answer_bytes_max, self.answer_within, budget).await;
         let (body, room) = read.map_err(|unread| unread.of_call(paid))?;
-        Ok(ApiAnswer { status, headers, body, room, chunks: None })
+        Ok(ApiAnswer { status, headers, body, room, chunks: None, notes: Notes::default() })
     }
 
     /// Passes an answer's body on as it comes.
@@ -130,7 +133,8 @@ impl Upstream {
         let Begun { status, headers, body, paid } = begun;
         let passed = stream::pass(body, &headers, self.answer_within, budget, to).await;
         let chunks = passed.map_err(|unread| unread.of_call(paid))?;
-        Ok(ApiAnswer { status, headers, body: Bytes::new(), room: Room::default(), chunks: Some(chunks) })
+        let (body, room, notes) = (Bytes::new(), Room::default(), Notes::default());
+        Ok(ApiAnswer { status, headers, body, room, chunks: Some(chunks), notes })
     }
 }
 

@@ -1,6 +1,6 @@
 //! The two versions of x402 that clients speak, kept apart only here and at the edge.
 
-use tollwire_x402::{Network, header};
+use crate::{Network, header};
 
 /// Which version of x402 a request speaks. It is answered in the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,149 @@
+//! How calls are paid for that have a price: by a facilitator over HTTP, or in process on chains of our own.
+
+use crate::config::File;
+use crate::failure::Failure;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use tollwire_client::{Config, HttpFacilitator};
+use tollwire_ledger::{Clock, SystemClock};
+use tollwire_ops::config::Loaded;
+use tollwire_ops::store::StoreUrl;
+use tollwire_relay::Payments;
+use tollwire_settlement::{Allowlist, LocalFacilitator, Reconciler, Settler, SettlerConfig};
+use tollwire_wiring::{Chain, Lease, RedisDemands};
+use tollwire_x402::Facilitator;
+use tollwire_x402::facilitator::{
+    BoxFuture, Failure as NoAnswer, Request, SettleResponse, Supported, VerifyResponse,
+};
+
+/// How long a facilitator over HTTP may take for one answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(40);
+
+/// How calls are paid for.
+pub(crate) struct Till {
+    pub(crate) payments: Payments,
+    own: Option<Own>,
+}
+
+/// Settlement in this process.
+struct Own {
+    facilitator: Arc<OwnFacilitator>,
+    settler: Arc<Settler>,
+    _reconciler: Reconciler,
+}
+
+/// Ourselves as facilitator; whom we pay changes with the configuration.
+struct OwnFacilitator {
+    settler: Arc<Settler>,
+    current: RwLock<LocalFacilitator>,
+}
+
+/// What a file says about payments, if it says anything.
+pub(crate) async fn open(file: &Loaded<File>) -> Result<Option<Till>, Failure> {
+    let value = &file.value;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let (facilitator, own): (Arc<dyn Facilitator>, _) = if value.facilitator.is_some() {
+        (Arc::new(over_http(file)?), None)
+    } else if value.chain.is_empty() {
+        return Ok(None);
+    } else {
+        let own = in_process(file, &clock).await?;
+        (Arc::<OwnFacilitator>::clone(&own.facilitator), Some(own))
+    };
+    let payments =
+        Payments { facilitator, remembers: own.is_some(), public_url: value.public_url.clone(), clock };
+    Ok(Some(Till { payments, own }))
+}
+
+/// The facilitator that a file names; contacts nobody.
+pub(crate) fn over_http(file: &Loaded<File>) -> Result<HttpFacilitator, Failure> {
+    let value = &file.value;
+    let url = value.facilitator.as_ref().map(tollwire_ops::config::MaybeEnv::resolve).transpose()?;
+    let mut config = Config::new([]);
+    (config.tries, config.answer_wait) = (1, ANSWER_WITHIN);
+    // It is the operator's own word; `check` warns of it.
+    config.allow_plain = true;
+    let fail = |error: tollwire_client::Error| file.error("facilitator", error.to_string());
+    let facilitator = HttpFacilitator::new(&url.unwrap_or_default(), &config).map_err(fail)?;
+    Ok(match &value.facilitator_key {
+        None => facilitator,
+        Some(key) => facilitator.with_bearer(key.read(&file.base)?.expose()).map_err(fail)?,
+    })
+}
+
+async fn in_process(file: &Loaded<File>, clock: &Arc<dyn Clock>) -> Result<Own, Failure> {
+    let value = &file.value;
+    let url = match StoreUrl::of(file, &value.store)? {
+        StoreUrl::File(path) => StoreUrl::File(beside(&path)),
+        other => other,
+    };
+    let demands = RedisDemands { allow_volatile: value.allow_volatile, wait_replicas: value.wait_replicas };
+    let store = tollwire_wiring::open_ledger(&url, demands, clock).await?;
+    let mut config = if store.alone { SettlerConfig::named("alone") } else { SettlerConfig::default() };
+    config.lease = value.limits.settlement_lease.0;
+    let kept_in = (!store.alone).then(|| Arc::clone(&store.ledger));
+    let lease = Lease { turn: config.lease, kept_in };
+    let chains = tollwire_wiring::connect(&value.chain, &file.base, &lease, clock).await?;
+    let settler = Arc::new(Settler::new(store.ledger, chains, Arc::clone(clock), config));
+    let current = RwLock::new(LocalFacilitator::new(Arc::clone(&settler), payees(file)));
+    let reconciler = settler.spawn_reconciler();
+    let facilitator = Arc::new(OwnFacilitator { settler: Arc::clone(&settler), current });
+    Ok(Own { facilitator, settler, _reconciler: reconciler })
+}
+
+/// The ledger's file, beside the broker's own.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(".ledger");
+    PathBuf::from(name)
+}
+
+/// Whom the APIs of a file pay. On the dev chain everybody may be paid.
+fn payees(file: &Loaded<File>) -> Allowlist {
+    let wallets: Vec<String> = file.value.api.iter().flat_map(|api| api.pay_to.values().cloned()).collect();
+    if file.value.chain.iter().any(|chain| matches!(chain, Chain::Dev)) {
+        return Allowlist::dev_only();
+    }
+    Allowlist::of(wallets)
+}
+
+impl Till {
+    /// Pays whom another configuration says.
+    pub(crate) fn configure(&self, file: &Loaded<File>) {
+        let Some(own) = &self.own else { return };
+        let next = LocalFacilitator::new(Arc::clone(&own.facilitator.settler), payees(file));
+        *own.facilitator.current.write().unwrap_or_else(PoisonError::into_inner) = next;
+    }
+
+    /// Finishes what is being settled.
+    pub(crate) async fn drain(&self) {
+        if let Some(own) = &self.own {
+            own.settler.drain().await;
+        }
+    }
+}
+
+impl OwnFacilitator {
+    fn current(&self) -> LocalFacilitator {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Facilitator for OwnFacilitator {
+    fn verify(&self, request: Request) -> BoxFuture<'_, Result<VerifyResponse, NoAnswer>> {
+        let current = self.current();
+        Box::pin(async move { current.verify(request).await })
+    }
+
+    fn settle(&self, request: Request) -> BoxFuture<'_, Result<SettleResponse, NoAnswer>> {
+        let current = self.current();
+        Box::pin(async move { current.settle(request).await })
+    }
+
+    fn supported(&self) -> BoxFuture<'_, Result<Supported, NoAnswer>> {
+        let current = self.current();
+        Box::pin(async move { current.supported().await })
+    }
+}

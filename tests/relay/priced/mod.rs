@@ -1,0 +1,10 @@
+//! APIs with a price of ours, on a dev chain: in the broker's own process, or settled by a facilitator over HTTP.
+
+mod attacks;
+mod brokers;
+mod clients;
+mod collecting;
+mod crashes;
+mod doubt;
+mod selling;
+mod shop;
