@@ -15,6 +15,8 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Tell the story of paid calls in one process: twenty at once over one socket, and one whose socket is cut.
+    Demo,
     /// Serve a sample API and a demo agent on this machine and print what to try.
     Dev {
         /// Where to listen.

@@ -1,33 +1,52 @@
 //! `relay-broker dev`: a broker with a sample API and a demo agent.
 
 use crate::failure::Failure;
+use crate::payments::Till;
 use crate::{demo_agent, sample};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tollwire_client::bridge::Config;
+use tollwire_ledger::SystemClock;
 use tollwire_ops::config::Log;
 use tollwire_ops::console;
 use tollwire_ops::listener::{Limits, Listener};
 use tollwire_ops::shutdown::Signals;
 use tollwire_relay::bridge::{Agent, App, Bridge, BridgeConfig, KeptToken, Party, Registry, TokenKey};
-use tollwire_relay::call::{Api, Apis};
+use tollwire_relay::call::{Api, Apis, Price};
 use tollwire_relay::http::RelayService;
 use tollwire_relay::runtime::Origins;
+use tollwire_relay::store::{Embedded, EmbeddedRows};
 use tollwire_relay::{Relay, RelayConfig};
 use url::Url;
 
 /// Longer than anybody takes to type an answer.
 const HEARTBEAT: Duration = Duration::from_secs(600);
 
-/// Serves the sample API and the demo agent until Ctrl-C and prints what to try.
-pub(crate) async fn run(listen: SocketAddr) -> Result<(), Failure> {
+/// What a call of the API that costs something costs, in USDC.
+pub(crate) const PRICE: &str = "0.001";
+
+/// The id of that API; the other is `demo`, and free.
+pub(crate) const PAID: &str = "paid";
+
+/// A broker on loopback, with a sample API behind it under two names, and a bridge.
+pub(crate) struct DevBroker {
+    pub(crate) address: SocketAddr,
+    pub(crate) url: Url,
+    tokens: Tokens,
+    relay: Relay,
+    till: Till,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// Starts one; it settles on a dev chain in this process, and keeps nothing.
+pub(crate) async fn start(listen: SocketAddr) -> Result<DevBroker, Failure> {
     if !listen.ip().is_loopback() {
         return Err(Failure::Start(format!("{listen} is not loopback: the sample is for this machine")));
     }
-    tollwire_ops::logging::install(&Log { filter: Some("warn".into()), json: false })?;
-    let mut signals = Signals::listen()?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let api = Listener::bind(SocketAddr::new(listen.ip(), 0), Limits::default()).await?;
     let api_url: Url = format!("http://{}", api.local_addr()?).parse().map_err(Failure::start)?;
@@ -36,30 +55,56 @@ pub(crate) async fn run(listen: SocketAddr) -> Result<(), Failure> {
     let listener = Listener::bind(listen, Limits::default()).await?;
     let address = listener.local_addr()?;
     let url: Url = format!("http://{address}").parse().map_err(Failure::start)?;
+    let till = Till::dev(url.clone());
     let mut demo = Api::new("demo".parse().map_err(Failure::start)?, api_url);
     demo.allow_private = true;
+    let mut paid = Api { id: PAID.parse().map_err(Failure::start)?, ..demo.clone() };
+    let amount = PRICE.parse().map_err(Failure::start)?;
+    paid.price = Some(Price { amount, pay_to: till.own_wallets() });
+    let rows = EmbeddedRows::open(Embedded::memory().map_err(Failure::start)?, Arc::new(SystemClock)).await;
     let (bridge, tokens) = bridge().await?;
     let mut limits = tollwire_relay::Limits::default();
     // Who types an agent's answers by hand does not answer pings.
     limits.heartbeat = HEARTBEAT;
     let config = RelayConfig {
         limits,
-        apis: Apis::new([demo]).map_err(Failure::start)?,
+        apis: Apis::new([demo, paid]).map_err(Failure::start)?,
         origins: Origins::new(&url, &[]).map_err(Failure::start)?,
         bridge: Some(bridge),
+        rows: Some(Arc::new(rows.map_err(Failure::start)?)),
+        payments: Some(till.payments.clone()),
         ..RelayConfig::default()
     };
     let relay = Relay::new(config).map_err(Failure::start)?;
     tasks.spawn(listener.serve(RelayService::new(relay.clone()), stop.clone(), Duration::from_secs(1)));
-    let agent = Config::new(format!("ws://{address}/v1/ws/agent"), tokens.demo);
+    let reconciling = relay.clone();
+    tasks.spawn(async move { reconciling.reconcile().await });
+    Ok(DevBroker { address, url, tokens, relay, till, stop, tasks })
+}
+
+impl DevBroker {
+    /// Ends it.
+    pub(crate) async fn stop(self) {
+        self.stop.cancel();
+        self.relay.drain(Duration::from_secs(1)).await;
+        self.till.drain().await;
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// Serves the sample API and the demo agent until Ctrl-C and prints what to try.
+pub(crate) async fn run(listen: SocketAddr) -> Result<(), Failure> {
+    tollwire_ops::logging::install(&Log { filter: Some("warn".into()), json: false })?;
+    let mut signals = Signals::listen()?;
+    let broker = start(listen).await?;
+    let (address, tokens) = (broker.address, &broker.tokens);
+    let agent = Config::new(format!("ws://{address}/v1/ws/agent"), tokens.demo.clone());
     let agent = tokio::spawn(demo_agent::run(agent));
     console::line(greeting(address, &tokens.app, &tokens.agent));
     signals.next().await;
     agent.abort();
-    stop.cancel();
-    relay.drain(Duration::from_secs(1)).await;
-    tasks.close();
-    tasks.wait().await;
+    broker.stop().await;
     Ok(())
 }
 
@@ -114,6 +159,14 @@ and send, a line each:
 The second is answered first. The same call over HTTP:
 
   curl -s http://{address}/relay/demo/v1/echo -d '{{\"b\":1.0}}' -H 'content-type: application/json'
+
+The same API as \"{PAID}\" costs ${PRICE} a call (dev chain: play money, every wallet owns 1,000). See the bill:
+
+  curl -i http://{address}/relay/{PAID}/v1/slow?ms=10
+
+Any x402 client pays it as it is, and so does ours:
+
+  cargo run --release -p tollwire-examples --example relay -- http://{address} {PAID} /v1/slow?ms=10
 
 Ask the demo agent, as an app:
 

@@ -11,6 +11,9 @@ pub(crate) enum Failure {
     /// A part did not start.
     #[error("cannot start: {0}")]
     Start(String),
+    /// The demo saw something other than its story.
+    #[error("the demo did not go as it should: {0}")]
+    Demo(String),
 }
 
 impl Failure {
@@ -18,7 +21,7 @@ impl Failure {
         const CONFIG: u8 = 78;
         match self {
             Self::Config(_) => ExitCode::from(CONFIG),
-            Self::Start(_) => ExitCode::FAILURE,
+            Self::Start(_) | Self::Demo(_) => ExitCode::FAILURE,
         }
     }
 

@@ -6,6 +6,7 @@ mod bridge;
 mod check;
 mod cli;
 mod config;
+mod demo;
 mod demo_agent;
 mod dev;
 mod failure;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<(), Failure> {
     match command {
+        Command::Demo => in_runtime(None, demo::run()),
         Command::Dev { listen } => in_runtime(None, dev::run(listen)),
         Command::Serve { config } => {
             let file = config::read(&config)?;

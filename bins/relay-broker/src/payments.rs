@@ -2,21 +2,25 @@
 
 use crate::config::File;
 use crate::failure::Failure;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tollwire_client::{Config, HttpFacilitator};
-use tollwire_ledger::{Clock, SystemClock};
+use tollwire_ledger::memory::MemoryLedger;
+use tollwire_ledger::{Clock, Ledger, SystemClock};
 use tollwire_ops::config::Loaded;
 use tollwire_ops::store::StoreUrl;
 use tollwire_relay::Payments;
-use tollwire_settlement::{Allowlist, LocalFacilitator, Reconciler, Settler, SettlerConfig};
-use tollwire_wiring::{Chain, Lease, RedisDemands};
-use tollwire_x402::Facilitator;
+use tollwire_settlement::dev::DevChain;
+use tollwire_settlement::{Allowlist, Chain, LocalFacilitator, Reconciler, Settler, SettlerConfig};
+use tollwire_wiring::{Lease, RedisDemands};
 use tollwire_x402::facilitator::{
     BoxFuture, Failure as NoAnswer, Request, SettleResponse, Supported, VerifyResponse,
 };
+use tollwire_x402::{Facilitator, Network};
+use url::Url;
 
 /// How long a facilitator over HTTP may take for one answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(40);
@@ -73,6 +77,20 @@ pub(crate) fn over_http(file: &Loaded<File>) -> Result<HttpFacilitator, Failure>
     })
 }
 
+fn own(
+    ledger: Arc<dyn Ledger>,
+    chains: Vec<Arc<dyn Chain>>,
+    clock: &Arc<dyn Clock>,
+    config: SettlerConfig,
+    payees: Allowlist,
+) -> Own {
+    let settler = Arc::new(Settler::new(ledger, chains, Arc::clone(clock), config));
+    let current = RwLock::new(LocalFacilitator::new(Arc::clone(&settler), payees));
+    let reconciler = settler.spawn_reconciler();
+    let facilitator = Arc::new(OwnFacilitator { settler: Arc::clone(&settler), current });
+    Own { facilitator, settler, _reconciler: reconciler }
+}
+
 async fn in_process(file: &Loaded<File>, clock: &Arc<dyn Clock>) -> Result<Own, Failure> {
     let value = &file.value;
     let url = match StoreUrl::of(file, &value.store)? {
@@ -86,11 +104,7 @@ async fn in_process(file: &Loaded<File>, clock: &Arc<dyn Clock>) -> Result<Own, 
     let kept_in = (!store.alone).then(|| Arc::clone(&store.ledger));
     let lease = Lease { turn: config.lease, kept_in };
     let chains = tollwire_wiring::connect(&value.chain, &file.base, &lease, clock).await?;
-    let settler = Arc::new(Settler::new(store.ledger, chains, Arc::clone(clock), config));
-    let current = RwLock::new(LocalFacilitator::new(Arc::clone(&settler), payees(file)));
-    let reconciler = settler.spawn_reconciler();
-    let facilitator = Arc::new(OwnFacilitator { settler: Arc::clone(&settler), current });
-    Ok(Own { facilitator, settler, _reconciler: reconciler })
+    Ok(own(store.ledger, chains, clock, config, payees(file)))
 }
 
 /// The ledger's file, beside the broker's own.
@@ -103,13 +117,29 @@ fn beside(path: &Path) -> PathBuf {
 /// Whom the APIs of a file pay. On the dev chain everybody may be paid.
 fn payees(file: &Loaded<File>) -> Allowlist {
     let wallets: Vec<String> = file.value.api.iter().flat_map(|api| api.pay_to.values().cloned()).collect();
-    if file.value.chain.iter().any(|chain| matches!(chain, Chain::Dev)) {
+    if file.value.chain.iter().any(|chain| matches!(chain, tollwire_wiring::Chain::Dev)) {
         return Allowlist::dev_only();
     }
     Allowlist::of(wallets)
 }
 
 impl Till {
+    /// Play money, which ends with the process. Must be called within a tokio runtime.
+    pub(crate) fn dev(public_url: Url) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let ledger: Arc<dyn Ledger> = Arc::new(MemoryLedger::new(Arc::clone(&clock)));
+        let chains: Vec<Arc<dyn Chain>> = vec![Arc::new(DevChain::new(Arc::clone(&clock)))];
+        let own = own(ledger, chains, &clock, SettlerConfig::named("alone"), Allowlist::dev_only());
+        let facilitator: Arc<dyn Facilitator> = Arc::<OwnFacilitator>::clone(&own.facilitator);
+        Self { payments: Payments { facilitator, remembers: true, public_url, clock }, own: Some(own) }
+    }
+
+    /// The wallets of the chains that settle here.
+    pub(crate) fn own_wallets(&self) -> BTreeMap<Network, String> {
+        let chains = self.own.iter().flat_map(|own| own.settler.chains());
+        chains.map(|chain| (chain.info().network, chain.info().deposit_wallet.clone())).collect()
+    }
+
     /// Pays whom another configuration says.
     pub(crate) fn configure(&self, file: &Loaded<File>) {
         let Some(own) = &self.own else { return };

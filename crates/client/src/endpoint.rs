@@ -117,6 +117,28 @@ impl Endpoint {
         Self(url)
     }
 
+    /// A route below this address: a path with a slash in front, and perhaps a query.
+    pub(crate) fn below(&self, route: &str) -> Result<Self, Error> {
+        let (path, query) = route.split_once('?').map_or((route, None), |(path, query)| (path, Some(query)));
+        let mut url = self.0.clone();
+        let whole = format!("{}{path}", self.0.path().trim_end_matches('/'));
+        url.set_path(&whole);
+        url.set_query(query);
+        // What was rewritten is not what was meant: a segment of dots, for one.
+        if url.path() != whole {
+            return Err(Error::Url("its path is not in its plain form"));
+        }
+        Ok(Self(url))
+    }
+
+    /// The WebSocket at this address.
+    pub(crate) fn websocket(&self, allow_plain: bool) -> Result<Self, Error> {
+        let mut url = self.0.clone();
+        // Both are special schemes, between which the change is always allowed.
+        let _ = url.set_scheme(if self.is_secure() { "wss" } else { "ws" });
+        Self::ws(url.as_str(), allow_plain)
+    }
+
     /// The same address with one more parameter.
     pub(crate) fn with_parameter(&self, name: &str, value: &str) -> Self {
         let mut url = self.0.clone();

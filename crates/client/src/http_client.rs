@@ -13,7 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde_json::Value;
 use std::time::Duration;
 
-/// The longest answer body read, in bytes.
+/// The longest answer body read unless more is asked for, in bytes.
 const BODY_BYTES_MAX: usize = 256 * 1024;
 
 /// The pause after a first failure without `Retry-After`; it doubles each time.
@@ -29,6 +29,7 @@ pub(crate) struct HttpClient {
     answer_wait: Duration,
     pause_max: Duration,
     tries: u32,
+    body_bytes_max: usize,
 }
 
 /// An answer, whole.
@@ -59,7 +60,13 @@ impl HttpClient {
             answer_wait: config.answer_wait,
             pause_max: config.pause_max,
             tries: config.tries.max(1),
+            body_bytes_max: BODY_BYTES_MAX,
         })
+    }
+
+    /// The same, for longer bodies.
+    pub(crate) fn reading(self, body_bytes_max: usize) -> Self {
+        Self { body_bytes_max, ..self }
     }
 
     /// Sends one request. Redirects are not followed: neither a payment nor a token goes where it was not addressed.
@@ -68,7 +75,7 @@ impl HttpClient {
             let answer =
                 self.client.request(request).await.map_err(|error| Error::Unreachable(chain(&error)))?;
             let (parts, body) = answer.into_parts();
-            let body = Limited::new(body, BODY_BYTES_MAX).collect().await;
+            let body = Limited::new(body, self.body_bytes_max).collect().await;
             let body = body.map_err(|error| Error::Unreachable(format!("answer cut short: {error}")))?;
             Ok(Answer { status: parts.status, headers: parts.headers, body: body.to_bytes() })
         };

@@ -9,6 +9,8 @@
 //!   for); else by another session. All on the terms of the session's first bill. [`Event`] says what happens.
 //! - [`Budget`] bounds what a payer may sign. There is no payer without one.
 //! - [`Receipt`] is a usage receipt whose signature was verified.
+//! - [`RelayClient`] calls APIs through a broker: many at once over one WebSocket, over HTTP where there is none, each
+//!   paid for once.
 //! - [`HttpFacilitator`] speaks to any x402 facilitator.
 //! - [`bridge`] has both sides of a messaging bridge, an app's and an agent's, which pay nothing.
 //!
@@ -57,6 +59,7 @@ mod offer;
 mod payer;
 mod payment;
 mod receipt;
+mod relay;
 mod saved;
 mod session;
 mod sign_in;
@@ -77,6 +80,7 @@ pub use keys::published_keys;
 pub use payer::{Balance, Fetched, Payer, ToppedUp};
 pub use payment::{Payment, SavedPayment};
 pub use receipt::Receipt;
+pub use relay::{ApiCall, CALL_WAIT, Called, RelayClient, Way};
 pub use saved::SavedSession;
 pub use session::Session;
 pub use stream::{Closed, Event, Message, StreamClient};

@@ -1,5 +1,6 @@
 //! APIs with a price of ours, on a dev chain: in the broker's own process, or settled by a facilitator over HTTP.
 
+mod agents;
 mod attacks;
 mod brokers;
 mod clients;

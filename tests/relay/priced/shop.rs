@@ -37,6 +37,7 @@ impl Shop {
             top: "store = \"file:broker.db\"\n[[chain]]\nkind = \"dev\"\n".into(),
             limits: limits.into(),
             apis: BrokerSettings::api("demo", &api.url(""), "price = \"0.005\""),
+            ..BrokerSettings::default()
         }
     }
 
@@ -101,6 +102,7 @@ pub(super) fn settled_at(facilitator: SocketAddr, store: &str, api: &Api) -> Bro
         top: format!("store = \"{store}\"\nfacilitator = \"http://{facilitator}\"\n"),
         limits: String::new(),
         apis: BrokerSettings::api("demo", &api.url(""), &format!("price = \"0.005\"\n{pay_to}")),
+        ..BrokerSettings::default()
     }
 }
 

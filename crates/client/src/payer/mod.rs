@@ -19,8 +19,7 @@ use crate::payment::{Payment, Purpose};
 use crate::session::Session;
 use crate::{Budget, Config, Error, Wallet, solana, tls};
 use exchange::Verdict;
-#[cfg(test)]
-pub(crate) use exchange::read_bill;
+pub(crate) use exchange::{cut, read_bill, refused};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -191,7 +190,7 @@ impl Payer {
     }
 
     /// The same, and asks the configured Solana node where that is needed.
-    async fn sign_up_to_date(
+    pub(crate) async fn sign_up_to_date(
         &self,
         target: (Endpoint, Purpose),
         bill: PaymentRequired,

@@ -1,6 +1,7 @@
 //! One attempt to open a WebSocket: TCP, TLS, then the handshake.
 
-use super::handshake::handshake;
+use super::handshake::{handshake, key, plain_request, upgrade};
+use crate::endpoint::Endpoint;
 use crate::{Config, Error, Payer, Session};
 use http::StatusCode;
 use rustls::pki_types::ServerName;
@@ -15,7 +16,7 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tollwire_x402::StreamId;
 
 /// An open WebSocket over TCP or TLS.
-pub(super) type Socket = WebSocketStream<Box<dyn Connection>>;
+pub(crate) type Socket = WebSocketStream<Box<dyn Connection>>;
 
 /// A byte stream, encrypted or not.
 pub(crate) trait Connection: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -55,6 +56,24 @@ pub(super) async fn connect(payer: &Payer, session: &Session, id: &StreamId) -> 
         let dialled = dial(payer.tls(), (&host, port), session.ws.is_secure()).await;
         let connection = dialled.map_err(|error| Failure::Broken(error.to_string()))?;
         let (connection, ahead) = handshake(connection, payer, session, id).await?;
+        let limits = Some(limits(config));
+        Ok(WebSocketStream::from_partially_read(connection, ahead, Role::Client, limits).await)
+    };
+    match timeout(config.connect_wait, attempt).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Failure::Broken("no answer in time".into())),
+    }
+}
+
+/// Opens a WebSocket where nobody has to say who he is.
+pub(crate) async fn open(payer: &Payer, target: &Endpoint) -> Result<Socket, Failure> {
+    let config = payer.config();
+    let attempt = async {
+        let dialled = dial(payer.tls(), (&target.host(), target.port()), target.is_secure()).await;
+        let connection = dialled.map_err(|error| Failure::Broken(error.to_string()))?;
+        let key = key();
+        let request = plain_request(&target.path_and_query(), &target.authority(), &key);
+        let (connection, ahead) = upgrade(connection, request.map_err(Failure::Fatal)?, &key).await?;
         let limits = Some(limits(config));
         Ok(WebSocketStream::from_partially_read(connection, ahead, Role::Client, limits).await)
     };
