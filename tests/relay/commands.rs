@@ -10,9 +10,14 @@ use tollwire_tests::http::post;
 
 const TOP: &str = "public_url = \"http://127.0.0.1:4030\"\n";
 
+/// With the key of the bridge.
+const KEYED: &str = "public_url = \"http://127.0.0.1:4030\"\ntoken_key = \"file:key\"\n";
+
 async fn check(text: &str) -> (Option<i32>, String, String) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("broker.toml"), text).unwrap();
+    std::fs::write(folder.path().join("key"), "0123456789abcdef0123456789abcdef\n").unwrap();
+    std::fs::write(folder.path().join("short"), "0123456789abcdef\n").unwrap();
     let (status, told, problem) = run(&["check", "--config", "broker.toml"], folder.path()).await;
     (status.code(), told, problem)
 }
@@ -34,6 +39,13 @@ async fn a_file_is_checked_before_anything_is_bound() {
         (format!("{TOP}[[api]]\nid = \"a\"\nbase_url = \"http://127.0.0.1\""), "allow_private"),
         (format!("{TOP}[[api]]\nid = \"a\"\nbase_url = \"http://169.254.169.254/\""), "allow_private"),
         (format!("{TOP}[[api]]\nid = \"a\"\nbase_url = \"env:SURELY_NOT_SET_HERE\""), "SURELY_NOT_SET_HERE"),
+        (format!("{TOP}[[app]]\nid = \"portal\"\ntoken_hash = \"x\""), "token_key"),
+        (format!("{TOP}token_key = \"file:nowhere\""), "nowhere"),
+        (format!("{TOP}token_key = \"file:short\""), "at least 32 characters"),
+        (format!("{TOP}token_key = \"0123456789abcdef0123456789abcdef\""), "token_key"),
+        (format!("{KEYED}[[app]]\nid = \"portal\"\ntoken_hash = \"x\""), "app[0].token_hash"),
+        (format!("{KEYED}[[agent]]\nid = \"Bad\"\ntoken_hash = \"x\""), "a name is"),
+        (format!("{KEYED}[limits]\nagent_first_token = \"0s\""), "limits.agent_first_token"),
         (
             format!(
                 "{TOP}[[api]]\nid = \"a\"\nbase_url = \"https://x.example\"\nheaders = {{ host = \"x\" }}"
@@ -55,6 +67,8 @@ async fn likely_mistakes_are_warned_of() {
                 [admin]\nlisten = \"0.0.0.0:4031\"\n[[api]]\nid = \"a\"\nbase_url = \"http://x.example.com\"\n";
     let (status, told, problem) = check(text).await;
     assert_eq!(status, Some(0), "{problem}");
+    let bridge = check(&format!("{KEYED}[admin]\nlisten = \"127.0.0.1:4031\"\n")).await;
+    assert!(bridge.2.contains("warning: token_key:"), "nobody can be registered: {}", bridge.2);
     for key in ["origins:", "public_url:", "admin.listen:", "api a:"] {
         assert!(problem.contains(&format!("warning: {key}")), "{key}: {problem}");
     }

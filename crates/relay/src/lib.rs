@@ -16,7 +16,7 @@
 //! | [`http`] | the public and the admin service |
 //!
 //! Bodies are bytes: what an agent puts into `requestBody` and what an API answers passes unchanged (frames:
-//! `README.md` of this crate).
+//! `README.md` and `BRIDGE.md` of this crate).
 
 pub mod bridge;
 pub mod call;

@@ -112,3 +112,32 @@ async fn tokens_that_wait_become_one() {
     }
     assert_eq!(text, sent);
 }
+
+/// Much that waits, for either side, comes as fast as it is taken: a small queue is no reason to be cut off.
+#[tokio::test]
+async fn what_waits_is_larger_than_a_queue_and_comes_all_the_same() {
+    const EVENTS: usize = 120;
+    let bridge = Bridge::limited("queue_bytes = 100000").await;
+    let agent = bridge.add("agents", &json!({ "id": "athena" })).await;
+    let (mut portal, app) = bridge.app("portal").await;
+    let payload = format!("\"{}\"", "x".repeat(40_000));
+    let mut events = Vec::new();
+    for _ in 0..EVENTS {
+        events.push(portal.accepted("athena", "t", &payload).await);
+    }
+    portal.0.close().await;
+    let mut athena = bridge.connect("agent", &agent).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    for event in &events {
+        let frame = athena.heard("event").await;
+        assert_eq!((id(&frame), frame["payload"].as_str().unwrap().len()), (event.clone(), 40_000));
+        athena.reply(event, "done").await;
+    }
+    bridge.audited("replied", EVENTS).await;
+    let mut portal = bridge.connect("app", &app).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    for event in &events {
+        let reply = portal.heard("reply").await;
+        assert_eq!((id(&reply), reply["payload"].as_str().unwrap().len()), (event.clone(), 40_000));
+    }
+}

@@ -87,9 +87,15 @@ impl Bridge {
     pub(super) async fn audited(&self, what: &str, count: usize) -> Vec<Value> {
         let until = async {
             loop {
-                let lines = self.admin("GET", "audit", &Value::Null).await;
-                let entries: Vec<Value> =
-                    lines.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+                let mut entries: Vec<Value> = Vec::new();
+                loop {
+                    let after = entries.last().map_or(0, |entry| entry["seq"].as_u64().unwrap());
+                    let page = self.admin("GET", &format!("audit?after={after}"), &Value::Null).await.text();
+                    if page.is_empty() {
+                        break;
+                    }
+                    entries.extend(page.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()));
+                }
                 if entries.iter().filter(|entry| entry["what"] == what).count() >= count {
                     return entries;
                 }
