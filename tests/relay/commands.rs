@@ -103,3 +103,17 @@ async fn dev_serves_a_sample_and_says_what_to_try() {
     let (status, _, problem) = run(&["dev", "--listen", "0.0.0.0:0"], std::path::Path::new(".")).await;
     assert!(!status.success() && problem.contains("not loopback"), "{problem}");
 }
+
+#[tokio::test]
+async fn demo_tells_a_story_that_holds() {
+    let (status, told, problem) = run(&["demo"], std::path::Path::new(".")).await;
+    assert!(status.success(), "{told}{problem}");
+    for part in [
+        "answers call 20",
+        "collects it over HTTP with the same payment",
+        "keeps it: the agent is away",
+        "byte for byte",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+}

@@ -15,7 +15,8 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Tell the story of paid calls in one process: twenty at once over one socket, and one whose socket is cut.
+    /// Tell the story in one process: twenty paid calls at once over one socket, one whose socket is cut, and an app whose
+    /// agent is away when it is asked.
     Demo,
     /// Serve a sample API and a demo agent on this machine and print what to try.
     Dev {

@@ -35,7 +35,7 @@ pub(crate) const PAID: &str = "paid";
 pub(crate) struct DevBroker {
     pub(crate) address: SocketAddr,
     pub(crate) url: Url,
-    tokens: Tokens,
+    pub(crate) tokens: Tokens,
     relay: Relay,
     till: Till,
     stop: CancellationToken,
@@ -109,10 +109,10 @@ pub(crate) async fn run(listen: SocketAddr) -> Result<(), Failure> {
 }
 
 /// What the person at the terminal, and the demo agent, prove themselves with.
-struct Tokens {
-    app: String,
+pub(crate) struct Tokens {
+    pub(crate) app: String,
     agent: String,
-    demo: String,
+    pub(crate) demo: String,
 }
 
 /// A bridge in memory, with an app, an agent to be, and the demo agent.

@@ -1,8 +1,9 @@
-//! `relay-broker demo`: the story of paid calls in one process, told as it happens. Whatever it claims is checked as it is
-//! told; a claim that does not hold is a failure.
+//! `relay-broker demo`: the story of paid calls and of messages in one process, told as it happens. Whatever it claims is
+//! checked as it is told; a claim that does not hold is a failure.
 
 mod calls;
 mod link;
+mod messages;
 
 use crate::dev;
 use crate::failure::Failure;
@@ -29,6 +30,7 @@ async fn story() -> Result<(), Failure> {
     let story = Story(Instant::now());
     calls::at_once(&story, &broker).await?;
     calls::cut(&story, &broker).await?;
+    messages::waiting(&story, &broker).await?;
     broker.stop().await;
     Ok(())
 }
