@@ -15,6 +15,7 @@ mod draining;
 mod forwarding;
 mod paying;
 mod priced;
+mod registered;
 mod rig;
 mod sockets;
 mod streaming;

@@ -113,11 +113,6 @@ impl Broker {
         self.process = launch(self.folder.path()).await;
     }
 
-    /// kill -9.
-    pub async fn kill(&mut self) {
-        self.process.kill().await.unwrap();
-    }
-
     /// Sends a signal by name, such as `TERM`.
     pub async fn signal(&self, name: &str) {
         self.process.signal(name).await.unwrap();

@@ -13,6 +13,7 @@ use tollwire_ledger::{Clock, Ledger, SystemClock};
 use tollwire_ops::config::Loaded;
 use tollwire_ops::store::StoreUrl;
 use tollwire_relay::Payments;
+use tollwire_relay::call::Payees;
 use tollwire_settlement::dev::DevChain;
 use tollwire_settlement::{Allowlist, Chain, LocalFacilitator, Reconciler, Settler, SettlerConfig};
 use tollwire_wiring::{Lease, RedisDemands};
@@ -38,7 +39,7 @@ struct Own {
     _reconciler: Reconciler,
 }
 
-/// Ourselves as facilitator; whom we pay changes with the configuration.
+/// Ourselves as facilitator; who may be paid changes with the APIs.
 struct OwnFacilitator {
     settler: Arc<Settler>,
     current: RwLock<LocalFacilitator>,
@@ -56,8 +57,14 @@ pub(crate) async fn open(file: &Loaded<File>) -> Result<Option<Till>, Failure> {
         let own = in_process(file, &clock).await?;
         (Arc::<OwnFacilitator>::clone(&own.facilitator), Some(own))
     };
-    let payments =
-        Payments { facilitator, remembers: own.is_some(), public_url: value.public_url.clone(), clock };
+    let payees = own.as_ref().map(|own| own.facilitator.payees());
+    let payments = Payments {
+        facilitator,
+        remembers: own.is_some(),
+        public_url: value.public_url.clone(),
+        clock,
+        payees,
+    };
     Ok(Some(Till { payments, own }))
 }
 
@@ -82,10 +89,9 @@ fn own(
     chains: Vec<Arc<dyn Chain>>,
     clock: &Arc<dyn Clock>,
     config: SettlerConfig,
-    payees: Allowlist,
 ) -> Own {
     let settler = Arc::new(Settler::new(ledger, chains, Arc::clone(clock), config));
-    let current = RwLock::new(LocalFacilitator::new(Arc::clone(&settler), payees));
+    let current = RwLock::new(LocalFacilitator::new(Arc::clone(&settler), Allowlist::dev_only()));
     let reconciler = settler.spawn_reconciler();
     let facilitator = Arc::new(OwnFacilitator { settler: Arc::clone(&settler), current });
     Own { facilitator, settler, _reconciler: reconciler }
@@ -104,7 +110,7 @@ async fn in_process(file: &Loaded<File>, clock: &Arc<dyn Clock>) -> Result<Own, 
     let kept_in = (!store.alone).then(|| Arc::clone(&store.ledger));
     let lease = Lease { turn: config.lease, kept_in };
     let chains = tollwire_wiring::connect(&value.chain, &file.base, &lease, clock).await?;
-    Ok(own(store.ledger, chains, clock, config, payees(file)))
+    Ok(own(store.ledger, chains, clock, config))
 }
 
 /// The ledger's file, beside the broker's own.
@@ -114,37 +120,24 @@ fn beside(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Whom the APIs of a file pay. On the dev chain everybody may be paid.
-fn payees(file: &Loaded<File>) -> Allowlist {
-    let wallets: Vec<String> = file.value.api.iter().flat_map(|api| api.pay_to.values().cloned()).collect();
-    if file.value.chain.iter().any(|chain| matches!(chain, tollwire_wiring::Chain::Dev)) {
-        return Allowlist::dev_only();
-    }
-    Allowlist::of(wallets)
-}
-
 impl Till {
     /// Play money, which ends with the process. Must be called within a tokio runtime.
     pub(crate) fn dev(public_url: Url) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let ledger: Arc<dyn Ledger> = Arc::new(MemoryLedger::new(Arc::clone(&clock)));
         let chains: Vec<Arc<dyn Chain>> = vec![Arc::new(DevChain::new(Arc::clone(&clock)))];
-        let own = own(ledger, chains, &clock, SettlerConfig::named("alone"), Allowlist::dev_only());
+        let own = own(ledger, chains, &clock, SettlerConfig::named("alone"));
         let facilitator: Arc<dyn Facilitator> = Arc::<OwnFacilitator>::clone(&own.facilitator);
-        Self { payments: Payments { facilitator, remembers: true, public_url, clock }, own: Some(own) }
+        Self {
+            payments: Payments { facilitator, remembers: true, public_url, clock, payees: None },
+            own: Some(own),
+        }
     }
 
     /// The wallets of the chains that settle here.
     pub(crate) fn own_wallets(&self) -> BTreeMap<Network, String> {
         let chains = self.own.iter().flat_map(|own| own.settler.chains());
         chains.map(|chain| (chain.info().network, chain.info().deposit_wallet.clone())).collect()
-    }
-
-    /// Pays whom another configuration says.
-    pub(crate) fn configure(&self, file: &Loaded<File>) {
-        let Some(own) = &self.own else { return };
-        let next = LocalFacilitator::new(Arc::clone(&own.facilitator.settler), payees(file));
-        *own.facilitator.current.write().unwrap_or_else(PoisonError::into_inner) = next;
     }
 
     /// Finishes what is being settled.
@@ -156,6 +149,17 @@ impl Till {
 }
 
 impl OwnFacilitator {
+    /// What is told who may be paid. The dev chain pays everybody.
+    fn payees(self: &Arc<Self>) -> Payees {
+        let own = Arc::clone(self);
+        let dev = own.settler.chains().iter().any(|chain| chain.info().claim == "dev");
+        Arc::new(move |wallets| {
+            let allowed = if dev { Allowlist::dev_only() } else { Allowlist::of(wallets) };
+            let next = LocalFacilitator::new(Arc::clone(&own.settler), allowed);
+            *own.current.write().unwrap_or_else(PoisonError::into_inner) = next;
+        })
+    }
+
     fn current(&self) -> LocalFacilitator {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

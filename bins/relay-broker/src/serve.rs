@@ -2,7 +2,6 @@
 
 use crate::config::{self, File};
 use crate::failure::Failure;
-use crate::payments::Till;
 use crate::{bridge, payments, store, wiring};
 use std::path::Path;
 use std::sync::Arc;
@@ -32,6 +31,7 @@ pub(crate) async fn run(file: Loaded<File>) -> Result<(), Failure> {
     let till = payments::open(&file).await?;
     let payments = till.as_ref().map(|till| till.payments.clone());
     let relay = wiring::relay(&file, Some(rows), bridge, payments)?;
+    relay.load().await.map_err(Failure::start)?;
     let (stop, admin_stop) = (CancellationToken::new(), CancellationToken::new());
     let listeners = TaskTracker::new();
     let drain = file.value.limits.drain.0;
@@ -51,7 +51,7 @@ pub(crate) async fn run(file: Loaded<File>) -> Result<(), Failure> {
     loop {
         match signals.next().await {
             Request::Stop => break,
-            Request::Reload => reload(&file.path, &relay, till.as_ref()),
+            Request::Reload => reload(&file.path, &relay),
         }
     }
     tracing::info!("draining");
@@ -68,13 +68,10 @@ pub(crate) async fn run(file: Loaded<File>) -> Result<(), Failure> {
 }
 
 /// Takes over APIs, apps and agents of the changed file; a file that cannot be used changes nothing.
-fn reload(path: &Path, relay: &Relay, till: Option<&Till>) {
-    let read = config::read(path).and_then(|file| Ok((wiring::apis(&file)?, bridge::registry(&file)?, file)));
+fn reload(path: &Path, relay: &Relay) {
+    let read = config::read(path).and_then(|file| Ok((wiring::apis(&file)?, bridge::registry(&file)?)));
     match read {
-        Ok((apis, registry, file)) => {
-            if let Some(till) = till {
-                till.configure(&file);
-            }
+        Ok((apis, registry)) => {
             tracing::info!(apis = apis.len(), "configuration reloaded");
             relay.configure(apis);
             if let Some(bridge) = relay.bridge() {

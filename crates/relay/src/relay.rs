@@ -1,10 +1,10 @@
 //! The broker as a whole: opens connections, makes calls, drains.
 
 use crate::bridge::{Bridge, Door};
-use crate::call::{Apis, Caller, Desk, Session, Upstream, offer_timeout_secs, twin};
+use crate::call::{Apis, Caller, Desk, Payees, Registry, Session, Upstream, offer_timeout_secs, twin};
 use crate::http::{Answer, Problem};
 use crate::runtime::{self, Budget, Origins, Outbox};
-use crate::store::Rows;
+use crate::store::{Rows, StoreError};
 use crate::{Limits, telemetry};
 use http::header::SEC_WEBSOCKET_VERSION;
 use http::{Request, StatusCode};
@@ -58,6 +58,8 @@ pub struct Payments {
     pub public_url: Url,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Told whom calls pay, whenever that changes.
+    pub payees: Option<Payees>,
 }
 
 impl std::fmt::Debug for RelayConfig {
@@ -84,6 +86,7 @@ pub struct Relay(Arc<Shared>);
 
 struct Shared {
     caller: Arc<Caller>,
+    registry: Registry,
     bridge: Option<Bridge>,
     origins: Origins,
     rows: Option<Arc<dyn Rows>>,
@@ -105,12 +108,16 @@ impl Relay {
         let upstream = Arc::new(Upstream::new(roots_pem.as_deref(), &limits)?);
         let tasks = TaskTracker::new();
         let timeout_secs = offer_timeout_secs(limits.connect + limits.answer.saturating_mul(2));
+        let payees = payments.as_ref().and_then(|payments| payments.payees.clone());
         let desk = payments.zip(rows.clone()).map(|(payments, rows)| {
             Arc::new(Desk::new(payments, rows, Arc::clone(&upstream), timeout_secs, tasks.clone()))
         });
-        let caller = Caller::new(apis, upstream, desk.clone(), limits.calls_max, limits.request_bytes_max);
+        let caller =
+            Arc::new(Caller::new(upstream, desk.clone(), limits.calls_max, limits.request_bytes_max));
+        let registry = Registry::new(apis, Arc::clone(&caller), rows.clone(), payees, desk.is_some());
         Ok(Self(Arc::new(Shared {
-            caller: Arc::new(caller),
+            caller,
+            registry,
             bridge,
             origins,
             rows,
@@ -123,16 +130,31 @@ impl Relay {
         })))
     }
 
-    /// Asks after payments in doubt until the broker has been drained. Without it they are asked after when they are
+    /// Reads the APIs that were registered before.
+    pub async fn load(&self) -> Result<(), StoreError> {
+        self.0.registry.load().await
+    }
+
+    /// The registered APIs.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    /// Keeps up with what other brokers are told, and asks after payments in doubt, until the broker has been drained. Without it they are asked after when they are
     /// presented again, and only then.
     pub async fn reconcile(&self) {
-        let Some(desk) = &self.0.desk else { return };
-        self.0.cut.run_until_cancelled(Arc::clone(desk).reconcile()).await;
+        let doubts = async {
+            match &self.0.desk {
+                Some(desk) => Arc::clone(desk).reconcile().await,
+                None => std::future::pending().await,
+            }
+        };
+        self.0.cut.run_until_cancelled(async { tokio::join!(doubts, self.0.registry.watch()) }).await;
     }
 
     /// Takes over other APIs; calls under way go on.
     pub fn configure(&self, apis: Apis) {
-        self.0.caller.configure(apis);
+        self.0.registry.configure(apis);
     }
 
     /// Why nothing should be sent here now.

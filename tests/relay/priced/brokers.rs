@@ -65,7 +65,7 @@ async fn what_a_killed_broker_began_the_other_finishes() {
     send(&mut socket, &paid(1, "/held", &payment)).await;
     pair.api.asked(1).await;
     let [first, second] = &mut pair.brokers;
-    first.kill().await;
+    first.crash().await;
     pair.api.release();
     let answer = tokio::time::timeout(Duration::from_secs(40), collect(second, "/held", &payment)).await;
     let answer = answer.unwrap();

@@ -8,4 +8,4 @@ mod collecting;
 mod crashes;
 mod doubt;
 mod selling;
-mod shop;
+pub(crate) mod shop;

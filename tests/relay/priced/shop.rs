@@ -57,7 +57,7 @@ impl Shop {
 }
 
 /// A payment for calls of a path, made from the bill.
-pub(super) async fn payment(broker: &Broker, agent: &Agent, path: &str) -> Payment {
+pub(crate) async fn payment(broker: &Broker, agent: &Agent, path: &str) -> Payment {
     let unpaid = get_http(&broker.url(&format!("/relay/demo{path}")), &[]).await;
     assert_eq!(unpaid.status, 402, "{unpaid:?}");
     let bill = unpaid.decoded("payment-required");
@@ -66,7 +66,7 @@ pub(super) async fn payment(broker: &Broker, agent: &Agent, path: &str) -> Payme
 }
 
 /// The call over HTTP, with a payment.
-pub(super) async fn collect(broker: &Broker, path: &str, payment: &Payment) -> Answer {
+pub(crate) async fn collect(broker: &Broker, path: &str, payment: &Payment) -> Answer {
     let url = broker.url(&format!("/relay/demo{path}"));
     get_http(&url, &[(payment.header, &payment.value)]).await
 }
@@ -91,7 +91,7 @@ pub(super) fn as_on_chain(payment: &Payment) -> Payment {
 }
 
 /// A facilitator of its own, and brokers that settle there.
-pub(super) async fn facilitator() -> Facilitator {
+pub(crate) async fn facilitator() -> Facilitator {
     Facilitator::start(Settings::dev(vec![])).await
 }
 
@@ -107,6 +107,6 @@ pub(super) fn settled_at(facilitator: SocketAddr, store: &str, api: &Api) -> Bro
 }
 
 /// Where a facilitator listens.
-pub(super) fn address(facilitator: &Facilitator) -> SocketAddr {
+pub(crate) fn address(facilitator: &Facilitator) -> SocketAddr {
     ([127, 0, 0, 1], facilitator.port()).into()
 }

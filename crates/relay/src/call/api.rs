@@ -5,6 +5,7 @@ use super::{CallError, Price, PriceError};
 use http::Uri;
 use http::header::{HeaderMap, HeaderName};
 use http::uri::{Authority, PathAndQuery, Scheme};
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,7 +13,8 @@ use tollwire_x402::ApiId;
 use url::{Host, Url};
 
 /// Which header a payment is sent to an API in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum PaymentHeader {
     /// That of the payment's own x402 version.
     #[default]
@@ -175,6 +177,10 @@ impl Apis {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Api>> {
+        self.0.values()
     }
 
     pub(super) fn get(&self, id: &str) -> Option<Arc<Api>> {

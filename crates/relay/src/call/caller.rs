@@ -29,14 +29,13 @@ pub(super) struct Place(#[expect(dead_code, reason = "held for what its drop doe
 
 impl Caller {
     pub(crate) fn new(
-        apis: Apis,
         upstream: Arc<Upstream>,
         desk: Option<Arc<Desk>>,
         calls_max: usize,
         request_bytes_max: usize,
     ) -> Self {
         Self {
-            apis: RwLock::new(Arc::new(apis)),
+            apis: RwLock::default(),
             upstream,
             desk,
             places: Arc::new(Semaphore::new(calls_max.min(Semaphore::MAX_PERMITS))),

@@ -2,7 +2,7 @@
 //! a listener of its own.
 
 use super::answer::{Answer, Problem, json, of_type};
-use super::registrations;
+use super::{apis, registrations};
 use crate::Relay;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
@@ -107,9 +107,7 @@ impl AdminService {
         B::Data: Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let (Some(token), Some(bridge)) = (&self.token, self.relay.bridge()) else {
-            return super::nothing_here();
-        };
+        let Some(token) = &self.token else { return super::nothing_here() };
         if !token.admits(&head.headers) {
             let problem =
                 Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "this needs the admin token");
@@ -121,6 +119,15 @@ impl AdminService {
                 Problem::new(StatusCode::BAD_REQUEST, "bad-request", "the body is too long or late");
             return problem.into_answer();
         };
+        let words: Vec<&str> = path.split('/').collect();
+        if let ["apis", rest @ ..] = words.as_slice() {
+            return match rest {
+                [] => apis::serve(self.relay.registry(), &head.method, None, &whole).await,
+                [id] => apis::serve(self.relay.registry(), &head.method, Some(id), &whole).await,
+                _ => super::nothing_here(),
+            };
+        }
+        let Some(bridge) = self.relay.bridge() else { return super::nothing_here() };
         registrations::serve(bridge, &head.method, (path, head.uri.query()), &whole).await
     }
 }

@@ -2,6 +2,7 @@
 
 mod admin;
 mod answer;
+mod apis;
 mod close_codes;
 mod registrations;
 mod service;
