@@ -54,7 +54,7 @@ pub trait Rows: Send + Sync {
     /// Changes a row if it is still what the change was made from.
     fn change(&self, change: Change) -> BoxFuture<'_, Result<Changed, StoreError>>;
 
-    /// Rows that somebody should look after at `now`, the longest overdue first, and when each was due.
+    /// Keys of rows that somebody should look after at `now`, the longest overdue first.
     fn due(&self, now: Timestamp, limit: usize) -> BoxFuture<'_, Result<Vec<String>, StoreError>>;
 }
 
