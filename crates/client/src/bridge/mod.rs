@@ -15,7 +15,10 @@
 //! while let Some(event) = app.next().await {
 //!     match event {
 //!         AppEvent::Token { text, .. } => print!("{text}"),
-//!         AppEvent::Reply { content, .. } => break println!("\n{content}"),
+//!         AppEvent::Reply { content, .. } => {
+//!             println!("\n{content}");
+//!             break;
+//!         }
 //!         _ => {}
 //!     }
 //! }
