@@ -6,7 +6,8 @@ mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
-use support::{Path, Watching, buy, ledger, meter, order, session};
+use support::watching::Watching;
+use support::{Path, buy, ledger, meter, order, session};
 use tokio::time::sleep;
 use tollwire_ledger::Ledger;
 use tollwire_ledger::model::Session;

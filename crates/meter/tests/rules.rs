@@ -6,7 +6,8 @@ mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
-use support::{Path, Watching, buy, ledger, meter, order, session};
+use support::watching::Watching;
+use support::{Path, buy, ledger, meter, order, session};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tollwire_meter::{Charge, Gauge, Meter, MeterConfig, Refusal};

@@ -7,7 +7,8 @@ mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
-use support::{Watching, buy, ledger, session, session_id, stream_id};
+use support::watching::Watching;
+use support::{buy, ledger, session, session_id, stream_id};
 use tokio::time::Instant;
 use tollwire_ledger::{Command, Ledger};
 use tollwire_middleware_meter::{Meter, MeterConfig, MeteredStream, Opening, Refusal, Terms};

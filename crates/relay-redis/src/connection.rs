@@ -2,8 +2,9 @@
 
 use crate::script;
 use std::sync::Arc;
-use tollwire_redis::redis::{Client, Pipeline, Value};
-use tollwire_redis::{ServerConfig, Store};
+use tollwire_redis::redis::{Client, Cmd, Pipeline, Value};
+use tollwire_redis::reply::first;
+use tollwire_redis::{ServerConfig, Store, only};
 use tollwire_relay::store::StoreError;
 
 /// A broker's connection to Redis. Cheap to clone; clones are one connection.
@@ -43,6 +44,11 @@ impl RelayRedis {
     /// One round trip, by a store that is whole.
     pub(crate) async fn ask(&self, commands: &Pipeline) -> Result<Vec<Value>, StoreError> {
         self.store.ask_whole(commands).await
+    }
+
+    /// The same for one command.
+    pub(crate) async fn ask_one(&self, command: Cmd) -> Result<Value, StoreError> {
+        first(self.ask(&only(command)).await?)
     }
 }
 

@@ -1,12 +1,11 @@
 //! [`Log`] on Redis Streams: an entry is an entry of a stream, with its number as its id.
 
 use crate::connection::RelayRedis;
-use crate::script::{LOG_APPEND, LOG_EXPIRED, LOG_MARK, LOG_READ, LOG_TAKE};
+use crate::script::{LOG_APPEND, LOG_EXPIRED, LOG_MARK, LOG_READ, LOG_TAKE, run};
 use bytes::Bytes;
 use tollwire_ledger::Timestamp;
-use tollwire_redis::only;
-use tollwire_redis::redis::{Cmd, Script, Value, cmd};
-use tollwire_redis::reply::{first, read};
+use tollwire_redis::redis::{Cmd, Value, cmd};
+use tollwire_redis::reply::read;
 use tollwire_relay::log::{Append, Appended, Caps, Depth, Entry, Log, Overflow, READ_COUNT_MAX};
 use tollwire_relay::store::{BoxFuture, StoreError};
 
@@ -35,10 +34,6 @@ impl RedisLog {
         self.0.key("log_ends")
     }
 
-    async fn ask(&self, command: Cmd) -> Result<Value, StoreError> {
-        first(self.0.ask(&only(command)).await?)
-    }
-
     fn appending(&self, stream: &str, new: &Append, caps: Caps) -> Cmd {
         let mut keys = vec![self.entries(stream), self.state(stream), self.ends()];
         keys.extend(new.once.as_ref().map(|once| self.0.key(&format!("log_once:{stream}:{}", once.key))));
@@ -53,12 +48,6 @@ impl RedisLog {
         }
         call
     }
-}
-
-fn run(script: &Script, keys: &[String]) -> Cmd {
-    let mut call = cmd("EVALSHA");
-    call.arg(script.get_hash()).arg(keys.len()).arg(keys);
-    call
 }
 
 fn entry((seq, until, mark, body): Row) -> Entry {
@@ -84,7 +73,7 @@ impl Log for RedisLog {
     ) -> BoxFuture<'a, Result<Appended, StoreError>> {
         Box::pin(async move {
             let answer: Vec<String> =
-                read(self.ask(self.appending(stream, &new, caps)).await?, "script answer")?;
+                read(self.0.ask_one(self.appending(stream, &new, caps)).await?, "script answer")?;
             let words: Vec<&str> = answer.iter().map(String::as_str).collect();
             let unreadable = || StoreError::Corrupt("script answer is not readable".to_owned());
             match words[..] {
@@ -105,7 +94,7 @@ impl Log for RedisLog {
         let mut call = run(&LOG_READ, &[self.entries(stream), self.state(stream), self.ends()]);
         call.arg(stream).arg(after).arg(READ_COUNT_MAX).arg(bytes_max);
         Box::pin(async move {
-            let rows: Vec<Row> = read(self.ask(call).await?, "entries")?;
+            let rows: Vec<Row> = read(self.0.ask_one(call).await?, "entries")?;
             Ok(rows.into_iter().map(entry).collect())
         })
     }
@@ -119,13 +108,13 @@ impl Log for RedisLog {
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
         let mut call = run(&LOG_MARK, &[self.state(stream), self.ends()]);
         call.arg(stream).arg(seq).arg(mark).arg(until.millis());
-        Box::pin(async move { read(self.ask(call).await?, "script answer") })
+        Box::pin(async move { read(self.0.ask_one(call).await?, "script answer") })
     }
 
     fn acknowledge<'a>(&'a self, stream: &'a str, seq: u64) -> BoxFuture<'a, Result<bool, StoreError>> {
         let mut call = run(&LOG_TAKE, &[self.entries(stream), self.state(stream), self.ends()]);
         call.arg(stream).arg(seq);
-        Box::pin(async move { Ok(number(self.ask(call).await?)?.is_some()) })
+        Box::pin(async move { Ok(number(self.0.ask_one(call).await?)?.is_some()) })
     }
 
     fn carry<'a>(
@@ -139,14 +128,14 @@ impl Log for RedisLog {
         let keys = [self.entries(from), self.state(from), self.ends(), self.entries(to), self.state(to)];
         let mut call = run(&LOG_TAKE, &keys);
         call.arg(from).arg(seq).arg(to).arg(&*body).arg(until.millis());
-        Box::pin(async move { number(self.ask(call).await?) })
+        Box::pin(async move { number(self.0.ask_one(call).await?) })
     }
 
     fn expired(&self, now: Timestamp, max: usize) -> BoxFuture<'_, Result<Vec<(String, Entry)>, StoreError>> {
         let mut call = run(&LOG_EXPIRED, &[self.ends()]);
         call.arg(now.millis()).arg(max).arg(self.entries("")).arg(self.state(""));
         Box::pin(async move {
-            let rows: Vec<(String, Row)> = read(self.ask(call).await?, "entries")?;
+            let rows: Vec<(String, Row)> = read(self.0.ask_one(call).await?, "entries")?;
             Ok(rows.into_iter().map(|(stream, row)| (stream, entry(row))).collect())
         })
     }
@@ -155,7 +144,7 @@ impl Log for RedisLog {
         let mut call = cmd("HMGET");
         call.arg(self.state(stream)).arg("count").arg("bytes");
         Box::pin(async move {
-            let (count, bytes): (Option<u64>, Option<u64>) = read(self.ask(call).await?, "depth")?;
+            let (count, bytes): (Option<u64>, Option<u64>) = read(self.0.ask_one(call).await?, "depth")?;
             Ok(Depth { count: count.unwrap_or_default(), bytes: bytes.unwrap_or_default() })
         })
     }

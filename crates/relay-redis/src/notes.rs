@@ -3,9 +3,8 @@
 use crate::connection::RelayRedis;
 use bytes::Bytes;
 use tollwire_ledger::Timestamp;
-use tollwire_redis::only;
 use tollwire_redis::redis::{Cmd, FromRedisValue, cmd};
-use tollwire_redis::reply::{first, read};
+use tollwire_redis::reply::read;
 use tollwire_relay::notes::{Key, Notes, Topic};
 use tollwire_relay::store::{BoxFuture, StoreError};
 
@@ -31,7 +30,7 @@ impl RedisNotes {
     }
 
     async fn ask<T: FromRedisValue>(&self, command: Cmd) -> Result<T, StoreError> {
-        read(first(self.0.ask(&only(command)).await?)?, "note")
+        read(self.0.ask_one(command).await?, "note")
     }
 
     async fn scan(&self, topic: Topic) -> Result<Vec<(String, Bytes)>, StoreError> {
@@ -81,7 +80,7 @@ impl Notes for RedisNotes {
         &'a self,
         key: Key<'a>,
         value: Bytes,
-        until: Timestamp,
+        until: Option<Timestamp>,
         _: Timestamp,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
         if !key.0.lapses() {
@@ -90,7 +89,10 @@ impl Notes for RedisNotes {
             return Box::pin(self.ask(call));
         }
         let mut call = cmd("SET");
-        call.arg(self.key(key)).arg(&*value).arg("NX").arg("PXAT").arg(until.millis());
+        call.arg(self.key(key)).arg(&*value).arg("NX");
+        if let Some(until) = until {
+            call.arg("PXAT").arg(until.millis());
+        }
         Box::pin(async move {
             let written: Option<String> = self.ask(call).await?;
             Ok(written.is_some())

@@ -1,11 +1,10 @@
 //! [`Rows`] on Redis.
 
 use crate::connection::RelayRedis;
-use crate::script::CHANGE;
+use crate::script::{CHANGE, run};
 use tollwire_ledger::Timestamp;
-use tollwire_redis::only;
 use tollwire_redis::redis::{Cmd, Value, cmd};
-use tollwire_redis::reply::{first, read};
+use tollwire_redis::reply::read;
 use tollwire_relay::store::{BoxFuture, Change, Changed, Row, Rows, StoreError};
 
 /// Rows that all brokers of a Redis share.
@@ -22,16 +21,11 @@ impl RedisRows {
         self.0.key(&format!("row:{key}"))
     }
 
-    async fn ask(&self, command: Cmd) -> Result<Value, StoreError> {
-        first(self.0.ask(&only(command)).await?)
-    }
-
     fn changing(&self, change: &Change) -> Cmd {
         let mut keys = vec![self.row_key(&change.key), self.0.key("due")];
         keys.extend(change.alias.as_ref().map(|alias| self.0.key(&format!("alias:{alias}"))));
         let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
-        let mut call = cmd("EVALSHA");
-        call.arg(CHANGE.get_hash()).arg(keys.len()).arg(keys);
+        let mut call = run(&CHANGE, &keys);
         call.arg(&change.key).arg(number(change.from));
         call.arg(number(change.to.as_ref().map(|row| row.version)));
         call.arg(change.to.as_ref().map(|row| row.content.as_slice()).unwrap_or_default());
@@ -45,19 +39,21 @@ impl Rows for RedisRows {
         let mut ask = cmd("HMGET");
         ask.arg(self.row_key(key)).arg("v").arg("c");
         Box::pin(async move {
-            let (version, content): (Option<u64>, Option<Vec<u8>>) = read(self.ask(ask).await?, "row")?;
+            let (version, content): (Option<u64>, Option<Vec<u8>>) = read(self.0.ask_one(ask).await?, "row")?;
             Ok(version.zip(content).map(|(version, content)| Row { version, content }))
         })
     }
 
     fn change(&self, change: Change) -> BoxFuture<'_, Result<Changed, StoreError>> {
-        Box::pin(async move { changed(read(self.ask(self.changing(&change)).await?, "script answer")?) })
+        Box::pin(
+            async move { changed(read(self.0.ask_one(self.changing(&change)).await?, "script answer")?) },
+        )
     }
 
     fn due(&self, now: Timestamp, limit: usize) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
         let mut ask = cmd("ZRANGEBYSCORE");
         ask.arg(self.0.key("due")).arg("-inf").arg(now.millis()).arg("LIMIT").arg(0).arg(limit);
-        Box::pin(async move { read(self.ask(ask).await?, "index") })
+        Box::pin(async move { read(self.0.ask_one(ask).await?, "index") })
     }
 }
 

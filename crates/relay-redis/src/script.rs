@@ -1,7 +1,7 @@
 //! The scripts.
 
 use std::sync::LazyLock;
-use tollwire_redis::redis::{Pipeline, Script, cmd};
+use tollwire_redis::redis::{Cmd, Pipeline, Script, cmd};
 
 macro_rules! scripts {
     ($($name:ident = $file:literal;)*) => {
@@ -18,6 +18,13 @@ macro_rules! scripts {
             pipeline
         }
     };
+}
+
+/// Calls a script by its hash; arguments may follow.
+pub(crate) fn run(script: &Script, keys: &[String]) -> Cmd {
+    let mut call = cmd("EVALSHA");
+    call.arg(script.get_hash()).arg(keys.len()).arg(keys);
+    call
 }
 
 scripts! {

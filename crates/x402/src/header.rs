@@ -8,6 +8,7 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::ops::RangeInclusive;
 
 /// v2: what to pay, on a 402.
 pub const PAYMENT_REQUIRED: &str = "payment-required";
@@ -25,6 +26,17 @@ pub const SIGN_IN_WITH_X: &str = "sign-in-with-x";
 pub const TOLLWIRE_CLAIM: &str = "tollwire-claim";
 /// The client's idempotency key for opening a stream.
 pub const TOLLWIRE_STREAM: &str = "tollwire-stream";
+
+/// The shortest and longest `Tollwire-Claim`, in characters.
+pub const CLAIM_CHARS: RangeInclusive<usize> = 16..=256;
+
+/// What a `Tollwire-Claim` must be, for errors.
+pub const CLAIM_RULE: &str = "write 16 to 256 printable ASCII characters, chosen at random";
+
+/// Whether a value may be a `Tollwire-Claim`.
+pub fn is_claim(value: &[u8]) -> bool {
+    CLAIM_CHARS.contains(&value.len()) && value.iter().all(u8::is_ascii_graphic)
+}
 
 /// The longest payment header we read, in bytes.
 pub const HEADER_BYTES_MAX: usize = 16 * 1024;

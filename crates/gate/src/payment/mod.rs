@@ -5,5 +5,5 @@ mod proof;
 
 pub use intake::Presented;
 pub(crate) use intake::single;
-pub use proof::{CLAIM_CHARS, Claim, Proofs};
+pub use proof::{Claim, Proofs};
 pub use tollwire_x402::Dialect;

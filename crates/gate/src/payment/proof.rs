@@ -8,9 +8,6 @@ use subtle::ConstantTimeEq;
 use tollwire_ledger::model::{Intent, ProofHash};
 use tollwire_x402::header;
 
-/// The shortest and longest `Tollwire-Claim`, in characters.
-pub const CLAIM_CHARS: std::ops::RangeInclusive<usize> = 16..=256;
-
 /// A secret of the client's choice, sent with its payment and again to collect the answer.
 #[derive(Clone)]
 pub struct Claim(String);
@@ -19,13 +16,9 @@ impl Claim {
     /// Reads `Tollwire-Claim`.
     pub fn read(headers: &HeaderMap) -> Result<Option<Self>, Error> {
         let Some(value) = super::intake::single(headers, header::TOLLWIRE_CLAIM)? else { return Ok(None) };
-        let fits = CLAIM_CHARS.contains(&value.len()) && value.iter().all(u8::is_ascii_graphic);
         match std::str::from_utf8(value) {
-            Ok(text) if fits => Ok(Some(Self(text.to_owned()))),
-            _ => Err(Error::malformed(
-                header::TOLLWIRE_CLAIM,
-                "write 16 to 256 printable ASCII characters, chosen at random",
-            )),
+            Ok(text) if header::is_claim(value) => Ok(Some(Self(text.to_owned()))),
+            _ => Err(Error::malformed(header::TOLLWIRE_CLAIM, header::CLAIM_RULE)),
         }
     }
 

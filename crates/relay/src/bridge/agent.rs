@@ -5,12 +5,13 @@ use super::desk::{Desk, Waits};
 use super::hear::{self, AgentFrame};
 use super::hub::AgentSeat;
 use super::inner::Inner;
+use super::intake::{Intake, intake};
 use super::record::EventRecord;
 use super::say;
 use crate::runtime::{Budget, Heard, Protocol};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// Frames of one connection that wait to be dealt with; then no more is read.
@@ -20,10 +21,7 @@ const WAITING_MAX: usize = 64;
 pub(crate) struct AgentLink {
     inner: Arc<Inner>,
     seat: Arc<AgentSeat>,
-    /// Boxed: a channel takes room for many at once, on every connection.
-    frames: mpsc::Sender<Box<AgentFrame>>,
-    /// Frames that were read and not dealt with yet.
-    pending: Arc<watch::Sender<usize>>,
+    frames: Intake<AgentFrame>,
     over: CancellationToken,
 }
 
@@ -49,17 +47,11 @@ impl Table {
 
 /// Makes both halves of a connection whose seat was taken.
 pub(crate) fn link(inner: &Arc<Inner>, seat: &Arc<AgentSeat>, budget: Budget) -> (AgentLink, AgentWork) {
-    let (frames, waiting) = mpsc::channel(WAITING_MAX);
-    let (pending, over) = (Arc::new(watch::Sender::new(0)), CancellationToken::new());
+    let ((frames, waiting), over) = (intake(WAITING_MAX), CancellationToken::new());
     let waits = Waits { first: inner.limits.first_token, next: inner.limits.next_token };
     let table = Arc::new(Table::new(waits));
-    let work = AgentWork::new(
-        (Arc::clone(inner), Arc::clone(seat)),
-        (waiting, Arc::clone(&pending)),
-        (table, budget),
-        over.clone(),
-    );
-    (AgentLink { inner: Arc::clone(inner), seat: Arc::clone(seat), frames, pending, over }, work)
+    let work = AgentWork::new((Arc::clone(inner), Arc::clone(seat)), waiting, (table, budget), over.clone());
+    (AgentLink { inner: Arc::clone(inner), seat: Arc::clone(seat), frames, over }, work)
 }
 
 impl Protocol for AgentLink {
@@ -71,12 +63,7 @@ impl Protocol for AgentLink {
         match hear::agent(text) {
             Ok(AgentFrame::Ping) => self.seat.outbox.say(say::PONG.to_owned()),
             Ok(AgentFrame::Pong) => {}
-            Ok(frame) => {
-                self.pending.send_modify(|pending| *pending = pending.saturating_add(1));
-                if self.frames.try_send(Box::new(frame)).is_err() {
-                    tracing::error!("a frame came in before there was room for it");
-                }
-            }
+            Ok(frame) => self.frames.put(frame),
             Err(unheard) => {
                 self.seat.outbox.say(say::refused(unheard.refusal, None, None, None));
                 return unheard.heard;
@@ -86,13 +73,11 @@ impl Protocol for AgentLink {
     }
 
     async fn ready(&self) {
-        drop(self.frames.reserve().await);
+        self.frames.ready().await;
     }
 
     async fn wind_down(&self) {
-        let mut pending = self.pending.subscribe();
-        // The sender lives as long as this, so the wait ends with a number.
-        drop(pending.wait_for(|pending| *pending == 0).await);
+        self.frames.dealt_with().await;
     }
 }
 

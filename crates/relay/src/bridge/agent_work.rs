@@ -3,12 +3,14 @@
 
 use super::agent::Table;
 use super::audit::{AuditEntry, What};
+use super::bus::Notice;
 use super::desk::{Handed, Keep, Mark};
 use super::end::Ending;
 use super::hear::AgentFrame;
 use super::hub::AgentSeat;
 use super::id::EventId;
 use super::inner::Inner;
+use super::intake::Waiting;
 use super::record::{EventRecord, decode, events_of};
 use super::refusal::Refusal;
 use super::say;
@@ -19,7 +21,6 @@ use crate::store::StoreError;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tollwire_ledger::Timestamp;
 use tollwire_x402::close::CloseCode;
@@ -40,8 +41,7 @@ const TRIES_MAX: u32 = 120;
 pub(crate) struct AgentWork {
     inner: Arc<Inner>,
     seat: Arc<AgentSeat>,
-    frames: mpsc::Receiver<Box<AgentFrame>>,
-    pending: Arc<watch::Sender<usize>>,
+    frames: Waiting<AgentFrame>,
     table: Arc<Table>,
     budget: Budget,
     over: CancellationToken,
@@ -51,17 +51,17 @@ pub(crate) struct AgentWork {
 impl AgentWork {
     pub(super) fn new(
         (inner, seat): (Arc<Inner>, Arc<AgentSeat>),
-        (frames, pending): (mpsc::Receiver<Box<AgentFrame>>, Arc<watch::Sender<usize>>),
+        frames: Waiting<AgentFrame>,
         (table, budget): (Arc<Table>, Budget),
         over: CancellationToken,
     ) -> Self {
         let stream = events_of(&seat.agent);
-        Self { inner, seat, frames, pending, table, budget, over, stream }
+        Self { inner, seat, frames, table, budget, over, stream }
     }
 
     /// Works until the connection is gone, and then until what it has said is dealt with.
     pub(crate) async fn run(self) {
-        let Self { inner, seat, mut frames, pending, table, budget, over, stream } = self;
+        let Self { inner, seat, mut frames, table, budget, over, stream } = self;
         let name = seat.agent.to_string();
         if let Err(error) = inner.show(Topic::Owners, &name, seat.id).await {
             tracing::debug!(%error, "other nodes will learn of an agent later");
@@ -69,13 +69,16 @@ impl AgentWork {
         inner.taken(&seat.agent, seat.id).await;
         let side = Side { inner: &inner, seat: &seat, table: &table, stream: &stream };
         let hearing = async {
-            let mut batch = Vec::new();
-            while frames.recv_many(&mut batch, FRAMES_AT_ONCE).await > 0 {
+            loop {
+                let batch = frames.next(FRAMES_AT_ONCE).await;
                 let count = batch.len();
-                for frame in merged(std::mem::take(&mut batch)) {
+                if count == 0 {
+                    break;
+                }
+                for frame in merged(batch) {
                     side.deal_with(frame).await;
                 }
-                pending.send_modify(|pending| *pending = pending.saturating_sub(count));
+                frames.done(count);
             }
         };
         let giving = async {
@@ -230,7 +233,8 @@ impl Side<'_> {
         match frame {
             AgentFrame::Token { event, text } => {
                 let Some(record) = self.hear(&event, true).await else { return self.refuse(&event).await };
-                self.inner.token(&record.app, record.from, &event, &self.seat.agent, &text).await;
+                let (app, to, agent) = (record.app.clone(), record.from, self.seat.agent.clone());
+                self.inner.pass(to, Notice::Token { app, to, event, agent, text }).await;
             }
             AgentFrame::Ack { event } => {
                 if self.hear(&event, false).await.is_none() {
@@ -240,7 +244,8 @@ impl Side<'_> {
             AgentFrame::Typing { event, on } => {
                 let record = self.table.desk().get(&event).map(|open| Arc::clone(&open.event));
                 let Some(record) = record else { return self.refuse(&event).await };
-                self.inner.typing(&record.app, record.from, &event, &self.seat.agent, on).await;
+                let (app, to, agent) = (record.app.clone(), record.from, self.seat.agent.clone());
+                self.inner.pass(to, Notice::Typing { app, to, event, agent, on }).await;
             }
             AgentFrame::Reply { event, content, metadata, confirm } => {
                 self.finish(&event, &Ending::Reply { content, metadata }, confirm).await;

@@ -134,7 +134,7 @@ impl Answers {
         }
         let (name, now) = (format!("{}:{seq}", self.seat.app), self.inner.now());
         let holder = self.seat.id.to_string().into();
-        self.inner.notes.claim((Topic::Claims, &name), holder, now.after(CLAIM_TTL), now).await
+        self.inner.notes.claim((Topic::Claims, &name), holder, Some(now.after(CLAIM_TTL)), now).await
     }
 
     /// What was queued before this probe has arrived.

@@ -4,11 +4,12 @@ use super::answers::Answers;
 use super::hear::{self, AppFrame, Event};
 use super::hub::AppSeat;
 use super::inner::Inner;
+use super::intake::{Intake, Waiting, intake};
 use super::say;
 use crate::notes::Topic;
 use crate::runtime::{Budget, Heard, Outbox, Protocol};
 use std::sync::Arc;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Events of one connection that wait to be kept; then no more is read.
@@ -18,10 +19,7 @@ const WAITING_MAX: usize = 32;
 pub(crate) struct AppLink {
     inner: Arc<Inner>,
     seat: Arc<AppSeat>,
-    /// Boxed: a channel takes room for many at once, on every connection.
-    events: mpsc::Sender<Box<Event>>,
-    /// Events that were read and not answered yet.
-    pending: Arc<watch::Sender<usize>>,
+    events: Intake<Event>,
     /// The last probe that came back.
     arrived: watch::Sender<u64>,
     over: CancellationToken,
@@ -31,27 +29,24 @@ pub(crate) struct AppLink {
 pub(crate) struct AppWork {
     inner: Arc<Inner>,
     seat: Arc<AppSeat>,
-    events: mpsc::Receiver<Box<Event>>,
-    pending: Arc<watch::Sender<usize>>,
+    events: Waiting<Event>,
     answers: Answers,
     over: CancellationToken,
 }
 
 /// Makes both halves of a connection whose seat was taken.
 pub(crate) fn link(inner: &Arc<Inner>, seat: &Arc<AppSeat>, budget: Budget) -> (AppLink, AppWork) {
-    let (events, waiting) = mpsc::channel(WAITING_MAX);
-    let (pending, over) = (Arc::new(watch::Sender::new(0)), CancellationToken::new());
+    let ((events, waiting), over) = (intake(WAITING_MAX), CancellationToken::new());
     let arrived = watch::Sender::new(0);
     let answers = Answers::new(Arc::clone(inner), Arc::clone(seat), budget, arrived.subscribe());
     let work = AppWork {
         inner: Arc::clone(inner),
         seat: Arc::clone(seat),
         events: waiting,
-        pending: Arc::clone(&pending),
         answers,
         over: over.clone(),
     };
-    let link = AppLink { inner: Arc::clone(inner), seat: Arc::clone(seat), events, pending, arrived, over };
+    let link = AppLink { inner: Arc::clone(inner), seat: Arc::clone(seat), events, arrived, over };
     (link, work)
 }
 
@@ -71,12 +66,7 @@ impl AppLink {
 impl Protocol for AppLink {
     fn heard(&self, text: &str) -> Heard {
         match hear::app(text, self.inner.limits.payload_bytes_max) {
-            Ok(AppFrame::Event(event)) => {
-                self.pending.send_modify(|pending| *pending = pending.saturating_add(1));
-                if self.events.try_send(Box::new(event)).is_err() {
-                    tracing::error!("an event came in before there was room for it");
-                }
-            }
+            Ok(AppFrame::Event(event)) => self.events.put(event),
             Ok(AppFrame::Discover) => self.discover(),
             Ok(AppFrame::Ping) => self.outbox().say(say::PONG.to_owned()),
             Ok(AppFrame::Pong) => {}
@@ -90,7 +80,7 @@ impl Protocol for AppLink {
     }
 
     async fn ready(&self) {
-        drop(self.events.reserve().await);
+        self.events.ready().await;
     }
 
     fn arrived(&self, probe: u64) {
@@ -98,9 +88,7 @@ impl Protocol for AppLink {
     }
 
     async fn wind_down(&self) {
-        let mut pending = self.pending.subscribe();
-        // The sender lives as long as this, so the wait ends with a number.
-        drop(pending.wait_for(|pending| *pending == 0).await);
+        self.events.dealt_with().await;
     }
 }
 
@@ -114,20 +102,20 @@ impl Drop for AppLink {
 impl AppWork {
     /// Works until the connection is gone, and then until what it has said is dealt with.
     pub(crate) async fn run(self) {
-        let Self { inner, seat, mut events, pending, mut answers, over } = self;
+        let Self { inner, seat, mut events, mut answers, over } = self;
         let name = seat.id.to_string();
         if let Err(error) = inner.show(Topic::Connections, &name, seat.id).await {
             tracing::debug!(%error, "other nodes will learn of a connection later");
         }
         let taking = async {
-            while let Some(event) = events.recv().await {
+            while let Some(event) = events.next(1).await.pop() {
                 let submitted = inner.submit(&seat, &event).await;
                 seat.outbox.say(submitted.frame);
                 if let Some((agent, thread)) = submitted.wake {
                     inner.wake_agent(&agent).await;
                     inner.remember(&seat.app, &agent, &thread).await;
                 }
-                pending.send_modify(|pending| *pending = pending.saturating_sub(1));
+                events.done(1);
             }
         };
         let giving = async {

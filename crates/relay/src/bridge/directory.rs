@@ -132,11 +132,10 @@ impl Directory {
         let (token, hash) = self.key.issue(&party)?;
         super::registry::rotate(entry.tokens(), hash, now, Duration::ZERO);
         let (topic, name) = place(&party);
-        if !self.notes.claim((topic, &name), entry.to_bytes(), Timestamp::from_millis(u64::MAX), now).await? {
+        if !self.notes.claim((topic, &name), entry.to_bytes(), None, now).await? {
             return Err(RegistrationError::Exists);
         }
-        // As a claim it would lapse at the end of time; a registration does not lapse.
-        self.write(&entry, now).await?;
+        self.announce(now).await?;
         Ok(token)
     }
 

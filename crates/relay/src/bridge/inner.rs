@@ -4,7 +4,7 @@ use super::audit::Audit;
 use super::bus::{Bus, News, Notice};
 use super::directory::Directory;
 use super::hub::Hub;
-use super::id::{AgentId, AppId, ConnectionId, EventId, NodeId};
+use super::id::{AgentId, AppId, ConnectionId, NodeId};
 use super::limits::BridgeLimits;
 use super::say;
 use crate::log::Log;
@@ -134,61 +134,12 @@ impl Inner {
         self.tell(None, &Notice::Orphans { app: app.clone() }).await;
     }
 
-    /// Passes part of an answer on. It is kept nowhere.
-    pub(crate) async fn token(
-        &self,
-        app: &AppId,
-        to: ConnectionId,
-        event: &EventId,
-        agent: &AgentId,
-        text: &str,
-    ) {
+    /// Passes on what is kept nowhere, to the node of a connection of an app's: part of an answer, or that one is coming.
+    pub(crate) async fn pass(&self, to: ConnectionId, notice: Notice) {
         if to.node == self.node || !self.bus.is_shared() {
-            self.token_here(app, to, event, agent, text);
+            self.act(notice);
         } else {
-            let notice = Notice::Token {
-                app: app.clone(),
-                to,
-                event: event.clone(),
-                agent: agent.clone(),
-                text: text.to_owned(),
-            };
             self.tell(Some(to.node), &notice).await;
-        }
-    }
-
-    fn token_here(&self, app: &AppId, to: ConnectionId, event: &EventId, agent: &AgentId, text: &str) {
-        if let Some(seat) = self.hub.app_or_newest(app, to) {
-            seat.outbox.part(Part {
-                of: format!("{event} {agent}"),
-                text: text.to_owned(),
-                write: write_token,
-            });
-        }
-    }
-
-    /// Passes on that an agent is at work.
-    pub(crate) async fn typing(
-        &self,
-        app: &AppId,
-        to: ConnectionId,
-        event: &EventId,
-        agent: &AgentId,
-        on: bool,
-    ) {
-        if to.node == self.node || !self.bus.is_shared() {
-            self.typing_here(app, to, event, agent, on);
-        } else {
-            let notice =
-                Notice::Typing { app: app.clone(), to, event: event.clone(), agent: agent.clone(), on };
-            self.tell(Some(to.node), &notice).await;
-        }
-    }
-
-    fn typing_here(&self, app: &AppId, to: ConnectionId, event: &EventId, agent: &AgentId, on: bool) {
-        let wanted = self.directory.present().apps.get(app).is_some_and(|app| app.typing);
-        if let Some(seat) = self.hub.app_or_newest(app, to).filter(|_| wanted) {
-            seat.outbox.say(say::typing(event.as_str(), agent.as_str(), on));
         }
     }
 
@@ -231,32 +182,43 @@ impl Inner {
             self.wake_all();
             return true;
         };
-        match Notice::from_bytes(bytes) {
-            Some(Notice::Event { agent }) => {
+        let Some(notice) = Notice::from_bytes(bytes) else {
+            tracing::warn!("a notice of another build's was not understood");
+            return false;
+        };
+        self.act(notice)
+    }
+
+    /// Does what a notice asks for. Whether registrations should be looked at again.
+    fn act(&self, notice: Notice) -> bool {
+        match notice {
+            Notice::Event { agent } => {
                 if let Some(seat) = self.hub.agent(&agent) {
                     seat.wake.notify_one();
                 }
             }
-            Some(Notice::Answer { app, to }) => match self.hub.app(&app, to) {
+            Notice::Answer { app, to } => match self.hub.app(&app, to) {
                 Some(seat) => seat.wake.notify_one(),
                 None => self.hub.apps_of(&app).iter().for_each(|seat| seat.look_back()),
             },
-            Some(Notice::Orphans { app }) => {
-                self.hub.apps_of(&app).iter().for_each(|seat| seat.look_back());
+            Notice::Orphans { app } => self.hub.apps_of(&app).iter().for_each(|seat| seat.look_back()),
+            Notice::Token { app, to, event, agent, text } => {
+                if let Some(seat) = self.hub.app_or_newest(&app, to) {
+                    seat.outbox.part(Part { of: format!("{event} {agent}"), text, write: write_token });
+                }
             }
-            Some(Notice::Token { app, to, event, agent, text }) => {
-                self.token_here(&app, to, &event, &agent, &text);
+            Notice::Typing { app, to, event, agent, on } => {
+                let wanted = self.directory.present().apps.get(&app).is_some_and(|app| app.typing);
+                if let Some(seat) = self.hub.app_or_newest(&app, to).filter(|_| wanted) {
+                    seat.outbox.say(say::typing(event.as_str(), agent.as_str(), on));
+                }
             }
-            Some(Notice::Typing { app, to, event, agent, on }) => {
-                self.typing_here(&app, to, &event, &agent, on);
-            }
-            Some(Notice::Taken { agent, by }) => {
+            Notice::Taken { agent, by } => {
                 if let Some(seat) = self.hub.agent(&agent).filter(|seat| seat.id != by) {
                     seat.outbox.cut(CloseCode::Replaced);
                 }
             }
-            Some(Notice::Registered) => return true,
-            None => tracing::warn!("a notice of another build's was not understood"),
+            Notice::Registered => return true,
         }
         false
     }

@@ -3,6 +3,7 @@
 use super::audit::{AuditEntry, What};
 use super::desk::Mark;
 use super::end::Ending;
+use super::hub::AgentSeat;
 use super::inner::{Inner, PRESENCE_TTL};
 use super::record::{AnswerRecord, EventRecord, Stream, decode};
 use super::refusal::Refusal;
@@ -113,20 +114,17 @@ impl Inner {
             futures_util::future::join_all(shown).await;
         }
         for seats in self.hub.all_agents().chunks(SHOWN_AT_ONCE) {
-            let shown = seats.iter().map(|seat| async {
-                let key = (Topic::Owners, seat.agent.as_str());
-                let owner = self.notes.get(key, self.now()).await?;
-                if owner.is_some_and(|owner| owner != seat.id.to_string()) {
-                    seat.outbox.cut(CloseCode::Replaced);
-                    return Ok(());
-                }
-                self.show(key.0, key.1, seat.id).await
-            });
-            futures_util::future::join_all::<_>(shown).await.into_iter().for_each(
-                |shown: Result<(), StoreError>| {
-                    drop(shown);
-                },
-            );
+            futures_util::future::join_all(seats.iter().map(|seat| self.show_agent(seat))).await;
         }
+    }
+
+    async fn show_agent(&self, seat: &AgentSeat) -> Result<(), StoreError> {
+        let key = (Topic::Owners, seat.agent.as_str());
+        let owner = self.notes.get(key, self.now()).await?;
+        if owner.is_some_and(|owner| owner != seat.id.to_string()) {
+            seat.outbox.cut(CloseCode::Replaced);
+            return Ok(());
+        }
+        self.show(key.0, key.1, seat.id).await
     }
 }

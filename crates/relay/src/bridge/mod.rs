@@ -39,6 +39,7 @@ mod hear;
 mod hub;
 mod id;
 mod inner;
+mod intake;
 mod keeper;
 mod limits;
 mod record;

@@ -4,7 +4,7 @@ use super::tables::{self, ENDS, ENTRIES, ONCE, ONCE_ENDS, STREAMS};
 use super::{Append, Appended, Caps, Depth, Entry, Log, Overflow, READ_COUNT_MAX};
 use crate::store::{BoxFuture, Embedded, StoreError, storage};
 use bytes::Bytes;
-use redb::{ReadTransaction, ReadableTable as _, WriteTransaction};
+use redb::{ReadableTable as _, WriteTransaction};
 use tollwire_ledger::Timestamp;
 
 /// The most forgotten keys that one append clears away.
@@ -20,20 +20,6 @@ impl EmbeddedLog {
         store.write(|txn| tables::create(txn).map_err(storage)).await?;
         Ok(Self(store))
     }
-
-    fn read_with<'a, T: Send + 'a>(
-        &self,
-        read: impl FnOnce(&ReadTransaction) -> Result<T, redb::Error>,
-    ) -> BoxFuture<'a, Result<T, StoreError>> {
-        Box::pin(std::future::ready(self.0.read(|txn| read(txn).map_err(storage))))
-    }
-
-    fn write_with<'a, T: Send + 'static>(
-        &self,
-        mut write: impl FnMut(&WriteTransaction) -> Result<T, redb::Error> + Send + 'static,
-    ) -> BoxFuture<'a, Result<T, StoreError>> {
-        Box::pin(self.0.write(move |txn| write(txn).map_err(storage)))
-    }
 }
 
 impl Log for EmbeddedLog {
@@ -45,7 +31,7 @@ impl Log for EmbeddedLog {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Appended, StoreError>> {
         let stream = stream.to_owned();
-        self.write_with(move |txn| append(txn, &stream, &new, caps, now))
+        self.0.write_boxed(move |txn| append(txn, &stream, &new, caps, now))
     }
 
     fn read<'a>(
@@ -54,7 +40,7 @@ impl Log for EmbeddedLog {
         after: u64,
         bytes_max: usize,
     ) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>> {
-        self.read_with(|txn| {
+        self.0.read_boxed(|txn| {
             let table = txn.open_table(ENTRIES)?;
             let mut entries = Vec::new();
             let mut bytes = 0_usize;
@@ -81,7 +67,7 @@ impl Log for EmbeddedLog {
         until: Timestamp,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
         let stream = stream.to_owned();
-        self.write_with(move |txn| {
+        self.0.write_boxed(move |txn| {
             let mut entries = txn.open_table(ENTRIES)?;
             let found = entries.get((stream.as_str(), seq))?.map(|row| tables::entry(seq, row.value()));
             let Some(entry) = found else { return Ok(false) };
@@ -95,7 +81,7 @@ impl Log for EmbeddedLog {
 
     fn acknowledge<'a>(&'a self, stream: &'a str, seq: u64) -> BoxFuture<'a, Result<bool, StoreError>> {
         let stream = stream.to_owned();
-        self.write_with(move |txn| take(txn, &stream, seq))
+        self.0.write_boxed(move |txn| take(txn, &stream, seq))
     }
 
     fn carry<'a>(
@@ -107,7 +93,7 @@ impl Log for EmbeddedLog {
         until: Timestamp,
     ) -> BoxFuture<'a, Result<Option<u64>, StoreError>> {
         let (from, to) = (from.to_owned(), to.to_owned());
-        self.write_with(move |txn| {
+        self.0.write_boxed(move |txn| {
             if !take(txn, &from, seq)? {
                 return Ok(None);
             }
@@ -116,7 +102,7 @@ impl Log for EmbeddedLog {
     }
 
     fn expired(&self, now: Timestamp, max: usize) -> BoxFuture<'_, Result<Vec<(String, Entry)>, StoreError>> {
-        self.read_with(|txn| {
+        self.0.read_boxed(|txn| {
             let (ends, entries) = (txn.open_table(ENDS)?, txn.open_table(ENTRIES)?);
             let mut lapsed = Vec::new();
             for row in ends.range(..(now.millis().saturating_add(1), "", 0))?.take(max) {
@@ -131,7 +117,7 @@ impl Log for EmbeddedLog {
     }
 
     fn depth<'a>(&'a self, stream: &'a str) -> BoxFuture<'a, Result<Depth, StoreError>> {
-        self.read_with(|txn| {
+        self.0.read_boxed(|txn| {
             let row = txn.open_table(STREAMS)?.get(stream)?.map(|row| row.value());
             Ok(row.map_or_else(Depth::default, |(_, count, bytes)| Depth { count, bytes }))
         })

@@ -1,7 +1,7 @@
 //! A log in memory: gone with the process.
 
 use super::{Append, Appended, Caps, Depth, Entry, Log, Once, Overflow, READ_COUNT_MAX};
-use crate::store::{BoxFuture, StoreError};
+use crate::store::{BoxFuture, StoreError, done};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -126,10 +126,6 @@ impl State {
 
 fn length(body: &Bytes) -> u64 {
     u64::try_from(body.len()).unwrap_or(u64::MAX)
-}
-
-fn done<'a, T: Send + 'a>(value: T) -> BoxFuture<'a, Result<T, StoreError>> {
-    Box::pin(std::future::ready(Ok(value)))
 }
 
 impl Log for MemoryLog {

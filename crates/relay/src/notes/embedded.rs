@@ -3,7 +3,7 @@
 use super::{Key, Notes, Topic};
 use crate::store::{BoxFuture, Embedded, StoreError, storage};
 use bytes::Bytes;
-use redb::{ReadTransaction, ReadableTable as _, TableDefinition, WriteTransaction};
+use redb::{ReadTransaction, ReadableTable as _, TableDefinition};
 use tollwire_ledger::Timestamp;
 
 /// (topic, name) -> (until when, in milliseconds since the epoch, [`FOREVER`] for ever; value).
@@ -24,20 +24,6 @@ impl EmbeddedNotes {
         store.write(|txn| txn.open_table(NOTES).map_err(storage).map(drop)).await?;
         Ok(Self(store))
     }
-
-    fn read_with<'a, T: Send + 'a>(
-        &self,
-        read: impl FnOnce(&ReadTransaction) -> Result<T, redb::Error>,
-    ) -> BoxFuture<'a, Result<T, StoreError>> {
-        Box::pin(std::future::ready(self.0.read(|txn| read(txn).map_err(storage))))
-    }
-
-    fn write_with<'a, T: Send + 'static>(
-        &self,
-        mut write: impl FnMut(&WriteTransaction) -> Result<T, redb::Error> + Send + 'static,
-    ) -> BoxFuture<'a, Result<T, StoreError>> {
-        Box::pin(self.0.write(move |txn| write(txn).map_err(storage)))
-    }
 }
 
 impl Notes for EmbeddedNotes {
@@ -48,7 +34,7 @@ impl Notes for EmbeddedNotes {
         until: Option<Timestamp>,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         let name = name.to_owned();
-        self.write_with(move |txn| {
+        self.0.write_boxed(move |txn| {
             let until = until.map_or(FOREVER, Timestamp::millis);
             txn.open_table(NOTES)?.insert((topic.as_str(), name.as_str()), (until, &*value))?;
             Ok(())
@@ -59,16 +45,17 @@ impl Notes for EmbeddedNotes {
         &'a self,
         (topic, name): Key<'a>,
         value: Bytes,
-        until: Timestamp,
+        until: Option<Timestamp>,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
         let name = name.to_owned();
-        self.write_with(move |txn| {
+        let until = until.map_or(FOREVER, Timestamp::millis);
+        self.0.write_boxed(move |txn| {
             let mut notes = txn.open_table(NOTES)?;
             let key = (topic.as_str(), name.as_str());
             let taken = notes.get(key)?.is_some_and(|row| row.value().0 > now.millis());
             if !taken {
-                notes.insert(key, (until.millis(), &*value))?;
+                notes.insert(key, (until, &*value))?;
             }
             Ok(!taken)
         })
@@ -79,7 +66,7 @@ impl Notes for EmbeddedNotes {
         (topic, name): Key<'a>,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Option<Bytes>, StoreError>> {
-        self.read_with(|txn| {
+        self.0.read_boxed(|txn| {
             let row = txn.open_table(NOTES)?.get((topic.as_str(), name))?;
             let live = row.filter(|row| row.value().0 > now.millis());
             Ok(live.map(|row| Bytes::copy_from_slice(row.value().1)))
@@ -93,7 +80,7 @@ impl Notes for EmbeddedNotes {
             Ok(lapsed) => lapsed,
             Err(error) => return Box::pin(std::future::ready(Err(error))),
         };
-        self.write_with(move |txn| {
+        self.0.write_boxed(move |txn| {
             let mut notes = txn.open_table(NOTES)?;
             for (topic, name) in &lapsed {
                 let key = (topic.as_str(), name.as_str());
@@ -108,14 +95,14 @@ impl Notes for EmbeddedNotes {
 
     fn remove<'a>(&'a self, (topic, name): Key<'a>) -> BoxFuture<'a, Result<(), StoreError>> {
         let name = name.to_owned();
-        self.write_with(move |txn| {
+        self.0.write_boxed(move |txn| {
             txn.open_table(NOTES)?.remove((topic.as_str(), name.as_str()))?;
             Ok(())
         })
     }
 
     fn list(&self, topic: Topic, now: Timestamp) -> BoxFuture<'_, Result<Vec<(String, Bytes)>, StoreError>> {
-        self.read_with(|txn| {
+        self.0.read_boxed(|txn| {
             let mut found = Vec::new();
             for row in txn.open_table(NOTES)?.range((topic.as_str(), "")..)? {
                 let (key, value) = row?;

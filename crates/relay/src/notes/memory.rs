@@ -1,7 +1,7 @@
 //! Notes in memory: gone with the process.
 
 use super::{Key, Notes, Topic};
-use crate::store::{BoxFuture, StoreError};
+use crate::store::{BoxFuture, StoreError, done};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -42,10 +42,6 @@ impl State {
     }
 }
 
-fn done<'a, T: Send + 'a>(value: T) -> BoxFuture<'a, Result<T, StoreError>> {
-    Box::pin(std::future::ready(Ok(value)))
-}
-
 impl Notes for MemoryNotes {
     fn put<'a>(
         &'a self,
@@ -61,14 +57,14 @@ impl Notes for MemoryNotes {
         &'a self,
         key: Key<'a>,
         value: Bytes,
-        until: Timestamp,
+        until: Option<Timestamp>,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
         let mut state = self.state();
         if state.live(key, now).is_some() {
             return done(false);
         }
-        state.put(key, value, Some(until));
+        state.put(key, value, until);
         done(true)
     }
 

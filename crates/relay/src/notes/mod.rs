@@ -67,7 +67,7 @@ pub trait Notes: Send + Sync {
         &'a self,
         key: Key<'a>,
         value: Bytes,
-        until: Timestamp,
+        until: Option<Timestamp>,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<bool, StoreError>>;
 

@@ -1,7 +1,7 @@
 //! One database file, or one in memory, for all that the broker keeps.
 
-use super::StoreError;
 use super::writer::Writer;
+use super::{BoxFuture, StoreError};
 use redb::backends::InMemoryBackend;
 use redb::{
     Builder, Database, ReadTransaction, ReadableDatabase, ReadableTable as _, TableDefinition,
@@ -88,6 +88,23 @@ impl Embedded {
         F: FnMut(&WriteTransaction) -> Result<T, StoreError> + Send + 'static,
     {
         self.0.writer.ask(write)
+    }
+
+    /// The same as [`read`](Self::read), for traits whose methods give futures, and for whatever fails by the database
+    /// alone.
+    pub(crate) fn read_boxed<'a, T: Send + 'a>(
+        &self,
+        read: impl FnOnce(&ReadTransaction) -> Result<T, redb::Error>,
+    ) -> BoxFuture<'a, Result<T, StoreError>> {
+        Box::pin(std::future::ready(self.read(|txn| read(txn).map_err(storage))))
+    }
+
+    /// The same as [`write`](Self::write), likewise.
+    pub(crate) fn write_boxed<'a, T: Send + 'static>(
+        &self,
+        mut write: impl FnMut(&WriteTransaction) -> Result<T, redb::Error> + Send + 'static,
+    ) -> BoxFuture<'a, Result<T, StoreError>> {
+        Box::pin(self.write(move |txn| write(txn).map_err(storage)))
     }
 }
 

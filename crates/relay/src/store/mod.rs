@@ -16,5 +16,6 @@ mod writer;
 pub use embedded::Embedded;
 pub(crate) use embedded::storage;
 pub use embedded_rows::EmbeddedRows;
+pub(crate) use rows::done;
 pub use rows::{BoxFuture, Change, Changed, Row, Rows, fresh_version};
 pub use tollwire_ledger::Error as StoreError;

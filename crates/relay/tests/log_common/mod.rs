@@ -167,13 +167,13 @@ pub async fn notes_contract(notes: &dyn Notes) {
 
     let claim = (Topic::Claims, "portal:7");
     let me = Bytes::from_static(b"me");
-    assert!(notes.claim(claim, me.clone(), later(60), now()).await.unwrap());
-    assert!(!notes.claim(claim, Bytes::from_static(b"you"), later(60), now()).await.unwrap());
+    assert!(notes.claim(claim, me.clone(), Some(later(60)), now()).await.unwrap());
+    assert!(!notes.claim(claim, Bytes::from_static(b"you"), Some(later(60)), now()).await.unwrap());
     assert_eq!(notes.get(claim, now()).await.unwrap(), Some(me.clone()));
     notes.remove(claim).await.unwrap();
-    assert!(notes.claim(claim, me.clone(), later(60), now()).await.unwrap());
+    assert!(notes.claim(claim, me.clone(), Some(later(60)), now()).await.unwrap());
     let raced = (Topic::Claims, "raced");
-    let tries = (0..20).map(|_| notes.claim(raced, me.clone(), later(60), now()));
+    let tries = (0..20).map(|_| notes.claim(raced, me.clone(), Some(later(60)), now()));
     let won = futures_util::future::join_all(tries).await;
     assert_eq!(won.into_iter().filter(|won| *won.as_ref().unwrap()).count(), 1);
 
@@ -186,5 +186,5 @@ pub async fn notes_contract(notes: &dyn Notes) {
     notes.sweep(now()).await.unwrap();
     assert_eq!(notes.get(one, now()).await.unwrap().as_deref(), Some(&b"\x001"[..]), "no others");
     assert_eq!(notes.get(claim, now()).await.unwrap(), Some(me.clone()));
-    assert!(notes.claim(brief, me, later(60), now()).await.unwrap());
+    assert!(notes.claim(brief, me, Some(later(60)), now()).await.unwrap());
 }

@@ -14,9 +14,6 @@ use tollwire_x402::facilitator::Request;
 use tollwire_x402::v2::{Extra, PaymentRequirements, ResourceInfo};
 use tollwire_x402::{Network, Payment, PaymentId, bill, header, reason};
 
-/// The shortest and longest quote or claim, in characters.
-const SECRET_CHARS: std::ops::RangeInclusive<usize> = 16..=256;
-
 /// The extension by which a client names its payment.
 const PAYMENT_IDENTIFIER: &str = "payment-identifier";
 
@@ -81,12 +78,8 @@ pub(super) fn take(headers: &mut HeaderMap) -> Result<Carried, CallError> {
             )
         })?
     };
-    let claim = single(headers, header::TOLLWIRE_CLAIM)?.map(|claim| {
-        secret(claim).ok_or(CallError::malformed(
-            "Tollwire-Claim",
-            "write 16 to 256 printable ASCII characters, chosen at random",
-        ))
-    });
+    let claim = single(headers, header::TOLLWIRE_CLAIM)?
+        .map(|claim| secret(claim).ok_or(CallError::malformed("Tollwire-Claim", header::CLAIM_RULE)));
     let claim = claim.transpose()?;
     for name in PAYMENT_HEADERS.into_iter().chain([header::TOLLWIRE_CLAIM]) {
         headers.remove(name);
@@ -104,8 +97,7 @@ fn single<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a [
 }
 
 fn secret(text: &[u8]) -> Option<Hash> {
-    let fits = SECRET_CHARS.contains(&text.len()) && text.iter().all(u8::is_ascii_graphic);
-    fits.then(|| Sha256::digest(text).into())
+    header::is_claim(text).then(|| Sha256::digest(text).into())
 }
 
 impl Presented {
