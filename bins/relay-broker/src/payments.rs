@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 use tollwire_client::{Config, HttpFacilitator};
 use tollwire_ledger::memory::MemoryLedger;
@@ -15,11 +15,8 @@ use tollwire_ops::store::StoreUrl;
 use tollwire_relay::Payments;
 use tollwire_relay::call::Payees;
 use tollwire_settlement::dev::DevChain;
-use tollwire_settlement::{Allowlist, Chain, LocalFacilitator, Reconciler, Settler, SettlerConfig};
+use tollwire_settlement::{Chain, ChangingFacilitator, Reconciler, Settler, SettlerConfig};
 use tollwire_wiring::{Lease, RedisDemands};
-use tollwire_x402::facilitator::{
-    BoxFuture, Failure as NoAnswer, Request, SettleResponse, Supported, VerifyResponse,
-};
 use tollwire_x402::{Facilitator, Network};
 use url::Url;
 
@@ -34,15 +31,10 @@ pub(crate) struct Till {
 
 /// Settlement in this process.
 struct Own {
-    facilitator: Arc<OwnFacilitator>,
+    /// Who may be paid changes with the APIs.
+    facilitator: Arc<ChangingFacilitator>,
     settler: Arc<Settler>,
     _reconciler: Reconciler,
-}
-
-/// Ourselves as facilitator; who may be paid changes with the APIs.
-struct OwnFacilitator {
-    settler: Arc<Settler>,
-    current: RwLock<LocalFacilitator>,
 }
 
 /// What a file says about payments, if it says anything.
@@ -55,9 +47,13 @@ pub(crate) async fn open(file: &Loaded<File>) -> Result<Option<Till>, Failure> {
         return Ok(None);
     } else {
         let own = in_process(file, &clock).await?;
-        (Arc::<OwnFacilitator>::clone(&own.facilitator), Some(own))
+        (Arc::<ChangingFacilitator>::clone(&own.facilitator), Some(own))
     };
-    let payees = own.as_ref().map(|own| own.facilitator.payees());
+    let payees = own.as_ref().map(|own| {
+        let facilitator = Arc::clone(&own.facilitator);
+        let told: Payees = Arc::new(move |wallets| facilitator.allow(wallets));
+        told
+    });
     let payments = Payments {
         facilitator,
         remembers: own.is_some(),
@@ -91,9 +87,8 @@ fn own(
     config: SettlerConfig,
 ) -> Own {
     let settler = Arc::new(Settler::new(ledger, chains, Arc::clone(clock), config));
-    let current = RwLock::new(LocalFacilitator::new(Arc::clone(&settler), Allowlist::dev_only()));
     let reconciler = settler.spawn_reconciler();
-    let facilitator = Arc::new(OwnFacilitator { settler: Arc::clone(&settler), current });
+    let facilitator = Arc::new(ChangingFacilitator::new(Arc::clone(&settler)));
     Own { facilitator, settler, _reconciler: reconciler }
 }
 
@@ -127,7 +122,7 @@ impl Till {
         let ledger: Arc<dyn Ledger> = Arc::new(MemoryLedger::new(Arc::clone(&clock)));
         let chains: Vec<Arc<dyn Chain>> = vec![Arc::new(DevChain::new(Arc::clone(&clock)))];
         let own = own(ledger, chains, &clock, SettlerConfig::named("alone"));
-        let facilitator: Arc<dyn Facilitator> = Arc::<OwnFacilitator>::clone(&own.facilitator);
+        let facilitator: Arc<dyn Facilitator> = Arc::<ChangingFacilitator>::clone(&own.facilitator);
         Self {
             payments: Payments { facilitator, remembers: true, public_url, clock, payees: None },
             own: Some(own),
@@ -145,39 +140,5 @@ impl Till {
         if let Some(own) = &self.own {
             own.settler.drain().await;
         }
-    }
-}
-
-impl OwnFacilitator {
-    /// What is told who may be paid. The dev chain pays everybody.
-    fn payees(self: &Arc<Self>) -> Payees {
-        let own = Arc::clone(self);
-        let dev = own.settler.chains().iter().any(|chain| chain.info().claim == "dev");
-        Arc::new(move |wallets| {
-            let allowed = if dev { Allowlist::dev_only() } else { Allowlist::of(wallets) };
-            let next = LocalFacilitator::new(Arc::clone(&own.settler), allowed);
-            *own.current.write().unwrap_or_else(PoisonError::into_inner) = next;
-        })
-    }
-
-    fn current(&self) -> LocalFacilitator {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-impl Facilitator for OwnFacilitator {
-    fn verify(&self, request: Request) -> BoxFuture<'_, Result<VerifyResponse, NoAnswer>> {
-        let current = self.current();
-        Box::pin(async move { current.verify(request).await })
-    }
-
-    fn settle(&self, request: Request) -> BoxFuture<'_, Result<SettleResponse, NoAnswer>> {
-        let current = self.current();
-        Box::pin(async move { current.settle(request).await })
-    }
-
-    fn supported(&self) -> BoxFuture<'_, Result<Supported, NoAnswer>> {
-        let current = self.current();
-        Box::pin(async move { current.supported().await })
     }
 }

@@ -14,9 +14,6 @@ use tollwire_relay::store::Rows;
 use tollwire_relay::{Limits, Payments, Relay, RelayConfig};
 use tollwire_settlement::ChainInfo;
 
-/// How the dev chain calls itself.
-const DEV: &str = "dev";
-
 /// The broker that a file describes.
 pub(crate) fn relay(
     file: &Loaded<File>,
@@ -92,11 +89,11 @@ fn price(
     let Some(amount) = &written.price else { return Ok(None) };
     let amount = amount.parse().map_err(|error: tollwire_x402::Error| fail("price", error.to_string()))?;
     let mut pay_to = written.pay_to.clone();
-    let dev = |chain: &&ChainInfo| chain.claim == DEV;
+    let dev = |chain: &&ChainInfo| chain.is_dev();
     if let Some(chain) = chains.iter().find(dev).filter(|_| pay_to.is_empty()) {
         pay_to.insert(chain.network, chain.deposit_wallet.clone());
     }
-    let own = chains.iter().filter(|chain| chain.claim != DEV);
+    let own = chains.iter().filter(|chain| !chain.is_dev());
     for chain in own {
         // Money that arrives there buys sessions; the settlement would refuse it.
         if pay_to.get(&chain.network).is_some_and(|wallet| wallet.eq_ignore_ascii_case(&chain.deposit_wallet))

@@ -28,6 +28,13 @@ pub struct ChainInfo {
     pub deposit_wallet: String,
 }
 
+impl ChainInfo {
+    /// Whether its money is play money.
+    pub fn is_dev(&self) -> bool {
+        self.claim == crate::dev::CLAIM
+    }
+}
+
 /// A payment whose form and identity were read without any I/O.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Identified {

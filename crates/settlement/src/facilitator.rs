@@ -5,6 +5,7 @@
 
 mod allowlist;
 mod answer;
+mod changing;
 mod customer;
 mod gas;
 mod identifier;
@@ -13,6 +14,7 @@ mod terms;
 mod toll;
 
 pub use allowlist::Allowlist;
+pub use changing::ChangingFacilitator;
 pub use identifier::PAYMENT_IDENTIFIER;
 pub use terms::{Minimum, QUOTA_WINDOW, Rate, Terms};
 

@@ -46,7 +46,8 @@ pub use config::{GasBearer, PayoutTerms, SettlerConfig};
 pub use connect_error::ConnectError;
 pub use error::SettleError;
 pub use facilitator::{
-    Allowlist, LocalFacilitator, Minimum, PAYMENT_IDENTIFIER, QUOTA_WINDOW, Rate, Terms, WAIT,
+    Allowlist, ChangingFacilitator, LocalFacilitator, Minimum, PAYMENT_IDENTIFIER, QUOTA_WINDOW, Rate, Terms,
+    WAIT,
 };
 pub use settled::Settled;
 pub use settler::{Cover, PayoutSchedule, Reconciler, Round, Settler, VALIDITY_SLACK_SECS};

@@ -4,7 +4,7 @@ use super::{DEPOSIT_SIZES_MAX, DESCRIPTION_BYTES_MAX, Feed, FeedError};
 use sha2::{Digest, Sha256};
 use tollwire_exact::evm::Address;
 use tollwire_exact::solana;
-use tollwire_settlement::{ChainInfo, dev};
+use tollwire_settlement::ChainInfo;
 use tollwire_x402::v2::PaymentRequirements;
 use tollwire_x402::{FeedId, Network, Unit, Usdc};
 
@@ -126,7 +126,7 @@ fn check_wallets(feed: &Feed, chains: &[ChainInfo]) -> Result<(), FeedError> {
         }
     }
     let play_money =
-        |network: &Network| chains.iter().any(|chain| chain.network == *network && chain.claim == dev::CLAIM);
+        |network: &Network| chains.iter().any(|chain| chain.network == *network && chain.is_dev());
     match feed.networks.iter().find(|n| !feed.provider_wallet.contains_key(n) && !play_money(n)) {
         Some(network) => Err(field(format!("name the wallet that earns on {network}"))),
         None => Ok(()),

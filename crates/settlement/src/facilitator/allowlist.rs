@@ -4,9 +4,6 @@ use crate::{ChainInfo, Refusal};
 use tollwire_x402::v2::PaymentRequirements;
 use tollwire_x402::{Network, reason};
 
-/// The `chain` claim of the dev chain, where money is play money.
-const DEV: &str = "dev";
-
 /// Which payees and assets `/verify` and `/settle` serve. `/settle` spends the operator's gas, so on a real chain it
 /// serves only those named here; the dev chain serves everybody.
 ///
@@ -35,7 +32,7 @@ impl Allowlist {
     pub(super) fn check(&self, chain: &ChainInfo, requirements: &PaymentRequirements) -> Result<(), Refusal> {
         let same = |a: &str, b: &str| same_account(chain.network, a, b);
         let named = |list: &[String], account: &str| list.iter().any(|entry| same(entry, account));
-        let dev = chain.claim == DEV;
+        let dev = chain.is_dev();
         if !dev && same(&chain.deposit_wallet, &requirements.pay_to) {
             return Err(not_served("payTo is this facilitator's own deposit wallet; buy a session instead"));
         }
