@@ -9,6 +9,7 @@
 
 mod bench;
 mod command;
+mod sdks;
 mod setup;
 mod test;
 
@@ -18,7 +19,9 @@ const USAGE: &str = "\
 cargo xtask <task>
 
   setup   install what the tests need and this machine lacks, into target/testkit and by apt-get; says what it installs
-  test    setup, then every test of the workspace (arguments after -- go to cargo test)
+  test    setup, then every test of the workspace (arguments after -- go to cargo test), then those of the SDKs
+  sdks    install what the SDKs' languages need, then run their tests and the shared vectors in every language, and say
+          which disagrees; `sdks bench` prints what a token costs in each
   bench   install nginx and haproxy if they are missing, then print the comparison table (arguments go to the benchmark)";
 
 fn main() -> ExitCode {
@@ -28,6 +31,7 @@ fn main() -> ExitCode {
     let done = match task.as_deref() {
         Some("setup") => setup::for_tests(),
         Some("test") => test::run(&rest),
+        Some("sdks") => sdks::run(&rest),
         Some("bench") => bench::run(&rest),
         _ => {
             println!("{USAGE}");

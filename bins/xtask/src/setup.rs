@@ -1,11 +1,12 @@
 //! What the tests need and a fresh machine may lack.
 
 use crate::command::{exists, run, workspace};
+use crate::sdks;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Redis, an EVM node, a Solana node, the official x402 clients, a clock that can be stepped.
+/// Redis, an EVM node, a Solana node, the official x402 clients, a clock that can be stepped, the languages of the SDKs.
 pub(crate) fn for_tests() -> Result<(), String> {
     debian(&[
         ("redis-server", "redis-server"),
@@ -15,7 +16,24 @@ pub(crate) fn for_tests() -> Result<(), String> {
     ])?;
     node()?;
     usdc()?;
-    python()
+    python()?;
+    for_sdks()
+}
+
+/// The languages of the SDKs, and what their tests take from npm.
+pub(crate) fn for_sdks() -> Result<(), String> {
+    debian(&[("npm", "npm")])?;
+    let folder = sdks::folder("typescript");
+    let lock = [folder.join("package.json"), folder.join("package-lock.json")];
+    let modules = folder.join("node_modules");
+    if !is_current(&modules, &lock)? {
+        println!("installing npm packages into {}", modules.display());
+        run(Command::new("npm")
+            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+            .current_dir(&folder))?;
+        mark_current(&modules, &lock)?;
+    }
+    Ok(())
 }
 
 /// nginx and HAProxy.

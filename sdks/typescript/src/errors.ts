@@ -1,0 +1,87 @@
+/** Why a token is refused. The same names in every language. */
+export type Reason =
+  | "malformed"
+  | "header"
+  | "algorithm"
+  | "unknown_key"
+  | "signature"
+  | "type"
+  | "issuer"
+  | "audience"
+  | "claims"
+  | "not_yet_valid"
+  | "expired"
+  | "wrong_feed"
+  | "ambiguous"
+  | "missing"
+  | "payment_required"
+  | "proof_required"
+  | "replayed"
+  | "busy"
+  | "not_installed";
+
+const REASONS: Record<Reason, readonly [status: number, message: string]> = {
+  malformed: [401, "the token is malformed"],
+  header: [401, "the token's header carries a member that is refused"],
+  algorithm: [401, "the token's algorithm is not its key's"],
+  unknown_key: [401, "the token's key is not known"],
+  signature: [401, "the token's signature does not verify"],
+  type: [401, "the token is of another type"],
+  issuer: [401, "the token is from another issuer"],
+  audience: [401, "the token is for another audience"],
+  claims: [401, "a claim of the token is missing or ill-formed"],
+  not_yet_valid: [403, "the token is not valid yet"],
+  expired: [403, "the token has expired"],
+  wrong_feed: [403, "the token is for another feed"],
+  ambiguous: [400, "send one token: either ?token= or Authorization: Bearer"],
+  missing: [401, "no stream token: connect through the facilitator"],
+  payment_required: [402, "no session token: buy a session"],
+  proof_required: [401, "the token is bound to a key, and DPoP proofs are not checked here"],
+  replayed: [401, "the stream token has been used"],
+  busy: [503, "too many streams are opening"],
+  not_installed: [500, "no verifier is installed"],
+};
+
+/** A refusal. No text of it carries a byte of the token. */
+export class VerifyError extends Error {
+  override readonly name = "VerifyError";
+  /** Why, by its stable name. */
+  readonly reason: Reason;
+  /** The HTTP status that refuses an upgrade for this reason. */
+  readonly status: number;
+  /** Of `payment_required`: where a session is sold. */
+  readonly sessionUrl: string | undefined;
+
+  constructor(reason: Reason, sessionUrl?: string) {
+    const [status, message] = REASONS[reason];
+    super(sessionUrl === undefined ? message : `${message} at ${sessionUrl}`);
+    this.reason = reason;
+    this.status = status;
+    this.sessionUrl = sessionUrl;
+  }
+}
+
+/** What went wrong while setting up, or while asking the facilitator. The same names in every language. */
+export type SetupReason =
+  | "url"
+  | "setting"
+  | "file"
+  | "keys"
+  | "no_keys"
+  | "unreachable"
+  | "timeout"
+  | "status"
+  | "too_long"
+  | "answer"
+  | "installed";
+
+/** Something could not be set up or fetched. Refusing a token is not an error of this kind. */
+export class SetupError extends Error {
+  override readonly name = "SetupError";
+  readonly reason: SetupReason;
+
+  constructor(reason: SetupReason, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.reason = reason;
+  }
+}

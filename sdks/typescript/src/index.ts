@@ -1,0 +1,11 @@
+export type { Unit } from "./claims.js";
+export type { SessionContext, SessionGrant, StreamGrant } from "./context.js";
+export { SetupError, VerifyError, type Reason, type SetupReason } from "./errors.js";
+export { FeedGate, sessionOf } from "./gate.js";
+export { install, verifySessionToken } from "./install.js";
+export { gateUpgrade, requireSession, type Middleware, type Upgrade } from "./middleware.js";
+export { checkOnline, type SessionStatus } from "./online.js";
+export { preAuth, type PreAuthOptions } from "./preauth.js";
+export type { Purchase } from "./purchase.js";
+export { extractToken, stripToken, type Credentials } from "./token.js";
+export { Verifier, type Accept, type ConnectOptions, type VerifierOptions } from "./verifier.js";

@@ -1,0 +1,8 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { disagreements, file } from "./vectors.js";
+
+test("every vector gives its result", async () => {
+  assert.ok(file.vectors.length >= 280);
+  assert.deepEqual(await disagreements(), []);
+});
