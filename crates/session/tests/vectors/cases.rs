@@ -3,7 +3,9 @@
 mod claims;
 mod controls;
 mod form;
+mod key_sets;
 mod keys;
+mod languages;
 mod proofs;
 mod receipts;
 mod streams;
@@ -42,6 +44,7 @@ pub(crate) fn file(stored: Option<&File>) -> File {
     form::add(&mut cases);
     claims::add(&mut cases);
     streams::add(&mut cases);
+    languages::add(&mut cases);
     proofs::add(&mut cases);
     receipts::add(&mut cases);
     controls::add(&mut cases);
@@ -58,6 +61,7 @@ pub(crate) fn file(stored: Option<&File>) -> File {
         private_keys: keys.all().map(Key::published).into(),
         jwks: serde_json::from_str(&set.jwks_json().unwrap()).unwrap(),
         vectors: cases.vectors,
+        key_sets: key_sets::all(),
         proofs: cases.proofs,
         receipts: cases.receipts,
         controls: cases.controls,

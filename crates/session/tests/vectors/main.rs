@@ -25,6 +25,8 @@ struct File {
     jwks: Value,
     vectors: Vec<Vector>,
     #[serde(default)]
+    key_sets: Vec<KeySetVector>,
+    #[serde(default)]
     proofs: Vec<Proof>,
     #[serde(default)]
     receipts: Vec<Receipt>,
@@ -63,6 +65,18 @@ struct Vector {
     token: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     claims: Option<Value>,
+}
+
+/// A JWK Set as text, and what must become of it.
+#[derive(Serialize, Deserialize)]
+struct KeySetVector {
+    name: String,
+    jwks: String,
+    /// `ok`, `keys` (it cannot be used) or `no_keys` (nothing in it is for us).
+    expect: String,
+    /// For `ok`: the keys that are used, in order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kids: Option<Vec<String>>,
 }
 
 /// A DPoP proof, the request it comes with, and what must become of it.
@@ -169,6 +183,25 @@ fn every_vector_gives_its_result_whatever_came_before() {
     file.vectors.iter().for_each(|vector| check(&verifier, vector));
     file.vectors.iter().rev().for_each(|vector| check(&verifier, vector));
     file.vectors.iter().for_each(|vector| check(&verifier, vector));
+}
+
+#[test]
+fn every_key_set_gives_its_result() {
+    let file = stored().unwrap();
+    assert!(file.key_sets.len() >= 40);
+    for vector in &file.key_sets {
+        let read = KeySet::from_jwks(&vector.jwks);
+        let result = match &read {
+            Ok(keys) if keys.is_empty() => "no_keys",
+            Ok(_) => "ok",
+            Err(_) => "keys",
+        };
+        let name = &vector.name;
+        assert_eq!(result, vector.expect, "{name}: {read:?}");
+        let kids = read.ok().filter(|keys| !keys.is_empty());
+        let kids = kids.map(|keys| keys.kids().map(str::to_owned).collect::<Vec<_>>());
+        assert_eq!(kids, vector.kids, "{name}");
+    }
 }
 
 #[test]
