@@ -4,15 +4,23 @@ use crate::{command, setup};
 use std::path::PathBuf;
 use std::process::Command;
 
-/// A language, its command for everything it tests, and the one for its benchmark.
+/// A language and its commands: the shared vectors, all of its own tests, what a token costs.
 struct Language {
     name: &'static str,
+    vectors: fn() -> Command,
     test: fn() -> Command,
     bench: fn() -> Command,
 }
 
-const LANGUAGES: [Language; 1] =
-    [Language { name: "typescript", test: || npm("test"), bench: || npm("bench") }];
+const LANGUAGES: [Language; 2] = [
+    Language { name: "typescript", vectors: || npm("vectors"), test: || npm("test"), bench: || npm("bench") },
+    Language {
+        name: "python",
+        vectors: || python(&["tests/test_vectors.py"]),
+        test: || python(&["-m", "pytest", "-q", "-p", "no:cacheprovider"]),
+        bench: || python(&["bench/verify.py"]),
+    },
+];
 
 /// `cargo xtask sdks`: every language, Rust first. `bench` as its argument: what a token costs.
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
@@ -43,6 +51,7 @@ fn agree(commands: impl Iterator<Item = (&'static str, Command)>) -> Result<(), 
             disagree.push(language);
         }
     }
+    disagree.dedup();
     if disagree.is_empty() {
         println!("all languages agree");
         Ok(())
@@ -52,7 +61,8 @@ fn agree(commands: impl Iterator<Item = (&'static str, Command)>) -> Result<(), 
 }
 
 fn others() -> impl Iterator<Item = (&'static str, Command)> {
-    LANGUAGES.iter().map(|language| (language.name, (language.test)()))
+    let commands = |language: &Language| [(language.vectors)(), (language.test)()];
+    LANGUAGES.iter().flat_map(move |language| commands(language).map(|command| (language.name, command)))
 }
 
 /// With the features of the whole workspace, as everything else is built.
@@ -67,6 +77,12 @@ fn npm(script: &str) -> Command {
     let mut npm = Command::new("npm");
     npm.current_dir(folder("typescript")).args(["run", "--silent", script]);
     npm
+}
+
+fn python(arguments: &[&str]) -> Command {
+    let mut python = Command::new(setup::python_of_sdks());
+    python.current_dir(folder("python")).env("PYTHONPATH", "src").arg("-B").args(arguments);
+    python
 }
 
 /// Where a language's SDK lies.

@@ -16,13 +16,14 @@ pub(crate) fn for_tests() -> Result<(), String> {
     ])?;
     node()?;
     usdc()?;
-    python()?;
+    python(&workspace().join("crates/testkit/python/requirements.txt"), &tools().join("venv"))?;
     for_sdks()
 }
 
-/// The languages of the SDKs, and what their tests take from npm.
+/// The languages of the SDKs, and what their tests take from npm and PyPI.
 pub(crate) fn for_sdks() -> Result<(), String> {
-    debian(&[("npm", "npm")])?;
+    debian(&[("npm", "npm"), ("python3", "python3-venv")])?;
+    python(&sdks::folder("python").join("requirements-dev.txt"), &tools().join("sdk-python"))?;
     let folder = sdks::folder("typescript");
     let lock = [folder.join("package.json"), folder.join("package-lock.json")];
     let modules = folder.join("node_modules");
@@ -34,6 +35,11 @@ pub(crate) fn for_sdks() -> Result<(), String> {
         mark_current(&modules, &lock)?;
     }
     Ok(())
+}
+
+/// The Python that the SDK's tests run with.
+pub(crate) fn python_of_sdks() -> PathBuf {
+    tools().join("sdk-python/bin/python")
 }
 
 /// nginx and HAProxy.
@@ -127,20 +133,19 @@ fn usdc() -> Result<(), String> {
     fs::remove_dir_all(to.join("package")).map_err(|error| error.to_string())
 }
 
-/// PyPI packages, pinned by crates/testkit/python/requirements.txt.
-fn python() -> Result<(), String> {
-    let requirements = workspace().join("crates/testkit/python/requirements.txt");
-    let to = tools().join("venv");
-    if is_current(&to, std::slice::from_ref(&requirements))? {
+/// PyPI packages, pinned by a file of requirements, in an environment of their own.
+fn python(requirements: &Path, to: &Path) -> Result<(), String> {
+    let from = [requirements.to_path_buf()];
+    if is_current(to, &from)? {
         return Ok(());
     }
     println!("installing PyPI packages into {}", to.display());
-    fresh(&to)?;
-    run(Command::new("python3").args(["-m", "venv"]).arg(&to))?;
+    fresh(to)?;
+    run(Command::new("python3").args(["-m", "venv"]).arg(to))?;
     run(Command::new(to.join("bin/pip"))
         .args(["install", "--quiet", "--disable-pip-version-check", "--requirement"])
-        .arg(&requirements))?;
-    mark_current(&to, &[requirements])
+        .arg(requirements))?;
+    mark_current(to, &from)
 }
 
 /// Whether a folder was installed from exactly these files.
