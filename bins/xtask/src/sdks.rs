@@ -12,13 +12,19 @@ struct Language {
     bench: fn() -> Command,
 }
 
-const LANGUAGES: [Language; 2] = [
+const LANGUAGES: [Language; 3] = [
     Language { name: "typescript", vectors: || npm("vectors"), test: || npm("test"), bench: || npm("bench") },
     Language {
         name: "python",
         vectors: || python(&["tests/test_vectors.py"]),
         test: || python(&["-m", "pytest", "-q", "-p", "no:cacheprovider"]),
         bench: || python(&["bench/verify.py"]),
+    },
+    Language {
+        name: "go",
+        vectors: || go(&["-run", "TestVectors", "-v", "."]),
+        test: || go(&["./..."]),
+        bench: || go(&["-tags", "cost", "-run", "TestCost", "-v", "."]),
     },
 ];
 
@@ -83,6 +89,14 @@ fn python(arguments: &[&str]) -> Command {
     let mut python = Command::new(setup::python_of_sdks());
     python.current_dir(folder("python")).env("PYTHONPATH", "src").arg("-B").args(arguments);
     python
+}
+
+/// It needs no module but its own: nothing is fetched.
+fn go(arguments: &[&str]) -> Command {
+    let mut go = Command::new("go");
+    go.current_dir(folder("go")).env("GOPROXY", "off").env("GOTOOLCHAIN", "local");
+    go.args(["test", "-count=1"]).args(arguments);
+    go
 }
 
 /// Where a language's SDK lies.

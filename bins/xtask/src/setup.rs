@@ -22,7 +22,7 @@ pub(crate) fn for_tests() -> Result<(), String> {
 
 /// The languages of the SDKs, and what their tests take from npm and PyPI.
 pub(crate) fn for_sdks() -> Result<(), String> {
-    debian(&[("npm", "npm"), ("python3", "python3-venv")])?;
+    debian(&[("npm", "npm"), ("python3", "python3-venv"), ("go", "golang-go")])?;
     python(&sdks::folder("python").join("requirements-dev.txt"), &tools().join("sdk-python"))?;
     let folder = sdks::folder("typescript");
     let lock = [folder.join("package.json"), folder.join("package-lock.json")];

@@ -1,0 +1,3 @@
+module github.com/tollwire/tollwire/sdks/go
+
+go 1.19

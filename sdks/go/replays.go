@@ -1,0 +1,51 @@
+package tollwire
+
+import "sync"
+
+// opening is one opening of one stream. Agents choose stream ids, so they mean something only within a session.
+type opening struct {
+	session, stream string
+	fence           int64
+}
+
+// replays remembers what was used for at least as long as it would be good: two generations that change places every
+// periodSecs, the longest time from a first acceptance to its end; each holds at most max. When one is full, uses are
+// refused rather than forgotten.
+type replays struct {
+	periodSecs int64
+	max        int
+
+	mu         sync.Mutex
+	began      int64
+	young, old map[opening]struct{}
+}
+
+// first is nil for the first use; Replayed for every other, Busy when memory is full.
+func (r *replays) first(used opening, now int64) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.turn(now)
+	_, young := r.young[used]
+	_, old := r.old[used]
+	if young || old {
+		return refuse(Replayed)
+	}
+	if len(r.young) >= r.max {
+		return refuse(Busy)
+	}
+	r.young[used] = struct{}{}
+	return nil
+}
+
+func (r *replays) turn(now int64) {
+	age := now - r.began
+	if r.young != nil && age < r.periodSecs {
+		return
+	}
+	r.old = nil
+	if age < 2*r.periodSecs {
+		r.old = r.young
+	}
+	r.young = map[opening]struct{}{}
+	r.began = now
+}
