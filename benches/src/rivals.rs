@@ -1,4 +1,4 @@
-//! Two facilitators, ours and the reference facilitator of npm, each a process on one core in front of a chain of its
+//! Facilitators, ours, the reference facilitator of npm and x402-rs, each a process on one core in front of a chain of its
 //! own, with a proxy between them that counts what the chain is asked.
 
 use std::fs;
@@ -37,6 +37,16 @@ const START: Duration = Duration::from_secs(20);
 
 /// The reference facilitator; it is what the whole-system tests compare with, too.
 const REFERENCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/oracle/reference.mjs");
+
+/// Where x402-rs's facilitator is, in the target folder.
+const X402_RS: &str = "rivals/release/x402-rs-rival";
+
+/// What x402-rs looks for on a chain before it starts. No payment of ours calls any of them.
+const LOOKED_FOR: [&str; 3] = [
+    "0xdAcD51A54883eb67D95FAEb2BBfdC4a9a6BD2a3B",
+    "0x000000000022D473030F116dDEE9F6B43aC78BA3",
+    "0x402085c248EeA27D92E8b30b2C58ed07f9E20001",
+];
 
 /// A facilitator under test.
 pub(crate) struct Rival {
@@ -84,6 +94,22 @@ impl Rival {
         let port = line.rsplit(' ').next().unwrap_or_default().parse()?;
         let pid = process.id().ok_or("it ended at once")?;
         Ok(Self::new("npm reference", pid, port, (chain, rpc), process))
+    }
+
+    /// x402-rs's, which `cargo xtask bench` builds.
+    pub(crate) async fn x402_rs() -> Result<Self, Failure> {
+        let program = std::env::current_exe()?.ancestors().nth(2).map(|target| target.join(X402_RS));
+        let program =
+            program.filter(|program| program.exists()).ok_or("x402-rs is not built: cargo xtask bench")?;
+        let (chain, rpc) = node().await?;
+        chain.put_nothing(&LOOKED_FOR).await?;
+        let mut command = pinned(PROXY_CORE, program);
+        command.env("RPC_URL", rpc.url()).env("PRIVATE_KEY", KEY).env("CHAIN_ID", CHAIN.to_string());
+        let mut process = Process::spawn(command)?;
+        let line = process.wait_for_line("listening on ", START).await?;
+        let port = line.rsplit(':').next().unwrap_or_default().parse()?;
+        let pid = process.id().ok_or("it ended at once")?;
+        Ok(Self::new("x402-rs 2.0.2", pid, port, (chain, rpc), process))
     }
 
     fn new(

@@ -12,7 +12,7 @@ pub(crate) fn config(roots_pem: Option<&str>) -> Result<ClientConfig, Error> {
         let certificate = certificate.map_err(|error| Error::Tls(error.to_string()))?;
         roots.add(certificate).map_err(|error| Error::Tls(error.to_string()))?;
     }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::Tls(error.to_string()))?

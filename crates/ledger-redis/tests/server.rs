@@ -47,7 +47,7 @@ async fn a_setting_that_makes_no_sense_is_refused() {
     let server = RedisServer::start().await.unwrap();
     let changes: [(Change, &str); 7] = [
         (|config| config.url = "http://127.0.0.1".into(), "redis://"),
-        (|config| config.url = "redis-sentinel://127.0.0.1".into(), "redis://"),
+        (|config| config.url = "redis-sentinel://127.0.0.1".into(), "#mymaster"),
         (|config| config.url = "redis://127.0.0.1:port/".into(), "not usable"),
         (|config| config.prefix = "a{b}".into(), "prefix"),
         (|config| config.prefix = String::new(), "prefix"),

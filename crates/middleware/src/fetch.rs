@@ -24,7 +24,7 @@ impl Client {
         tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
         tcp.set_nodelay(true);
         tcp.enforce_http(false);
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let provider = rustls::crypto::ring::default_provider();
         let https = HttpsConnectorBuilder::new()
             .with_provider_and_webpki_roots(provider)
             .map_err(|error| Error::Tls(error.into()))?

@@ -1,5 +1,6 @@
 //! How a server is reached, and what is demanded of it.
 
+use crate::address::Address;
 use std::fmt;
 use std::time::Duration;
 use tollwire_ledger::Error;
@@ -8,7 +9,7 @@ use tollwire_ledger::Error;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ServerConfig {
-    /// `redis://[user:password@]host[:port][/db]`, or `rediss://` for TLS.
+    /// As [`Address::parse`] reads it: one server, or Sentinels.
     pub url: String,
     /// Begins every key, so that several deployments may share a server. Printable, without `{`, `}` or space.
     pub prefix: String,
@@ -35,13 +36,9 @@ impl ServerConfig {
     /// Checks what can be checked without a server.
     pub fn check(&self) -> Result<(), Error> {
         let refused = |why: &str| Err(Error::Unfit(why.to_owned()));
-        let known = ["redis://", "rediss://"].iter().any(|scheme| self.url.starts_with(scheme));
         let prefix_fits = self.prefix.bytes().all(|b| b.is_ascii_graphic() && !b"{}".contains(&b));
-        if self.url.contains("protocol=") {
-            refused("the address must not choose a protocol version")
-        } else if !known {
-            refused("the address must begin with redis:// or rediss://")
-        } else if self.prefix.is_empty() || self.prefix.len() > 64 || !prefix_fits {
+        Address::parse(&self.url)?;
+        if self.prefix.is_empty() || self.prefix.len() > 64 || !prefix_fits {
             refused("the key prefix must be 1 to 64 printable characters without space, '{' or '}'")
         } else if self.connections == 0 || self.connections > 1_024 {
             refused("connections must be 1 to 1024")

@@ -1,7 +1,8 @@
 //! Kept connections: each carries many commands at once, and is replaced when it breaks.
 
+use crate::address::Address;
 use deadpool_redis::redis::{
-    AsyncConnectionConfig, Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value,
+    AsyncConnectionConfig, Cmd, ConnectionInfo, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value,
     aio::{ConnectionLike, MultiplexedConnection},
     cmd,
 };
@@ -15,9 +16,12 @@ use tollwire_ledger::Error;
 /// missing. Every command is idempotent, so sending it twice is safe.
 const ATTEMPTS_MAX: usize = 3;
 
+/// Another server took its place while we were connected: whoever connects again finds that one.
+const DEMOTED: &str = "this Redis is no longer the primary";
+
 /// The connections of one node.
 pub(crate) struct Connections {
-    pool: Pool,
+    source: Source,
     lanes: Vec<Lane>,
     /// For requests that wait for replicas, so that the others do not wait behind them.
     waiting: Lane,
@@ -28,6 +32,20 @@ pub(crate) struct Connections {
     epoch: Option<(String, String)>,
 }
 
+/// Where connections come from.
+enum Source {
+    /// One server's pool.
+    Pool(Pool),
+    /// Whichever server is the primary at that moment.
+    Primary(Box<Address>),
+}
+
+/// A connection of one lane.
+enum Held {
+    Pooled(Connection),
+    Own(MultiplexedConnection),
+}
+
 #[derive(Default)]
 struct Lane {
     kept: Mutex<Kept>,
@@ -35,7 +53,7 @@ struct Lane {
 
 #[derive(Default)]
 struct Kept {
-    connection: Option<Connection>,
+    connection: Option<Held>,
     /// Which connection this is, so that only the one that failed is thrown away.
     generation: u64,
 }
@@ -51,27 +69,22 @@ enum Failure {
 
 impl Connections {
     pub(crate) fn new(
-        url: &str,
+        address: Address,
         lanes: usize,
         timeout: Duration,
         scripts: fn() -> Pipeline,
     ) -> Result<Self, Error> {
-        if url.starts_with("rediss://") {
+        if address.is_encrypted() {
             // Fails if the process has chosen its provider already, which is as good.
-            let _chosen = rustls::crypto::aws_lc_rs::default_provider().install_default();
+            let _chosen = rustls::crypto::ring::default_provider().install_default();
         }
-        // Time-outs are ours: one per request, whatever it needs.
-        let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-        let manager = Manager::new_with_config(url, config).map_err(|error| {
-            Error::Unfit(format!("the Redis address is not usable: {}", error.category()))
-        })?;
-        let pool = Pool::builder(manager)
-            .max_size(lanes.saturating_add(1))
-            .build()
-            .map_err(|error| Error::Unfit(format!("cannot make a connection pool: {error}")))?;
+        let source = match address.server() {
+            Some(server) => Source::Pool(pool(server, lanes)?),
+            None => Source::Primary(Box::new(address)),
+        };
         let lanes = std::iter::repeat_with(Lane::default).take(lanes).collect();
         Ok(Self {
-            pool,
+            source,
             lanes,
             waiting: Lane::default(),
             next: AtomicUsize::new(0),
@@ -132,11 +145,10 @@ impl Connections {
     async fn connection(&self, lane: &Lane) -> Result<(MultiplexedConnection, u64), Error> {
         let mut kept = lane.kept.lock().await;
         if let Some(connection) = &kept.connection {
-            return Ok(((**connection).clone(), kept.generation));
+            return Ok((connection.shared(), kept.generation));
         }
-        let unreachable = |error| Error::Unavailable(format!("cannot connect to Redis: {error}"));
-        let fresh = self.pool.get().await.map_err(unreachable)?;
-        let mut shared = (*fresh).clone();
+        let fresh = self.source.connect().await?;
+        let mut shared = fresh.shared();
         if let Some((key, epoch)) = &self.epoch {
             let mut ask = cmd("GET");
             let found: Option<String> = ask
@@ -152,6 +164,44 @@ impl Connections {
         kept.connection = Some(fresh);
         Ok((shared, kept.generation))
     }
+}
+
+impl Source {
+    async fn connect(&self) -> Result<Held, Error> {
+        let unreachable =
+            |error: &dyn std::fmt::Display| Error::Unavailable(format!("cannot connect to Redis: {error}"));
+        match self {
+            Self::Pool(pool) => pool.get().await.map(Held::Pooled).map_err(|error| unreachable(&error)),
+            Self::Primary(address) => {
+                let client = address.primary().await.map_err(|error| unreachable(&error))?;
+                let connection = client.get_multiplexed_async_connection_with_config(&patient()).await;
+                connection.map(Held::Own).map_err(|error| unreachable(&error))
+            }
+        }
+    }
+}
+
+impl Held {
+    fn shared(&self) -> MultiplexedConnection {
+        match self {
+            Self::Pooled(connection) => (**connection).clone(),
+            Self::Own(connection) => connection.clone(),
+        }
+    }
+}
+
+/// Time-outs are ours: one per request, whatever it needs.
+fn patient() -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None)
+}
+
+fn pool(server: &ConnectionInfo, lanes: usize) -> Result<Pool, Error> {
+    let manager = Manager::new_with_config(server.clone(), patient())
+        .map_err(|error| Error::Unfit(format!("the Redis address is not usable: {}", error.category())))?;
+    Pool::builder(manager)
+        .max_size(lanes.saturating_add(1))
+        .build()
+        .map_err(|error| Error::Unfit(format!("cannot make a connection pool: {error}")))
 }
 
 impl Lane {
@@ -172,7 +222,7 @@ impl Lane {
 
 /// Takes the connection out of the pool for good: a broken one must not be handed out again.
 fn discard(kept: &mut Kept) {
-    if let Some(connection) = kept.connection.take() {
+    if let Some(Held::Pooled(connection)) = kept.connection.take() {
         drop(Connection::take(connection));
     }
 }
@@ -180,8 +230,18 @@ fn discard(kept: &mut Kept) {
 async fn request(connection: &mut MultiplexedConnection, commands: &Pipeline) -> Result<Vec<Value>, Failure> {
     let answers =
         connection.req_packed_commands(commands, 0, commands.len()).await.map_err(|error| failed(&error))?;
-    let no_script = |answer: &Value| matches!(answer, Value::ServerError(error) if error.kind() == Some(ServerErrorKind::NoScript));
-    if answers.iter().any(no_script) { Err(Failure::NoScript) } else { Ok(answers) }
+    let told = |wanted: ServerErrorKind| {
+        answers
+            .iter()
+            .any(|answer| matches!(answer, Value::ServerError(error) if error.kind() == Some(wanted)))
+    };
+    if told(ServerErrorKind::NoScript) {
+        Err(Failure::NoScript)
+    } else if told(ServerErrorKind::ReadOnly) {
+        Err(Failure::Broken(Error::Unavailable(DEMOTED.to_owned())))
+    } else {
+        Ok(answers)
+    }
 }
 
 fn failed(error: &RedisError) -> Failure {
@@ -189,6 +249,7 @@ fn failed(error: &RedisError) -> Failure {
     let error = Error::Unavailable(format!("Redis: {error}"));
     match kind {
         ErrorKind::Server(ServerErrorKind::NoScript) => Failure::NoScript,
+        ErrorKind::Server(ServerErrorKind::ReadOnly) => Failure::Broken(error),
         ErrorKind::Server(_) | ErrorKind::AuthenticationFailed | ErrorKind::InvalidClientConfig => {
             Failure::Final(error)
         }

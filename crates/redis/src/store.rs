@@ -1,5 +1,6 @@
 //! A server that is the same one as at the start, or none at all.
 
+use crate::address::Address;
 use crate::config::ServerConfig;
 use crate::connection::Connections;
 use crate::redis::{Pipeline, Value};
@@ -34,7 +35,8 @@ impl Store {
     ) -> Result<Self, Error> {
         config.check()?;
         let epoch_key = format!("{}epoch", config.prefix);
-        let mut connections = Connections::new(&config.url, config.connections, config.timeout, scripts)?;
+        let address = Address::parse(&config.url)?;
+        let mut connections = Connections::new(address, config.connections, config.timeout, scripts)?;
         server::check(&connections, config.allow_volatile).await?;
         let epoch = server::epoch(&connections, &epoch_key, indexes, now).await?;
         connections.expect_epoch(epoch_key.clone(), epoch.clone());

@@ -32,7 +32,7 @@ impl RedisBus {
 
     /// Listens until the connection breaks.
     async fn hear(&self, node: NodeId, tell: &Tell) -> Result<(), RedisError> {
-        let mut listener = self.0.client().get_async_pubsub().await?;
+        let mut listener = self.0.client().await?.get_async_pubsub().await?;
         listener.subscribe(&[self.channel(Some(node)), self.channel(None)]).await?;
         // Whatever was said before is not heard any more.
         tell(News::Interrupted);

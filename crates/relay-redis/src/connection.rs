@@ -2,17 +2,17 @@
 
 use crate::script;
 use std::sync::Arc;
-use tollwire_redis::redis::{Client, Cmd, Pipeline, Value};
+use tollwire_redis::redis::{Client, Cmd, Pipeline, RedisError, Value};
 use tollwire_redis::reply::first;
-use tollwire_redis::{ServerConfig, Store, only};
+use tollwire_redis::{Address, ServerConfig, Store, only};
 use tollwire_relay::store::StoreError;
 
 /// A broker's connection to Redis. Cheap to clone; clones are one connection.
 #[derive(Clone)]
 pub struct RelayRedis {
     store: Arc<Store>,
-    /// Makes connections to listen on.
-    client: Arc<Client>,
+    /// Where connections to listen on are made to.
+    address: Arc<Address>,
     prefix: Arc<str>,
 }
 
@@ -23,12 +23,10 @@ impl RelayRedis {
     pub async fn connect(mut config: ServerConfig) -> Result<Self, StoreError> {
         config.prefix.push_str("relay:");
         let prefix: Arc<str> = config.prefix.as_str().into();
-        let client = Client::open(config.url.as_str()).map_err(|error| {
-            StoreError::Unfit(format!("the Redis address is not usable: {}", error.category()))
-        })?;
+        let address = Address::parse(&config.url)?;
         let indexes = [key(&prefix, "due")];
         let store = Store::connect(&config, &indexes, script::load_all, None).await?;
-        Ok(Self { store: Arc::new(store), client: Arc::new(client), prefix })
+        Ok(Self { store: Arc::new(store), address: Arc::new(address), prefix })
     }
 
     /// A key of this broker's.
@@ -36,9 +34,9 @@ impl RelayRedis {
         key(&self.prefix, name)
     }
 
-    /// What makes connections of one's own.
-    pub(crate) fn client(&self) -> &Client {
-        &self.client
+    /// What makes connections of one's own, to the server that is the primary now.
+    pub(crate) async fn client(&self) -> Result<Client, RedisError> {
+        self.address.primary().await
     }
 
     /// One round trip, by a store that is whole.

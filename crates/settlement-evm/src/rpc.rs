@@ -73,7 +73,7 @@ impl Rpc {
         let _cannot_fail_for_http = (url.set_username(""), url.set_password(None));
         let uri =
             url.as_str().parse().map_err(|_| wrong("not a URL; write such as https://node.example/key"))?;
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let provider = rustls::crypto::ring::default_provider();
         let connector = HttpsConnectorBuilder::new()
             .with_provider_and_webpki_roots(provider)
             .map_err(|_| wrong("this build has no TLS"))?

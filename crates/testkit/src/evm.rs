@@ -10,6 +10,7 @@
 //! ```
 
 mod abi;
+mod canned;
 mod multicall;
 pub mod proxy;
 mod usdc;
@@ -112,6 +113,14 @@ impl Anvil {
     /// Whether every transaction is mined at once. Off: blocks come only by [`Anvil::mine`].
     pub async fn set_automine(&self, on: bool) -> Result<(), Error> {
         self.rpc("evm_setAutomine", json!([on])).await.map(drop)
+    }
+
+    /// Puts code at each of these addresses that does nothing, for programs that look whether something is there.
+    pub async fn put_nothing(&self, addresses: &[&str]) -> Result<(), Error> {
+        for address in addresses {
+            self.rpc("anvil_setCode", json!([address, "0x00"])).await?;
+        }
+        Ok(())
     }
 
     /// A block every so many seconds instead of one per transaction.

@@ -1,5 +1,9 @@
 //! A Redis server of its own for a test: free port of 127.0.0.1, private directory, append-only file.
 
+mod sentinel;
+
+pub use sentinel::Sentinel;
+
 use crate::Error;
 use crate::process::{Process, free_port};
 use std::path::Path;
@@ -80,17 +84,28 @@ impl RedisServer {
 
     /// Runs one command by `redis-cli` and returns what it prints.
     pub async fn command(&self, words: &[&str]) -> Result<String, Error> {
-        let port = self.port.to_string();
-        let run = Command::new("redis-cli").args(["-h", "127.0.0.1", "-p", &port]).args(words).output().await;
-        let output = run.map_err(Error::io("running redis-cli"))?;
-        Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+        cli(self.port, words).await
     }
+}
+
+/// What `redis-cli` prints for one command.
+async fn cli(port: u16, words: &[&str]) -> Result<String, Error> {
+    let port = port.to_string();
+    let run = Command::new("redis-cli").args(["-h", "127.0.0.1", "-p", &port]).args(words).output().await;
+    let output = run.map_err(Error::io("running redis-cli"))?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+}
+
+fn server_command(directory: &Path) -> Command {
+    let mut command = Command::new("redis-server");
+    command.current_dir(directory);
+    command
 }
 
 async fn launch(port: u16, directory: &Path, settings: &[(String, String)]) -> Result<Process, Error> {
     let port = port.to_string();
-    let mut command = Command::new("redis-server");
-    command.current_dir(directory).args(["--port", &port, "--bind", "127.0.0.1", "--save", ""]);
+    let mut command = server_command(directory);
+    command.args(["--port", &port, "--bind", "127.0.0.1", "--save", ""]);
     command.args(["--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction"]);
     for (name, value) in settings {
         command.arg(format!("--{name}")).args(value.split(' '));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 
 /// Extra authorities that cannot be used: correct the PEM text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,7 +31,7 @@ pub fn client_config<'a>(extra_roots: impl IntoIterator<Item = &'a str>) -> Resu
             return Err(RootsError::Empty);
         }
     }
-    Ok(ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    Ok(ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| unusable(&error))?
         .with_root_certificates(roots)

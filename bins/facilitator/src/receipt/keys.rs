@@ -33,7 +33,7 @@ pub(super) async fn fetch(url: &str) -> Result<KeySet, Failure> {
 
 async fn get(url: &str) -> Result<Bytes, String> {
     let tls = HttpsConnectorBuilder::new()
-        .with_provider_and_webpki_roots(rustls::crypto::aws_lc_rs::default_provider())
+        .with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())
         .map_err(|error| error.to_string())?;
     let client: Client<_, Empty<Bytes>> =
         Client::builder(TokioExecutor::new()).build(tls.https_or_http().enable_http1().build());

@@ -21,7 +21,7 @@ pub fn acceptor(tls: &Tls, base: &Path) -> Result<TlsAcceptor, Error> {
     }
     let private = PrivateKeyDer::from_pem_file(&key)
         .map_err(|error| bad(&key, format!("not a PEM private key: {error}")))?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| bad(&cert, error.to_string()))?

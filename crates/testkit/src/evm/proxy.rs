@@ -1,5 +1,6 @@
 //! A proxy in front of a node's JSON-RPC: counts what is asked, and answers as badly as it is told to.
 
+use super::canned::Canned;
 use super::rpc;
 use crate::Error;
 use serde_json::{Value, json};
@@ -47,6 +48,7 @@ struct Shared {
     delay: Duration,
     requests: u64,
     calls: BTreeMap<String, u64>,
+    canned: Option<Canned>,
 }
 
 /// What was asked since the last count.
@@ -92,6 +94,11 @@ impl RpcProxy {
         lock(&self.shared).script = Some(Box::new(script));
     }
 
+    /// From now on the node is asked one question of each kind, and all others of the kind are answered as that one was.
+    pub fn can(&self) {
+        lock(&self.shared).canned = Some(Canned::default());
+    }
+
     /// Nothing bad happens any more.
     pub fn heal(&self) {
         lock(&self.shared).script = None;
@@ -129,7 +136,16 @@ async fn serve(stream: TcpStream, target: SocketAddr, shared: Arc<Mutex<Shared>>
         let methods = methods(&asked);
         let (delay, fault) = note(&shared, &methods);
         tokio::time::sleep(delay).await;
-        let Some(answer) = answer(&asked, fault, target).await else { return };
+        let kept = lock(&shared).canned.as_ref().and_then(|canned| canned.answer(&asked));
+        let answer = if let Some(kept) = kept {
+            kept
+        } else {
+            let Some(told) = answer(&asked, fault, target).await else { return };
+            if let Some(canned) = &mut lock(&shared).canned {
+                canned.keep(&asked, &told);
+            }
+            told
+        };
         let text = answer.to_string();
         let head = format!(
             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",

@@ -16,7 +16,7 @@ use crate::common::{BINARY, Frame, Peer, noise, socket_pair, soon};
 async fn tls_pair() -> (TlsStream<TcpStream>, TlsStream<TcpStream>) {
     let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::Pkcs8(issued.signing_key.serialize_der().into());
-    let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
+    let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
     let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .unwrap()

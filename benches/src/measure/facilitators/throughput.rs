@@ -1,0 +1,53 @@
+//! Verifications that one thread answers in a second, with a node that answers at once: each question of a kind as the
+//! first of it was answered. With a real node, the node is what is measured.
+
+use std::time::Instant;
+
+use futures_util::stream::{StreamExt as _, TryStreamExt as _, iter};
+use tollwire_x402::Network;
+
+use crate::measure::Plan;
+use crate::numbers::{median, ratio};
+use crate::payments::Wallet;
+use crate::rivals::Rival;
+use crate::{Failure, table};
+
+/// Verifications of a round.
+const VERIFIES: u64 = 600;
+
+/// Asked for at the same time.
+const AT_ONCE: usize = 32;
+
+pub(super) async fn run(plan: &Plan, rivals: &[Rival], wallet: &mut Wallet) -> Result<String, Failure> {
+    let mut rates: Vec<Vec<u64>> = rivals.iter().map(|_| Vec::new()).collect();
+    for rival in rivals {
+        rival.rpc.can();
+    }
+    // The first round warms up, and is what the node answers itself.
+    for number in 0..=plan.rounds {
+        let bodies = wallet.requests(Network::BASE_SEPOLIA, VERIFIES)?;
+        for (rival, rates) in rivals.iter().zip(&mut rates) {
+            let begun = Instant::now();
+            iter(&bodies)
+                .map(|body| rival.agrees("/verify", body.clone(), "isValid"))
+                .buffer_unordered(AT_ONCE)
+                .try_collect::<()>()
+                .await?;
+            let millis = u64::try_from(begun.elapsed().as_millis())?.max(1);
+            if number > 0 {
+                rates.push(VERIFIES * 1000 / millis);
+            }
+        }
+    }
+    let rates: Vec<u64> = rates.into_iter().map(median).collect();
+    let whole = rates.first().copied().unwrap_or_default();
+    let rows: Vec<Vec<String>> = rivals
+        .iter()
+        .zip(rates)
+        .map(|(rival, rate)| {
+            vec![rival.name.to_owned(), rate.to_string(), format!("{}x", ratio(rate, whole))]
+        })
+        .collect();
+    let title = format!("/verify, {AT_ONCE} at once, node of kept answers");
+    Ok(table::render(&[&title, "a second", "of npm's"], &rows))
+}

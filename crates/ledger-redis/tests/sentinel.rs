@@ -1,0 +1,82 @@
+//! A ledger whose Redis is whichever server its Sentinel calls the primary.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation ends the test")]
+
+#[path = "../../ledger/tests/common/mod.rs"]
+mod common;
+
+use common::{credit, intent, open, record, session};
+use std::time::{Duration, Instant};
+use tollwire_ledger::{Error, Ledger, Outcome};
+use tollwire_ledger_redis::{RedisConfig, RedisLedger};
+use tollwire_testkit::redis::{RedisServer, Sentinel};
+
+/// How long a change of primaries may take, the Sentinel's own waits included.
+const WITHIN: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(100);
+
+async fn replica_of(port: u16) -> RedisServer {
+    RedisServer::with(&[("replicaof", &format!("127.0.0.1 {port}"))]).await.unwrap()
+}
+
+/// Tries again until it works. Nothing but "not now" may be answered until then.
+async fn until<F: Future<Output = Result<bool, Error>>>(what: &str, mut attempt: impl FnMut() -> F) {
+    let begun = Instant::now();
+    loop {
+        match attempt().await {
+            Ok(true) => return,
+            Ok(false) | Err(Error::Unavailable(_)) => {}
+            Err(other) => panic!("{what}: {other:?}"),
+        }
+        assert!(begun.elapsed() < WITHIN, "{what}");
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Whether payment and session `n` were bought; asked again they are.
+async fn bought(ledger: &dyn Ledger, n: u64) -> Result<bool, Error> {
+    let what = common::intent(n, 100);
+    let what = tollwire_ledger::model::Intent { balance_ttl_ms: 86_400_000, ..what };
+    for command in [record(n, what), credit(n, n)] {
+        let outcome = ledger.apply(command).await?;
+        assert!(matches!(outcome, Outcome::Done(_) | Outcome::Replayed(_)), "{outcome:?}");
+    }
+    Ok(true)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ledger_follows_the_primary() {
+    let first = RedisServer::start().await.unwrap();
+    let second = replica_of(first.port()).await;
+    let sentinel = Sentinel::watching(&first).await.unwrap();
+    until("a replica in sync", async || Ok(sentinel.has_replica().await.unwrap())).await;
+
+    let mut config = RedisConfig::new(sentinel.url());
+    let refused = RedisLedger::connect(config.clone()).await;
+    assert!(matches!(&refused, Err(Error::Unfit(why)) if why.contains("wait_replicas")), "{refused:?}");
+    config.wait_replicas = 1;
+    let ledger = RedisLedger::connect(config).await.unwrap();
+    assert!(bought(&ledger, 1).await.unwrap());
+    assert!(open(&ledger, 1, 1).await);
+
+    // In good order: the old primary lives on as a replica, and refuses what it is still asked to write.
+    sentinel.fail_over().await.unwrap();
+    until("the second leads", async || Ok(sentinel.primary().await.unwrap() == second.port())).await;
+    until("a purchase there", || bought(&ledger, 2)).await;
+    assert_eq!(ledger.session(&session(1)).await.unwrap().unwrap().bought, intent(1, 100).units);
+
+    // The hard way: with nobody left to confirm it, a payment does not count; what needs no more than the primary goes on.
+    let mut second = second;
+    until("the first follows", async || Ok(sentinel.has_replica().await.unwrap())).await;
+    second.kill9().await.unwrap();
+    until("the first leads again", async || Ok(sentinel.primary().await.unwrap() == first.port())).await;
+    until("reading it", async || Ok(ledger.session(&session(2)).await?.is_some())).await;
+    assert!(open(&ledger, 2, 1).await);
+    assert!(matches!(bought(&ledger, 3).await, Err(Error::Unavailable(_))));
+    let _third = replica_of(first.port()).await;
+    until("a purchase with a new replica", || bought(&ledger, 3)).await;
+    for n in [1, 2, 3] {
+        let row = ledger.session(&session(n)).await.unwrap().unwrap();
+        assert_eq!(row.bought, 100, "session {n} was bought once");
+    }
+}
