@@ -37,7 +37,7 @@ fn assert_free_of(package: &str, unwanted: &[&str]) {
 
 #[test]
 fn the_pure_crates_know_no_runtime_and_no_randomness() {
-    for package in ["tollwire-x402", "tollwire-session", "tollwire-ledger"] {
+    for package in ["tollwire-x402", "tollwire-asp", "tollwire-session", "tollwire-ledger"] {
         assert_free_of(package, &["tokio", "hyper", "getrandom", "rand"]);
     }
     // k256 names a random source that nothing here calls.
