@@ -1,7 +1,7 @@
 //! The SDKs of the other languages: their tests, the vectors that all languages share, and what a token costs.
 
 use crate::{command, setup};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A language and its commands: the shared vectors, all of its own tests, what a token costs.
@@ -91,12 +91,25 @@ fn python(arguments: &[&str]) -> Command {
     python
 }
 
-/// It needs no module but its own: nothing is fetched.
 fn go(arguments: &[&str]) -> Command {
-    let mut go = Command::new("go");
-    go.current_dir(folder("go")).env("GOPROXY", "off").env("GOTOOLCHAIN", "local");
+    let mut go = go_command();
     go.args(["test", "-count=1"]).args(arguments);
     go
+}
+
+/// It needs no module but its own: nothing is fetched.
+fn go_command() -> Command {
+    let mut go = Command::new("go");
+    go.current_dir(folder("go")).env("GOPROXY", "off").env("GOTOOLCHAIN", "local");
+    go
+}
+
+/// Builds what the whole-system tests start: the TypeScript package, and into `to` the Go provider.
+pub(crate) fn build(to: &Path) -> Result<(), String> {
+    command::run(&mut npm("build"))?;
+    command::run(
+        go_command().args(["build", "-o"]).arg(to.join("sdk-go-provider")).arg("./examples/provider"),
+    )
 }
 
 /// Where a language's SDK lies.

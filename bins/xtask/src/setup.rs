@@ -6,13 +6,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Redis, an EVM node, a Solana node, the official x402 clients, a clock that can be stepped, the languages of the SDKs.
+/// Redis, an EVM node, a Solana node, the official x402 clients, a clock that can be stepped, Prometheus's
+/// tool, the languages of the SDKs.
 pub(crate) fn for_tests() -> Result<(), String> {
     debian(&[
         ("redis-server", "redis-server"),
         ("npm", "npm"),
         ("python3", "python3-venv"),
         ("faketime", "faketime"),
+        ("promtool", "prometheus"),
     ])?;
     node()?;
     usdc()?;
@@ -34,7 +36,7 @@ pub(crate) fn for_sdks() -> Result<(), String> {
             .current_dir(&folder))?;
         mark_current(&modules, &lock)?;
     }
-    Ok(())
+    sdks::build(&tools())
 }
 
 /// The Python that the SDK's tests run with.

@@ -41,6 +41,22 @@ pub fn python() -> Result<PathBuf, Error> {
     existing("the Python environment of the tests", home().join("venv/bin/python"))
 }
 
+/// The Python interpreter that the Python SDK's tests and example run with.
+pub fn sdk_python() -> Result<PathBuf, Error> {
+    existing("the Python environment of the SDK", home().join("sdk-python/bin/python"))
+}
+
+/// The Go SDK's example provider, built.
+pub fn sdk_go_provider() -> Result<PathBuf, Error> {
+    existing("the Go SDK's provider", home().join("sdk-go-provider"))
+}
+
+/// The folder of the TypeScript SDK, built.
+pub fn sdk_typescript() -> Result<PathBuf, Error> {
+    let folder = workspace().join("sdks/typescript");
+    existing("the TypeScript SDK", folder.join("dist/src/index.js")).map(|_| folder)
+}
+
 /// One of Circle's compiled contracts: `FiatTokenV2_2`, `FiatTokenProxy` or `SignatureChecker`.
 pub fn usdc_artifact(contract: &str) -> Result<PathBuf, Error> {
     existing("Circle's USDC contract", home().join("usdc").join(format!("{contract}.json")))

@@ -177,7 +177,7 @@ where
 {
     let gate = &service.gate;
     match route {
-        Route::Metrics => Ok(health::metrics(&service.metrics)),
+        Route::Metrics => Ok(health::metrics(gate, &service.metrics).await),
         Route::Healthz => Ok(health::alive()),
         Route::Readyz => Ok(health::ready(gate).await),
         Route::Feeds if request.method() == Method::POST => feeds::add(gate, request.into_body()).await,
