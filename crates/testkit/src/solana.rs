@@ -82,6 +82,12 @@ impl Surfnet {
         genesis.as_str().map(str::to_owned).ok_or_else(|| wrong("getGenesisHash", &genesis))
     }
 
+    /// The chain begins again without accounts and history, as if all of it had been on a fork that lost. What it grows to
+    /// is compared by height alone, so it is shorter than it was for a while.
+    pub async fn forget_everything(&self) -> Result<(), Error> {
+        self.rpc("surfnet_resetNetwork", json!([])).await.map(drop)
+    }
+
     /// Puts a mint of six decimals at an address, with the extensions of Token-2022 as they stand there.
     pub async fn put_mint(&self, mint: &str, program: &str, extensions: &[u8]) -> Result<(), Error> {
         let mut data = vec![0; 82];

@@ -9,6 +9,7 @@
 mod checks;
 mod connect;
 mod fates;
+mod fork;
 mod outage;
 mod procedure;
 mod refund;
