@@ -1,6 +1,6 @@
 //! Providers made with the SDKs of other languages, behind a real facilitator: Express, FastAPI and `net/http` accept its
 //! streams and refuse everything forged. The programs are the SDKs' own examples.
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
 
 use futures_util::future::join_all;
 use serde_json::Value;

@@ -1,9 +1,10 @@
 //! `docs/watching`: the alerts and the dashboard are about metrics that exist, say what Prometheus understands, and fire when
 //! they should. Debian's `promtool` judges.
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at the first surprise")]
 
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use tokio::process::Command;
 use tollwire_testkit::feed::Mode;
@@ -82,7 +83,7 @@ async fn the_dashboard_asks_what_prometheus_understands() {
         let filled = expression.replace("$__rate_interval", "5m").replace("$instance", ".*");
         assert!(!filled.contains('$'), "{filled}");
         let quoted = serde_json::to_string(&filled).unwrap();
-        rules.push_str(&format!("  - record: panel:{n}\n    expr: {quoted}\n"));
+        writeln!(rules, "  - record: panel:{n}\n    expr: {quoted}").unwrap();
     }
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("dashboard.yml");

@@ -64,8 +64,11 @@ type VerifyError struct {
 // Status is the HTTP status that refuses an upgrade for this reason.
 func (e *VerifyError) Status() int { return reasons[e.Reason].status }
 
-func (e *VerifyError) Error() string {
-	message := "tollwire: " + reasons[e.Reason].message
+func (e *VerifyError) Error() string { return "tollwire: " + e.detail() }
+
+// detail is what the answer says.
+func (e *VerifyError) detail() string {
+	message := reasons[e.Reason].message
 	if e.SessionURL != "" {
 		message += " at " + e.SessionURL
 	}

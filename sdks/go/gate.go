@@ -84,7 +84,7 @@ func WriteRefusal(w http.ResponseWriter, err error) {
 	case refusal.Status() == http.StatusUnauthorized:
 		header.Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 	}
-	writeProblem(w, refusal.Status(), string(refusal.Reason), refusal.Error())
+	writeProblem(w, refusal.Status(), string(refusal.Reason), refusal.detail())
 }
 
 func checkFeedID(feed string) error {
