@@ -105,7 +105,9 @@ fn every_metric_that_is_watched_exists() {
         let watched = named(&read(file));
         assert!(watched.len() >= 10, "{file}: {watched:?}");
         for metric in watched {
-            assert!(exist.contains(&metric), "{file} names {metric}, which nothing makes");
+            // A histogram is asked for by its buckets.
+            let made = metric.strip_suffix("_bucket").unwrap_or(&metric);
+            assert!(exist.contains(made), "{file} names {metric}, which nothing makes");
         }
     }
 }

@@ -18,6 +18,7 @@ pub struct Script {
     command: Command,
     // Node looks for packages beside the program, so it runs from a folder that has them.
     folder: TempDir,
+    patience: Duration,
 }
 
 impl Script {
@@ -35,7 +36,7 @@ impl Script {
         }
         let mut command = Command::new("node");
         command.arg(folder.path().join(file.file_name().unwrap()));
-        Self { command, folder }.env("NODE_NO_WARNINGS", "1")
+        Self { command, folder, patience: PATIENCE }.env("NODE_NO_WARNINGS", "1")
     }
 
     /// A Python program; `file` is its path below `tests/`.
@@ -43,7 +44,8 @@ impl Script {
         let mut command = Command::new(tools::python().unwrap());
         command.arg("-B").arg(below_tests(file));
         // A proxy of the machine's must not stand between the client and the facilitator.
-        Self { command, folder: tempfile::tempdir().unwrap() }.env("NO_PROXY", "127.0.0.1")
+        Self { command, folder: tempfile::tempdir().unwrap(), patience: PATIENCE }
+            .env("NO_PROXY", "127.0.0.1")
     }
 
     /// Sets a variable of its environment.
@@ -53,10 +55,17 @@ impl Script {
         self
     }
 
+    /// Gives it more time than a minute.
+    #[must_use]
+    pub fn within(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
     /// Runs it to its end, which must be a success; gives what it printed, one JSON value.
     pub async fn result(mut self) -> Value {
         self.command.current_dir(self.folder.path()).kill_on_drop(true);
-        let output = tokio::time::timeout(PATIENCE, self.command.output()).await.unwrap().unwrap();
+        let output = tokio::time::timeout(self.patience, self.command.output()).await.unwrap().unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
         let problem = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{}: {text}{problem}", output.status);

@@ -74,6 +74,7 @@ impl Offer {
             networks: vec![dev::NETWORK],
             provider_wallet: std::collections::BTreeMap::new(),
             dpop: tollwire_gate::feed::Dpop::default(),
+            paused: false,
         })
     }
 }

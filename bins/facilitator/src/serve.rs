@@ -15,6 +15,7 @@ use tollwire_ops::console;
 use tollwire_ops::listener::{self, Listener, ProxyTrust};
 use tollwire_ops::metrics::Metrics;
 use tollwire_ops::shutdown::{Request, Signals};
+use tollwire_page::{Page, WithPage};
 
 /// Serves until SIGTERM, then drains: no new upgrades, settlements in flight finish, live streams get 1001 at the
 /// deadline.
@@ -45,6 +46,7 @@ pub(crate) async fn run(file: Loaded<File>) -> Result<(), Failure> {
         let token = AdminToken::new(admin.token.read(&file.base)?.expose());
         let service = AdminService::new(Arc::clone(&node.gate), token, Arc::new(move || metrics.render()));
         let listener = Listener::bind(admin.listen, listener::Limits::default()).await?;
+        let service = WithPage::new(Page::facilitator(), service);
         listeners.spawn(listener.serve(service, admin_stop.clone(), Duration::from_secs(1)));
     }
     console::line(format!("Facilitator listening on {address}, reached as {}", file.value.public_url));

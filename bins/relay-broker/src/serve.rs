@@ -14,6 +14,7 @@ use tollwire_ops::console;
 use tollwire_ops::listener::{self, Listener};
 use tollwire_ops::metrics::Metrics;
 use tollwire_ops::shutdown::{Request, Signals};
+use tollwire_page::{Page, WithPage};
 use tollwire_relay::Relay;
 use tollwire_relay::http::{AdminService, RelayService};
 
@@ -41,9 +42,12 @@ pub(crate) async fn run(file: Loaded<File>) -> Result<(), Failure> {
     let address = public.local_addr()?;
     listeners.spawn(public.serve(RelayService::new(relay.clone()), stop.clone(), drain));
     if let Some(admin) = &file.value.admin {
-        let service =
-            AdminService::new(relay.clone(), wiring::admin_token(&file)?, Arc::new(move || metrics.render()));
+        let token = wiring::admin_token(&file)?;
+        // Without a token there is nothing that a page could show.
+        let page = if token.is_some() { Page::broker() } else { Page::none() };
+        let service = AdminService::new(relay.clone(), token, Arc::new(move || metrics.render()));
         let listener = Listener::bind(admin.listen, listener::Limits::default()).await?;
+        let service = WithPage::new(page, service);
         listeners.spawn(listener.serve(service, admin_stop.clone(), Duration::from_secs(1)));
     }
     console::line(format!("Relay-broker listening on {address}, reached as {}", file.value.public_url));

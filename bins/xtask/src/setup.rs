@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Redis, an EVM node, a Solana node, the official x402 clients, a clock that can be stepped, Prometheus's
+/// Redis, an EVM node, a Solana node, the official x402 clients, a clock that can be stepped, a browser, Prometheus's
 /// tool, the languages of the SDKs.
 pub(crate) fn for_tests() -> Result<(), String> {
     debian(&[
@@ -15,6 +15,7 @@ pub(crate) fn for_tests() -> Result<(), String> {
         ("python3", "python3-venv"),
         ("faketime", "faketime"),
         ("promtool", "prometheus"),
+        ("chromium", "chromium"),
     ])?;
     node()?;
     usdc()?;

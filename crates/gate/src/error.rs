@@ -63,6 +63,9 @@ pub enum Error {
     /// The feed's sessions are bound to a key, and none came with the payment: nothing was settled.
     #[error("sessions of this feed are bound to a key; send a DPoP proof with the payment")]
     KeyRequired,
+    /// The feed is paused: nothing of it is sold, what was sold is served.
+    #[error("the feed is paused: nothing was charged; what was bought before is served")]
+    FeedPaused,
     /// What was asked for is not sold any more.
     #[error("{0}")]
     NotForSale(&'static str),
@@ -135,6 +138,7 @@ impl Error {
             Self::Undecided(_) => Some(Duration::from_secs(2)),
             Self::Refund(_) | Self::Payout(_) => Some(Duration::from_secs(5)),
             Self::Store(_) | Self::Busy | Self::Random => Some(Duration::from_secs(1)),
+            Self::FeedPaused => Some(Duration::from_mins(1)),
             Self::Open(error) => error.retry_after(),
             _ => None,
         }

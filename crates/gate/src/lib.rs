@@ -10,6 +10,7 @@
 pub mod feed;
 pub mod http;
 pub mod offers;
+pub mod overview;
 pub mod payment;
 pub mod quote;
 pub mod rfc3339;

@@ -39,6 +39,9 @@ impl Gate {
         why: Option<&str>,
     ) -> Result<Bill, Error> {
         let (feed, tariff) = (&entry.feed, &entry.tariff);
+        if feed.paused {
+            return Err(Error::FeedPaused);
+        }
         let (top_up, offers) = match sale {
             Sale::Session => (None, tariff.offers.iter().collect::<Vec<_>>()),
             Sale::TopUp(jti, session) => (Some(jti), offers_for(tariff, session)?),

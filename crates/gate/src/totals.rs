@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use tollwire_ledger::model::Session;
 use tollwire_settlement::dues::{Statement, statement};
-use tollwire_x402::{FeedId, PaymentId, Usdc};
+use tollwire_x402::{FeedId, PaymentId, SessionId, Usdc};
 
 /// Rows read from the ledger per step.
 const PAGE: usize = 256;
@@ -76,9 +76,17 @@ pub struct Report {
     pub totals: Totals,
     /// Each feed that has sold anything.
     pub feeds: BTreeMap<FeedId, Totals>,
+    /// What is not known to have arrived.
+    #[serde(flatten)]
+    pub doubts: Doubts,
+}
+
+/// What is not known to have arrived.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Doubts {
     /// Payments whose fate is not known yet.
     pub payments_in_doubt: u64,
-    /// The first of them.
+    /// The first of them, at most [`IN_DOUBT_NAMED_MAX`].
     pub in_doubt: Vec<PaymentId>,
     /// Refunds that were ordered and are not known to have arrived.
     pub refunds_in_doubt: u64,
@@ -90,50 +98,69 @@ impl Gate {
     /// Adds up the books. Reads every session: its cost grows with their number.
     pub async fn report(&self) -> Result<Report, Error> {
         let mut report = Report::default();
+        self.each_session(|_, session, money| {
+            report.totals.add(session, money);
+            report.feeds.entry(session.feed.clone()).or_default().add(session, money);
+        })
+        .await?;
+        report.doubts = self.doubts().await?;
+        report.balanced = report.totals.balanced() && report.feeds.values().all(Totals::balanced);
+        Ok(report)
+    }
+
+    /// Shows every session, with its statement unless its numbers contradict each other.
+    pub(crate) async fn each_session(
+        &self,
+        mut show: impl FnMut(&SessionId, &Session, Option<Statement>) + Send,
+    ) -> Result<(), Error> {
         let mut after = None;
         loop {
             let page = self.ledger.sessions(after.as_ref(), PAGE).await?;
-            let Some((last, _)) = page.last() else { break };
+            let Some((last, _)) = page.last() else { return Ok(()) };
             after = Some(last.clone());
-            for (_, session) in &page {
-                let money = statement(session, self.config.fee_bps, self.config.unspent);
-                report.totals.add(session, money);
-                report.feeds.entry(session.feed.clone()).or_default().add(session, money);
+            for (id, session) in &page {
+                show(id, session, statement(session, self.config.fee_bps, self.config.unspent));
             }
         }
+    }
+
+    /// Counts what is in doubt.
+    pub(crate) async fn doubts(&self) -> Result<Doubts, Error> {
+        let mut doubts = Doubts::default();
         let mut after = None;
         loop {
             let page = self.ledger.in_doubt(after.as_ref(), PAGE).await?;
             let Some((last, _)) = page.last() else { break };
             after = Some(last.clone());
-            let count = u64::try_from(page.len()).unwrap_or(u64::MAX);
-            report.payments_in_doubt = report.payments_in_doubt.saturating_add(count);
-            let room = IN_DOUBT_NAMED_MAX.saturating_sub(report.in_doubt.len());
-            report.in_doubt.extend(page.into_iter().take(room).map(|(id, _)| id));
+            add(&mut doubts.payments_in_doubt, page.len());
+            let room = IN_DOUBT_NAMED_MAX.saturating_sub(doubts.in_doubt.len());
+            doubts.in_doubt.extend(page.into_iter().take(room).map(|(id, _)| id));
         }
         let mut after = None;
         loop {
             let page = self.ledger.refunds_in_doubt(after.as_ref(), PAGE).await?;
             let Some((last, _)) = page.last() else { break };
             after = Some(last.clone());
-            let count = u64::try_from(page.len()).unwrap_or(u64::MAX);
-            report.refunds_in_doubt = report.refunds_in_doubt.saturating_add(count);
+            add(&mut doubts.refunds_in_doubt, page.len());
         }
         let mut after = None;
         loop {
             let page = self.ledger.payouts_in_doubt(after.as_ref(), PAGE).await?;
             let Some((last, _)) = page.last() else { break };
             after = Some(last.clone());
-            let count = u64::try_from(page.len()).unwrap_or(u64::MAX);
-            report.payouts_in_doubt = report.payouts_in_doubt.saturating_add(count);
+            add(&mut doubts.payouts_in_doubt, page.len());
         }
-        report.balanced = report.totals.balanced() && report.feeds.values().all(Totals::balanced);
-        Ok(report)
+        Ok(doubts)
     }
 }
 
+fn add(sum: &mut u64, count: usize) {
+    *sum = sum.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+}
+
 impl Totals {
-    fn add(&mut self, session: &Session, money: Option<Statement>) {
+    /// Counts a session in.
+    pub(crate) fn add(&mut self, session: &Session, money: Option<Statement>) {
         self.sessions = self.sessions.saturating_add(1);
         let units = &mut self.units;
         for (sum, part) in [
@@ -150,7 +177,24 @@ impl Totals {
             self.contradictory = self.contradictory.saturating_add(1);
             return;
         };
-        let sums = &mut self.usdc;
+        self.usdc.add(&money);
+    }
+
+    /// Whether both equations hold.
+    pub fn balanced(&self) -> bool {
+        let (units, money) = (&self.units, &self.usdc);
+        let spread = [units.captured, units.held, units.remaining, units.refunded, units.expired];
+        let owned =
+            [money.provider_net, money.fee, money.gas, money.refunded, money.refund_gas, money.unspent];
+        let sum = |parts: &[u128]| parts.iter().copied().fold(0, u128::saturating_add);
+        self.contradictory == 0 && sum(&spread) == units.bought && sum(&owned) == money.deposited
+    }
+}
+
+impl Money {
+    /// Counts a session's money in.
+    pub(crate) fn add(&mut self, money: &Statement) {
+        let sums = self;
         for (sum, part) in [
             (&mut sums.deposited, money.deposited),
             (&mut sums.accrued, money.accrued),
@@ -166,18 +210,9 @@ impl Totals {
             *sum = sum.saturating_add(u128::from(Usdc::atomic(part)));
         }
     }
-
-    /// Whether both equations hold.
-    pub fn balanced(&self) -> bool {
-        let (units, money) = (&self.units, &self.usdc);
-        let spread = [units.captured, units.held, units.remaining, units.refunded, units.expired];
-        let owned =
-            [money.provider_net, money.fee, money.gas, money.refunded, money.refund_gas, money.unspent];
-        let sum = |parts: &[u128]| parts.iter().copied().fold(0, u128::saturating_add);
-        self.contradictory == 0 && sum(&spread) == units.bought && sum(&owned) == money.deposited
-    }
 }
 
-fn text<S: Serializer>(amount: &u128, serializer: S) -> Result<S::Ok, S::Error> {
+/// Atomic units as text.
+pub(crate) fn text<S: Serializer>(amount: &u128, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(amount)
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tollwire_exact::evm::{Checked, Dialect, Domain, check_static};
 use tollwire_ledger::model::{Attempt, Landing, Outgoing, Payment};
 use tollwire_settlement::chain::{BoxFuture, Delivery, Turn};
-use tollwire_settlement::{Chain, ChainError, ChainInfo, Firmness, Identified, Observation, Refusal};
+use tollwire_settlement::{Chain, ChainError, ChainInfo, Firmness, Identified, Observation, Purse, Refusal};
 use tollwire_x402::v2::PaymentRequirements;
 use tollwire_x402::{Usdc, reason};
 
@@ -151,6 +151,10 @@ impl Chain for EvmChain {
 
     fn custody(&self) -> BoxFuture<'_, Result<Usdc, ChainError>> {
         Box::pin(self.wallet_balance())
+    }
+
+    fn purses(&self) -> BoxFuture<'_, Result<Vec<Purse>, ChainError>> {
+        Box::pin(self.look_into_purses())
     }
 
     fn final_block(&self) -> BoxFuture<'_, Result<Option<u64>, ChainError>> {

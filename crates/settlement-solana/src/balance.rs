@@ -95,6 +95,15 @@ impl Inner {
 }
 
 impl SolanaChain {
+    /// What the fee payer has, asked of the node now.
+    pub(crate) async fn purse_now(&self) -> Result<Vec<tollwire_settlement::Purse>, ChainError> {
+        let account = self.limits.fee_payer.to_string();
+        let lamports = self.node.balance(&account).await?;
+        let low = lamports < self.purse.low;
+        let balance = lamports.into();
+        Ok(vec![tollwire_settlement::Purse { account, coin: "SOL", balance, decimals: 9, low }])
+    }
+
     /// Asks for the fee payer's balance, and tells of it.
     pub(crate) async fn look_into_purse(&self) -> Result<(), ChainError> {
         let account = self.limits.fee_payer.to_string();

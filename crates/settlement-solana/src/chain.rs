@@ -191,6 +191,10 @@ impl Chain for SolanaChain {
         Box::pin(self.held())
     }
 
+    fn purses(&self) -> BoxFuture<'_, Result<Vec<tollwire_settlement::Purse>, ChainError>> {
+        Box::pin(self.purse_now())
+    }
+
     fn final_block(&self) -> BoxFuture<'_, Result<Option<u64>, ChainError>> {
         Box::pin(async move { Ok(Some(self.node.head(Level::Finalized).await?.slot)) })
     }

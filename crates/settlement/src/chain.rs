@@ -135,6 +135,21 @@ pub enum Delivery {
     Clear,
 }
 
+/// What a settlement account has of the chain's own currency.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Purse {
+    /// Its address.
+    pub account: String,
+    /// The currency: ETH, SOL.
+    pub coin: &'static str,
+    /// What it has, in the smallest unit of the currency.
+    pub balance: u128,
+    /// How many of those units' digits are behind the point of a whole coin.
+    pub decimals: u8,
+    /// Whether that is so little that it should be funded now.
+    pub low: bool,
+}
+
 /// The right to use a signer's next account nonce; dropping it ends the turn.
 ///
 /// The chain decides what it holds (a lock, a lease); the procedure keeps it from before `prepare` until the
@@ -262,6 +277,11 @@ pub trait Chain: Send + Sync {
     /// (the default) if the chain cannot tell.
     fn settle_gas(&self) -> BoxFuture<'_, Result<Usdc, ChainError>> {
         Box::pin(std::future::ready(Ok(Usdc::ZERO)))
+    }
+
+    /// What each settlement account has left to pay for transactions with. Empty (the default) where they cost nothing.
+    fn purses(&self) -> BoxFuture<'_, Result<Vec<Purse>, ChainError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
     /// The number of the newest block or slot, as [`Landing::block`] counts them. `None` (the default) if that cannot be

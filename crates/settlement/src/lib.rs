@@ -41,7 +41,7 @@ mod facilitator;
 mod settled;
 mod settler;
 
-pub use chain::{Chain, ChainError, ChainInfo, Delivery, Firmness, Identified, Observation, Refusal};
+pub use chain::{Chain, ChainError, ChainInfo, Delivery, Firmness, Identified, Observation, Purse, Refusal};
 pub use config::{GasBearer, PayoutTerms, SettlerConfig};
 pub use connect_error::ConnectError;
 pub use error::SettleError;

@@ -57,6 +57,15 @@ pub fn sdk_typescript() -> Result<PathBuf, Error> {
     existing("the TypeScript SDK", folder.join("dist/src/index.js")).map(|_| folder)
 }
 
+/// A real Chromium, as Debian's package of that name installs it.
+pub fn chromium() -> Result<PathBuf, Error> {
+    let found = ["/usr/bin/chromium", "/usr/local/bin/chromium"]
+        .map(PathBuf::from)
+        .into_iter()
+        .find(|path| path.is_file());
+    found.ok_or_else(|| Error::Missing("Chromium (Debian: apt-get install chromium)".to_owned()))
+}
+
 /// One of Circle's compiled contracts: `FiatTokenV2_2`, `FiatTokenProxy` or `SignatureChecker`.
 pub fn usdc_artifact(contract: &str) -> Result<PathBuf, Error> {
     existing("Circle's USDC contract", home().join("usdc").join(format!("{contract}.json")))

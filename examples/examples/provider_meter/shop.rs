@@ -131,6 +131,7 @@ fn feed() -> Result<Feed> {
         provider_wallet: BTreeMap::new(),
         // The extractor of this example takes bearer tokens; `FeedGate::at` takes bound ones too.
         dpop: Dpop::Off,
+        paused: false,
     })
 }
 

@@ -218,3 +218,31 @@ async fn without_a_key_there_is_no_bridge() {
     assert_eq!(open(&broker.bridge_url("app"), &[]).await.err().unwrap().status, 404);
     assert_eq!(http::get(&broker.admin_url("/admin/apps"), &[]).await.status, 404);
 }
+
+#[tokio::test]
+async fn queues_and_the_newest_of_the_audit_log_are_told() {
+    let bridge = Bridge::start().await;
+    let (mut app, _) = bridge.app("portal").await;
+    bridge.add("agents", &json!({ "id": "athena" })).await;
+    for number in 0..70 {
+        app.accepted("athena", &format!("t{number}"), "{\"n\":1}").await;
+    }
+    let queues = bridge.admin("GET", "queues", &Value::Null).await.json();
+    assert_eq!(
+        (&queues["agents"]["athena"]["count"], &queues["apps"]["portal"]["count"]),
+        (&json!(70), &json!(0))
+    );
+    assert!(queues["agents"]["athena"]["bytes"].as_u64().unwrap() > 70, "{queues}");
+    let all = bridge.audited("accepted", 70).await;
+    let lines = |text: String| -> Vec<Value> {
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    for count in [1, 65, all.len(), 500] {
+        let newest = lines(bridge.admin("GET", &format!("audit?newest={count}"), &Value::Null).await.text());
+        assert_eq!(newest, all[all.len().saturating_sub(count)..], "{count}");
+    }
+    for bad in ["newest=0", "newest=501", "newest=x", "newest=5&after=1"] {
+        assert_eq!(bridge.admin("GET", &format!("audit?{bad}"), &Value::Null).await.status, 400, "{bad}");
+    }
+    assert_eq!(bridge.admin("POST", "queues", &Value::Null).await.status, 405);
+}

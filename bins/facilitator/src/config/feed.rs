@@ -54,6 +54,9 @@ pub(crate) struct Feed {
     /// Whether sessions are bound to a key of the agent's.
     #[serde(default)]
     pub(crate) dpop: Dpop,
+    /// Whether nothing of it is sold for now.
+    #[serde(default)]
+    pub(crate) paused: bool,
 }
 
 /// `upstream_auth`.

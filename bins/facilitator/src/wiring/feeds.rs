@@ -96,6 +96,7 @@ fn feed(
         networks,
         provider_wallet: written.provider_wallet.clone(),
         dpop: written.dpop,
+        paused: written.paused,
     })
 }
 

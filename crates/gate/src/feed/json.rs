@@ -18,7 +18,7 @@ const MAX_STREAM_MAX: Duration = Duration::from_hours(30 * 24);
 const OBJECT: &str = "write one JSON object with members of a feed, each at most once";
 
 /// What each member is.
-const MEMBERS: [(&str, &str); 16] = [
+const MEMBERS: [(&str, &str); 17] = [
     ("id", "write 1 to 64 of a-z, 0-9, '-', '_' and '.'"),
     ("description", "write text"),
     ("upstream", "write a ws:// or wss:// URL"),
@@ -35,6 +35,7 @@ const MEMBERS: [(&str, &str); 16] = [
     ("exhausted", "write refuse or close"),
     ("max_stream", "write a duration as text, such as \"24h\""),
     ("dpop", "write off, optional or required"),
+    ("paused", "write true or false"),
 ];
 
 /// What `POST` takes whole and `PATCH` in part, and what is kept of a registered feed.
@@ -57,6 +58,7 @@ pub(crate) struct FeedJson {
     exhausted: Option<String>,
     max_stream: Option<String>,
     dpop: Option<Dpop>,
+    paused: Option<bool>,
 }
 
 impl FeedJson {
@@ -103,6 +105,7 @@ impl FeedJson {
             exhausted: Some(exhausted.to_owned()),
             max_stream: Some(format!("{}s", route.max_stream.as_secs())),
             dpop: Some(feed.dpop),
+            paused: Some(feed.paused),
         }
     }
 
@@ -126,6 +129,7 @@ impl FeedJson {
             networks: gate.settler.chains().iter().map(|chain| chain.info().network).collect(),
             provider_wallet: BTreeMap::new(),
             dpop: Dpop::default(),
+            paused: false,
         };
         let low_water = self.low_water;
         self.apply(gate, &mut feed)?;
@@ -174,6 +178,7 @@ impl FeedJson {
         feed.route.low_water = self.low_water.unwrap_or(feed.route.low_water);
         feed.deposit_units = self.deposit_units.unwrap_or_else(|| std::mem::take(&mut feed.deposit_units));
         feed.dpop = self.dpop.unwrap_or(feed.dpop);
+        feed.paused = self.paused.unwrap_or(feed.paused);
         feed.networks = self.networks.unwrap_or_else(|| std::mem::take(&mut feed.networks));
         feed.provider_wallet =
             self.provider_wallet.unwrap_or_else(|| std::mem::take(&mut feed.provider_wallet));

@@ -39,6 +39,8 @@ pub struct Feed {
     pub provider_wallet: BTreeMap<Network, String>,
     /// Whether its sessions can be, or must be, bound to a key of the agent's.
     pub dpop: Dpop,
+    /// Whether nothing of it is sold for now. What was sold is served.
+    pub paused: bool,
 }
 
 /// Whether the sessions of a feed are bound to a key of the agent's, so that a stolen token opens nothing (RFC 9449).

@@ -53,6 +53,8 @@ async fn bill(gate: &Gate, entry: &Entry, asked: Asked<'_>, failed: Option<&Unpa
     let why = failed.map(|unpaid| unpaid.message.as_str());
     let bill = match make(gate, entry, asked, why).await {
         Ok(bill) => bill,
+        // Who bought before can still sign in.
+        Err(error @ Error::FeedPaused) if asked.sign_in => return challenge(gate, asked.feed, &error),
         Err(error) => return problem(&error).into_answer(),
     };
     let mut answer = json(StatusCode::PAYMENT_REQUIRED, &bill.legacy);
@@ -77,7 +79,7 @@ async fn make(gate: &Gate, entry: &Entry, asked: Asked<'_>, why: Option<&str>) -
     if asked.sign_in { Ok(with_sign_in(bill, gate.sign_in_extension(asked.feed)?)) } else { Ok(bill) }
 }
 
-/// A 401 that the payer's wallet can answer. Says nothing about the session.
+/// A refusal that the payer's wallet can answer. Says nothing about the session.
 fn challenge(gate: &Gate, feed: &FeedId, error: &Error) -> Answer {
     match gate.sign_in_extension(feed) {
         Ok(extension) => {

@@ -27,6 +27,7 @@ pub(super) fn public(gate: &Gate, entry: &Entry) -> Value {
         "max_stream_seconds": feed.route.max_stream.as_secs(),
         "streams_per_session": feed.route.streams_max,
         "dpop": feed.dpop.as_str(),
+        "paused": feed.paused,
         "tariff": entry.tariff.version,
         "session_url": gate.config().url(&format!("/feeds/{id}/session")),
         "ws_url": gate.config().ws_url(&format!("/feeds/{id}/ws")),

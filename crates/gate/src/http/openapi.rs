@@ -102,7 +102,7 @@ fn buy() -> Value {
             "404": problem("No such feed"),
             "409": problem("The payment was made for another purchase"),
             "429": problem("Too many requests in flight"),
-            "503": problem("Settlement pending, or the ledger cannot answer: send the same payment again"),
+            "503": problem("Settlement pending, or the ledger cannot answer: send the same payment again; or the feed is paused"),
         },
     })
 }

@@ -12,7 +12,8 @@ use tollwire_settlement::{ChainError, SettleError};
 /// The problem for a refusal. The ones a payment can cure become bills elsewhere ([`super::bill`]).
 pub(crate) fn problem(error: &Error) -> Problem {
     let (status, kind) = status(error);
-    if status.is_server_error() {
+    // A paused feed is no failure of ours.
+    if status.is_server_error() && !matches!(error, Error::FeedPaused) {
         tracing::warn!(kind, %error, "request failed");
     }
     let problem = Problem::new(status, kind, public_detail(error)).retry_after(error.retry_after());
@@ -46,6 +47,7 @@ fn status(error: &Error) -> (StatusCode, &'static str) {
         Error::Proof(_) => (StatusCode::UNAUTHORIZED, "dpop-proof-invalid"),
         Error::ProofUsed => (StatusCode::UNAUTHORIZED, "dpop-proof-used"),
         Error::KeyRequired => (StatusCode::BAD_REQUEST, "dpop-proof-required"),
+        Error::FeedPaused => (StatusCode::SERVICE_UNAVAILABLE, "feed-paused"),
         Error::NotForSale(_) => (StatusCode::CONFLICT, "not-for-sale"),
         Error::SessionUnknown => (StatusCode::UNAUTHORIZED, "session-unknown"),
         Error::SessionRevoked => (StatusCode::UNAUTHORIZED, "session-revoked"),

@@ -22,6 +22,9 @@ impl Gate {
     /// was public: then only its payer's wallet can claim it.
     pub(super) async fn buy(&self, attempted: &Attempted<'_>) -> Result<Paid, Error> {
         let presented = attempted.presented;
+        if self.feeds().get(attempted.target.feed).is_some_and(|entry| entry.feed.paused) {
+            return Err(Error::FeedPaused);
+        }
         let (tariff, offer) = self.match_offer(attempted)?;
         let memo = self.check_memo(attempted)?;
         let intent = match attempted.target.top_up {

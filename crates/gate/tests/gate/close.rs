@@ -209,5 +209,5 @@ async fn a_balance_at_its_end_is_paid_back_without_being_asked_for() {
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(paid_back(&world), [(payer(&world, 7), 93_000)]);
     let report = world.gate.report().await.unwrap();
-    assert_eq!((report.balanced, report.refunds_in_doubt), (true, 0));
+    assert_eq!((report.balanced, report.doubts.refunds_in_doubt), (true, 0));
 }

@@ -15,6 +15,7 @@ mod dpop;
 mod facilitator;
 mod frozen;
 mod garbage;
+mod operator;
 mod pay;
 mod pending;
 mod public;

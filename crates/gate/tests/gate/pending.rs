@@ -103,7 +103,7 @@ async fn a_dropped_request_drops_no_settlement() {
     assert!(gone.is_err());
     tokio::time::sleep(Duration::from_secs(20)).await;
     let report = world.gate.report().await.unwrap();
-    assert_eq!((report.totals.sessions, report.payments_in_doubt), (1, 0));
+    assert_eq!((report.totals.sessions, report.doubts.payments_in_doubt), (1, 0));
     assert_eq!(world.pay("ticks", &payment, &[]).await.status, StatusCode::OK);
     assert_eq!(world.chain.transfers().len(), 1);
 }

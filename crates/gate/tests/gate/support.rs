@@ -208,6 +208,7 @@ pub(crate) fn feed_to(id: &str, upstream: &str) -> Feed {
         networks: vec![NETWORK],
         provider_wallet: std::collections::BTreeMap::new(),
         dpop: tollwire_gate::feed::Dpop::default(),
+        paused: false,
     }
 }
 

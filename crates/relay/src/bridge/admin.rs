@@ -3,13 +3,14 @@
 use super::audit::{AuditEntry, What};
 use super::directory::{Registered, RegistrationError};
 use super::id::{AgentId, AppId};
-use super::record::AUDIT;
+use super::record::{AUDIT, answers_of, events_of};
 use super::registry::{Agent, App, KeptToken, Offline};
 use super::start::Bridge;
 use super::token::{NewToken, Party};
+use crate::log::{Depth, Entry};
 use crate::store::StoreError;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Bytes of the audit log that are exported at once.
 const AUDIT_BYTES: usize = 256 * 1024;
@@ -192,17 +193,56 @@ impl Bridge {
         Ok(json!({ "sessions": self.inner().conversations().await? }))
     }
 
+    /// What waits for whom: events for each agent, answers for each app.
+    pub(crate) async fn queues(&self) -> Result<Value, StoreError> {
+        let inner = self.inner();
+        let registry = inner.directory.present();
+        let (mut agents, mut apps) = (Map::new(), Map::new());
+        for id in registry.agents.keys() {
+            agents.insert(id.to_string(), depth(inner.log.depth(&events_of(id)).await?));
+        }
+        for id in registry.apps.keys() {
+            apps.insert(id.to_string(), depth(inner.log.depth(&answers_of(id)).await?));
+        }
+        Ok(json!({ "agents": agents, "apps": apps }))
+    }
+
     /// Entries of the audit log after a number, a line of JSON each.
     pub(crate) async fn audit(&self, after: u64) -> Result<String, StoreError> {
         let entries = self.inner().log.read(AUDIT, after, AUDIT_BYTES).await?;
-        let line = |entry: &crate::log::Entry| {
-            // An entry is a JSON object; its number becomes its first member.
-            let text = String::from_utf8_lossy(&entry.body);
-            let members = text.strip_prefix('{').unwrap_or("}");
-            format!("{{\"seq\":{},{members}\n", entry.seq)
-        };
         Ok(entries.iter().map(line).collect())
     }
+
+    /// The newest entries of the audit log, at most so many, oldest first.
+    pub(crate) async fn audit_newest(&self, count: u64) -> Result<String, StoreError> {
+        let log = &self.inner().log;
+        let held = log.depth(AUDIT).await?.count;
+        let Some(oldest) = log.read(AUDIT, 0, 1).await?.first().map(|entry| entry.seq) else {
+            return Ok(String::new());
+        };
+        // Numbers follow each other: of this log only the oldest entries are ever forgotten.
+        let mut after = oldest.saturating_add(held).saturating_sub(count.saturating_add(1));
+        let mut found = Vec::new();
+        // What is written meanwhile is for the next look.
+        while u64::try_from(found.len()).is_ok_and(|read| read < count) {
+            let entries = log.read(AUDIT, after, AUDIT_BYTES).await?;
+            let Some(last) = entries.last() else { break };
+            after = last.seq;
+            found.extend(entries.iter().map(line));
+        }
+        Ok(found.concat())
+    }
+}
+
+fn depth(depth: Depth) -> Value {
+    json!({ "count": depth.count, "bytes": depth.bytes })
+}
+
+/// An entry is a JSON object; its number becomes its first member.
+fn line(entry: &Entry) -> String {
+    let text = String::from_utf8_lossy(&entry.body);
+    let members = text.strip_prefix('{').unwrap_or("}");
+    format!("{{\"seq\":{},{members}\n", entry.seq)
 }
 
 /// Until when each token is good: in milliseconds since the epoch, `null` until it is revoked.

@@ -1,10 +1,13 @@
-//! `/admin/apps`, `/admin/agents`, `/admin/sessions`, `/admin/audit`.
+//! `/admin/apps`, `/admin/agents`, `/admin/queues`, `/admin/sessions`, `/admin/audit`.
 
 use super::answer::{Answer, Problem, json, of_type};
 use crate::bridge::{AgentBody, AgentId, AppBody, AppId, Bridge, Party, RegistrationError};
 use http::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json as value};
+
+/// The most entries of the audit log that are asked for by `newest`.
+const NEWEST_MAX: u64 = 500;
 
 /// Answers an operator's request below `/admin/`. `body` has been read whole.
 pub(super) async fn serve(
@@ -21,7 +24,11 @@ pub(super) async fn serve(
             let listed = bridge.sessions().await.map_err(RegistrationError::Store);
             return answered(StatusCode::OK, listed);
         }
-        ("sessions", None, None, None) => return not_with("GET, HEAD"),
+        ("queues", None, None, None) if matches!(*method, Method::GET | Method::HEAD) => {
+            let listed = bridge.queues().await.map_err(RegistrationError::Store);
+            return answered(StatusCode::OK, listed);
+        }
+        ("sessions" | "queues", None, None, None) => return not_with("GET, HEAD"),
         (kind, id, verb, None) => (kind, id, verb),
         _ => return super::nothing_here(),
     };
@@ -89,10 +96,21 @@ async fn audit(bridge: &Bridge, method: &Method, query: Option<&str>) -> Answer 
     if !matches!(*method, Method::GET | Method::HEAD) {
         return not_with("GET, HEAD");
     }
-    let mut pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-    let after = pairs.find(|(name, _)| name == "after").map(|(_, after)| after.parse::<u64>());
-    let Ok(after) = after.unwrap_or(Ok(0)) else { return bad("after: a whole number") };
-    match bridge.audit(after).await {
+    let pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    let number = |wanted: &str| {
+        pairs.clone().find(|(name, _)| name == wanted).map(|(_, number)| number.parse::<u64>()).transpose()
+    };
+    let (Ok(after), Ok(newest)) = (number("after"), number("newest")) else {
+        return bad("after, newest: whole numbers");
+    };
+    let read = match newest {
+        None => bridge.audit(after.unwrap_or(0)).await,
+        Some(count) if (1..=NEWEST_MAX).contains(&count) && after.is_none() => {
+            bridge.audit_newest(count).await
+        }
+        Some(_) => return bad("newest: 1 to 500, without after"),
+    };
+    match read {
         Ok(lines) => of_type(StatusCode::OK, "application/jsonl", lines),
         Err(error) => refused(&RegistrationError::Store(error)),
     }

@@ -49,6 +49,19 @@ async fn work_goes_to_whichever_account_is_free() {
 }
 
 #[tokio::test]
+async fn what_each_account_has_left_is_told_and_what_is_little_is_called_low() {
+    let world = World::base().await;
+    let chain = three(&world).await;
+    world.anvil.set_eth(&chain.signers()[1], 1_000).await.unwrap();
+    let purses = chain.purses().await.unwrap();
+    let accounts: Vec<&String> = purses.iter().map(|purse| &purse.account).collect();
+    assert_eq!(accounts, chain.signers().iter().collect::<Vec<_>>());
+    assert_eq!(purses.iter().map(|purse| purse.low).collect::<Vec<_>>(), [false, true, false]);
+    assert_eq!((purses[1].balance, purses[2].balance), (1_000, 10_u128.pow(18)));
+    assert_eq!((purses[0].coin, purses[0].decimals), ("ETH", 18));
+}
+
+#[tokio::test]
 async fn an_account_without_money_leaves_its_work_to_another() {
     let world = World::base().await;
     let chain = three(&world).await;

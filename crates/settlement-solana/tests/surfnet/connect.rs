@@ -22,6 +22,9 @@ async fn what_does_not_fit_is_named() {
     assert_eq!(chain.info().offer_extra["feePayer"], key(8).address().to_string());
     assert_eq!(chain.info().deposit_wallet, key(9).address().to_string());
     assert_eq!(chain.signers(), [key(8).address().to_string()]);
+    let [purse] = &chain.purses().await.unwrap()[..] else { panic!("one account pays") };
+    assert_eq!((&purse.account, purse.coin, purse.decimals), (&key(8).address().to_string(), "SOL", 9));
+    assert_eq!(purse.low, purse.balance < u128::from(good.balance_low));
 
     let with = |change: &dyn Fn(&mut SolanaConfig)| {
         let mut config = good.clone();

@@ -1,9 +1,14 @@
 //! The operator's service: health and metrics for anyone on its listener, the rest for the holder of the token.
 
+mod chains;
 mod feeds;
 mod health;
 mod ledger;
+mod newest;
+mod overview;
+mod payments;
 mod payouts;
+mod route;
 mod sessions;
 
 use super::answer::{Answer, Problem};
@@ -16,6 +21,7 @@ use crate::gate::Gate;
 use http::header::WWW_AUTHENTICATE;
 use http::{Method, Request, StatusCode};
 use http_body::Body;
+use route::Route;
 use sha2::{Digest, Sha256};
 use std::convert::Infallible;
 use std::future::Future;
@@ -23,7 +29,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use subtle::ConstantTimeEq;
-use tollwire_x402::{FeedId, SessionId};
 use tower_service::Service;
 
 /// The admin token; only its hash is kept.
@@ -87,66 +92,6 @@ where
     }
 }
 
-/// An admin route.
-enum Route {
-    Metrics,
-    Healthz,
-    Readyz,
-    Feeds,
-    Feed(FeedId),
-    Sessions,
-    Revoke(SessionId),
-    Close(SessionId),
-    Refund(SessionId),
-    Ledger,
-    Balance,
-    Payouts,
-}
-
-impl Route {
-    fn at(path: &str) -> Option<Self> {
-        Some(match path {
-            "/metrics" => Self::Metrics,
-            "/healthz" => Self::Healthz,
-            "/readyz" => Self::Readyz,
-            "/admin/feeds" => Self::Feeds,
-            "/admin/sessions" => Self::Sessions,
-            "/admin/ledger" => Self::Ledger,
-            "/admin/ledger/balance" => Self::Balance,
-            "/admin/payouts" => Self::Payouts,
-            _ => match path.strip_prefix("/admin/")?.split_once('/')? {
-                ("feeds", feed) => Self::Feed(feed.parse().ok()?),
-                ("sessions", rest) => {
-                    let (session, verb) = rest.split_once('/')?;
-                    let session = session.parse().ok()?;
-                    match verb {
-                        "revoke" => Self::Revoke(session),
-                        "close" => Self::Close(session),
-                        "refund" => Self::Refund(session),
-                        _ => return None,
-                    }
-                }
-                _ => return None,
-            },
-        })
-    }
-
-    fn methods(&self) -> &'static str {
-        match self {
-            Self::Metrics | Self::Healthz | Self::Readyz | Self::Sessions | Self::Ledger | Self::Balance => {
-                "GET, HEAD"
-            }
-            Self::Feeds | Self::Payouts => "GET, HEAD, POST",
-            Self::Feed(_) => "GET, HEAD, PATCH, DELETE",
-            Self::Revoke(_) | Self::Close(_) | Self::Refund(_) => "POST",
-        }
-    }
-
-    fn is_open(&self) -> bool {
-        matches!(self, Self::Metrics | Self::Healthz | Self::Readyz)
-    }
-}
-
 async fn serve<B>(service: &AdminService, request: Request<B>) -> Answer
 where
     B: Body + Send,
@@ -191,6 +136,13 @@ where
             let (parts, _body) = request.into_parts();
             sessions::list(gate, &parts).await
         }
+        Route::Overview => overview::show(gate).await,
+        Route::Session(id) => sessions::show(gate, &id).await,
+        Route::InDoubt => {
+            let (parts, _body) = request.into_parts();
+            payments::in_doubt(gate, &parts).await
+        }
+        Route::Chains => Ok(chains::list(gate).await),
         Route::Revoke(id) => sessions::revoke(gate, &id).await,
         Route::Close(id) => sessions::close(gate, &id).await,
         Route::Refund(id) => sessions::refund(gate, &id).await,
