@@ -7,8 +7,10 @@
     reason = "a command-line tool talks to the person who typed the command"
 )]
 
+mod autobahn;
 mod bench;
 mod command;
+mod conformance;
 mod sdks;
 mod setup;
 mod test;
@@ -18,11 +20,13 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask <task>
 
-  setup   install what the tests need and this machine lacks, into target/testkit and by apt-get; says what it installs
-  test    setup, then every test of the workspace (arguments after -- go to cargo test), then those of the SDKs
-  sdks    install what the SDKs' languages need, then run their tests and the shared vectors in every language, and say
-          which disagrees; `sdks bench` prints what a token costs in each
-  bench   install nginx and haproxy if they are missing, then print the comparison table (arguments go to the benchmark)";
+  setup        install what the tests need and this machine lacks, into target/testkit and by apt-get; says what it installs
+  test         setup, then every test of the workspace (arguments after -- go to cargo test), then those of the SDKs
+  sdks         install what the SDKs' languages need, then run their tests and the shared vectors in every language, and say
+               which disagrees; `sdks bench` prints what a token costs in each
+  conformance  install the Autobahn suite into target/testkit, then check RFC 6455 with it (needs CPython 2.7; says so if
+               there is none, and fails then with --required)
+  bench        install nginx and haproxy if they are missing, then print the comparison table (arguments go to the benchmark)";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -32,6 +36,7 @@ fn main() -> ExitCode {
         Some("setup") => setup::for_tests(),
         Some("test") => test::run(&rest),
         Some("sdks") => sdks::run(&rest),
+        Some("conformance") => conformance::run(&rest),
         Some("bench") => bench::run(&rest),
         _ => {
             println!("{USAGE}");

@@ -51,7 +51,7 @@ pub(crate) fn for_benches() -> Result<(), String> {
 }
 
 /// Where installed tools go.
-fn tools() -> PathBuf {
+pub(crate) fn tools() -> PathBuf {
     workspace().join("target/testkit")
 }
 
@@ -152,12 +152,12 @@ fn python(requirements: &Path, to: &Path) -> Result<(), String> {
 }
 
 /// Whether a folder was installed from exactly these files.
-fn is_current(folder: &Path, from: &[PathBuf]) -> Result<bool, String> {
+pub(crate) fn is_current(folder: &Path, from: &[PathBuf]) -> Result<bool, String> {
     let wanted = joined(from)?;
     Ok(fs::read_to_string(folder.join(".installed-from")).is_ok_and(|installed| installed == wanted))
 }
 
-fn mark_current(folder: &Path, from: &[PathBuf]) -> Result<(), String> {
+pub(crate) fn mark_current(folder: &Path, from: &[PathBuf]) -> Result<(), String> {
     fs::write(folder.join(".installed-from"), joined(from)?).map_err(|error| error.to_string())
 }
 
@@ -168,14 +168,14 @@ fn joined(files: &[PathBuf]) -> Result<String, String> {
         .collect()
 }
 
-fn fresh(folder: &Path) -> Result<(), String> {
+pub(crate) fn fresh(folder: &Path) -> Result<(), String> {
     if folder.exists() {
         fs::remove_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     }
     fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))
 }
 
-fn copy(file: &Path, folder: &Path) -> Result<(), String> {
+pub(crate) fn copy(file: &Path, folder: &Path) -> Result<(), String> {
     let name = file.file_name().unwrap_or_default();
     fs::copy(file, folder.join(name)).map(drop).map_err(|error| format!("{}: {error}", file.display()))
 }

@@ -66,6 +66,11 @@ pub fn chromium() -> Result<PathBuf, Error> {
     found.ok_or_else(|| Error::Missing("Chromium (Debian: apt-get install chromium)".to_owned()))
 }
 
+/// The interpreter that has the Autobahn test suite, as `cargo xtask conformance` installs it.
+pub fn autobahn() -> Result<PathBuf, Error> {
+    existing("the Autobahn test suite (cargo xtask conformance)", home().join("autobahn/py27/bin/python"))
+}
+
 /// One of Circle's compiled contracts: `FiatTokenV2_2`, `FiatTokenProxy` or `SignatureChecker`.
 pub fn usdc_artifact(contract: &str) -> Result<PathBuf, Error> {
     existing("Circle's USDC contract", home().join("usdc").join(format!("{contract}.json")))

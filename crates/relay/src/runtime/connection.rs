@@ -9,6 +9,7 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use std::future::Future;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_tungstenite::WebSocketStream;
@@ -56,8 +57,9 @@ pub(crate) async fn run<P: Protocol>(
     (stop, cut): (CancellationToken, CancellationToken),
 ) -> Ending {
     let (mut sink, mut stream) = socket.split();
+    let unreadable = AtomicBool::new(false);
     let ending = {
-        let mut reading = pin!(read(&mut stream, protocol, outbox, limits.heartbeat));
+        let mut reading = pin!(read(&mut stream, protocol, outbox, limits.heartbeat, &unreadable));
         let mut writing = pin!(write(&mut sink, outbox, limits.stall));
         let draining = async {
             stop.cancelled().await;
@@ -74,6 +76,10 @@ pub(crate) async fn run<P: Protocol>(
             () = draining => Ending::Gone,
         }
     };
+    let ending = match ending {
+        Ending::Ours(code) if unreadable.into_inner() => Ending::Unreadable(code),
+        ending => ending,
+    };
     match sink.reunite(stream) {
         Ok(socket) => closing::close(socket, ending, limits.close_wait).await,
         Err(_) => ending, // two halves of one socket always fit
@@ -86,6 +92,7 @@ async fn read<P: Protocol>(
     protocol: &P,
     outbox: &Outbox,
     heartbeat: Duration,
+    unreadable: &AtomicBool,
 ) -> Ending {
     let mut last = Instant::now();
     let mut strikes = Strikes::new(last);
@@ -113,7 +120,13 @@ async fn read<P: Protocol>(
                     Some(Ok(Message::Close(frame))) => {
                         return Ending::Theirs(frame.map_or(1005, |frame| frame.code.into()));
                     }
-                    Some(Err(error)) => return broken(&error),
+                    Some(Err(error)) => {
+                        let Ending::Unreadable(code) = broken(&error) else { return Ending::Gone };
+                        // What was asked before is answered before the close: the writer ends the connection.
+                        unreadable.store(true, Ordering::Release);
+                        outbox.end(None, code);
+                        std::future::pending::<()>().await;
+                    }
                     None => return Ending::Gone,
                 }
             }
