@@ -292,34 +292,9 @@ async fn submit_at_a_high_price(anvil: &Anvil, payload: &Value) -> String {
     anvil.rpc("eth_sendTransaction", transaction).await.unwrap().as_str().unwrap().to_owned()
 }
 
-/// `SIGN-IN-WITH-X`: the challenge of an answer, signed as an EIP-4361 message.
+/// `SIGN-IN-WITH-X` for the challenge of an answer.
 fn sign_in(challenge: &Answer, signer: &PrivateKey, address: &str) -> String {
-    let body = challenge.json();
-    let info = &body["extensions"]["sign-in-with-x"]["info"];
-    let text = |name: &str| info[name].as_str().unwrap();
-    let network = body["extensions"]["sign-in-with-x"]["supportedChains"][0]["chainId"].as_str().unwrap();
-    let resources: Vec<&str> =
-        info["resources"].as_array().unwrap().iter().map(|uri| uri.as_str().unwrap()).collect();
-    let message = format!(
-        "{} wants you to sign in with your Ethereum account:\n{address}\n\n{}\n\nURI: {}\nVersion: {}\n\
-         Chain ID: {}\nNonce: {}\nIssued At: {}\nExpiration Time: {}\nResources:\n- {}",
-        text("domain"),
-        text("statement"),
-        text("uri"),
-        text("version"),
-        network.trim_start_matches("eip155:"),
-        text("nonce"),
-        text("issuedAt"),
-        text("expirationTime"),
-        resources.join("\n- "),
-    );
-    let signature = signer.sign_message(message.as_bytes()).unwrap();
-    let mut answer = info.clone();
-    answer["address"] = json!(address);
-    answer["chainId"] = json!(network);
-    answer["type"] = json!("eip191");
-    answer["signature"] = json!(format!("0x{}", hex::encode(signature.as_bytes())));
-    header::encode(&answer).unwrap()
+    tollwire_tests::sign_in::sign_in(&challenge.json(), signer, address)
 }
 
 #[tokio::test]

@@ -41,7 +41,7 @@ pub(crate) fn lease_bound(unit: Unit) -> u64 {
         // The seconds of a lease, and the one that has begun.
         Unit::Second => LEASE.as_secs() + 1,
         Unit::Message | Unit::Kib => LEASE_UNITS,
-        Unit::Stream => 0,
+        Unit::Stream | Unit::Usdc => 0,
     }
 }
 
@@ -210,7 +210,7 @@ fn sold_by(unit: Unit, upstream: &str) -> Feed {
         Unit::Message => "unit = \"message\"",
         Unit::Kib => "unit = \"kib\"",
         Unit::Second => "unit = \"second\"",
-        Unit::Stream => "",
+        Unit::Stream | Unit::Usdc => "",
     };
     let deposit_units = "[100000, 10000, 600, 300, 30]";
     Feed { id: unit.as_str(), price: "0.00001", deposit_units, more, ..Feed::ticks(upstream) }

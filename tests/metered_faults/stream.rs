@@ -99,7 +99,7 @@ impl Heard {
                 let (Some(first), Some(last)) = (self.first, self.last) else { return 0..=2 };
                 (last - first).as_secs()..=(last - self.asked).as_secs() + 2
             }
-            Unit::Stream => 1..=1,
+            Unit::Stream | Unit::Usdc => 1..=1,
         }
     }
 }

@@ -4,12 +4,13 @@ use crate::priced::shop::{address, collect, facilitator, payment};
 use crate::rig::{ask, code, get};
 use serde_json::{Value, json};
 use std::time::Duration;
+use tollwire_testkit::evm::Anvil;
 use tollwire_testkit::redis::RedisServer;
 use tollwire_tests::agent::Agent;
 use tollwire_tests::api::Api;
 use tollwire_tests::broker::{Broker, BrokerSettings};
 use tollwire_tests::http::{Answer, get as get_http, post, try_send};
-use tollwire_tests::settings::PROVIDER;
+use tollwire_tests::settings::{ANVIL_ADDRESS, ANVIL_KEY, PROVIDER};
 use tollwire_tests::ws::open;
 
 const TOKEN: &str = "admin-token-of-the-tests-0123456789";
@@ -107,4 +108,30 @@ async fn what_one_broker_is_told_the_other_knows() {
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
     panic!("not known in ten seconds");
+}
+
+/// What arrives at a wallet that takes deposits buys sessions: nobody is paid for a call there.
+#[tokio::test]
+async fn no_api_pays_the_wallet_that_takes_deposits() {
+    let (api, anvil) = (Api::start().await, Anvil::start(84_532).await.unwrap());
+    let chain = format!(
+        "[[chain]]\nnetwork = \"eip155:84532\"\nrpc_url = \"{}\"\nsettlement_key = \"file:settlement-key\"\n",
+        anvil.url()
+    );
+    let files = [("admin-token", TOKEN), ("settlement-key", ANVIL_KEY)];
+    let broker = Broker::start_with(&settings("memory:", &chain), &files).await;
+    let paid_at = |wallet: &str| {
+        json!({
+            "id": "demo", "base_url": api.url(""), "allow_private": true, "price": "0.005",
+            "pay_to": { "eip155:84532": wallet },
+        })
+    };
+    for own in [ANVIL_ADDRESS.to_owned(), ANVIL_ADDRESS.to_lowercase()] {
+        let refused = admin(&broker, "POST", "/admin/apis", &paid_at(&own)).await;
+        assert_eq!(refused.status, 400, "{refused:?}");
+        assert!(refused.text().contains("deposit wallet"), "{refused:?}");
+    }
+    assert_eq!(admin(&broker, "POST", "/admin/apis", &paid_at(PROVIDER)).await.status, 201);
+    let patched = json!({ "pay_to": { "eip155:84532": ANVIL_ADDRESS } });
+    assert_eq!(admin(&broker, "PATCH", "/admin/apis/demo", &patched).await.status, 400);
 }

@@ -27,6 +27,8 @@ pub struct BrokerSettings {
     pub apis: String,
     /// More lines of `[admin]`.
     pub admin: String,
+    /// The URL agents use, if not this process's own (several brokers behind one name).
+    pub public_url: Option<String>,
 }
 
 impl BrokerSettings {
@@ -41,9 +43,11 @@ impl BrokerSettings {
     }
 
     fn toml(&self, public: u16, admin: u16) -> String {
-        let Self { top, limits, apis, admin: more } = self;
+        let Self { top, limits, apis, admin: more, public_url } = self;
+        let own = format!("http://127.0.0.1:{public}");
+        let url = public_url.as_ref().unwrap_or(&own);
         format!(
-            "listen = \"127.0.0.1:{public}\"\npublic_url = \"http://127.0.0.1:{public}\"\n{top}\n\
+            "listen = \"127.0.0.1:{public}\"\npublic_url = \"{url}\"\n{top}\n\
              [admin]\nlisten = \"127.0.0.1:{admin}\"\n{more}\n[limits]\n{limits}\n{apis}"
         )
     }

@@ -20,6 +20,7 @@ pub mod http;
 pub mod raw;
 pub mod script;
 pub mod settings;
+pub mod sign_in;
 pub mod solana;
 pub mod tollwire;
 pub mod world;

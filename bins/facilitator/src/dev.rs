@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::sample;
-use crate::wiring::{Blueprint, Clientele, Node, new_keys};
+use crate::wiring::{Blueprint, Clientele, Node};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +19,7 @@ use tollwire_ops::shutdown::Signals;
 use tollwire_proxy::{FeedRoute, MAX_STREAM, ProxyConfig};
 use tollwire_settlement::dev::{self, DevChain};
 use tollwire_settlement::{Chain, SettlerConfig};
+use tollwire_wiring::Keys;
 use tollwire_x402::{Unit, Usdc};
 use url::Url;
 
@@ -99,7 +100,7 @@ pub(crate) async fn start(listen: SocketAddr, offers: Vec<Offer>) -> Result<DevN
         alone: true,
         chains: vec![settled_on],
         clock,
-        keys: new_keys(&url)?,
+        keys: Keys::fresh(&url)?,
         clientele: Clientele::dev_only(),
         proxy: ProxyConfig::default(),
         settlement_lease: SettlerConfig::default().lease,

@@ -1,7 +1,7 @@
 //! `relay-broker check`.
 
 use crate::failure::Failure;
-use crate::{bridge, config, payments, wiring};
+use crate::{accounts, bridge, config, payments, wiring};
 use std::path::Path;
 use tollwire_ops::console;
 
@@ -12,6 +12,7 @@ pub(crate) fn run(path: &Path) -> Result<(), Failure> {
     wiring::admin_token(&file)?;
     bridge::key(&file)?;
     bridge::registry(&file)?;
+    accounts::Plan::of(&file)?;
     if file.value.facilitator.is_some() {
         payments::over_http(&file)?;
     }

@@ -55,7 +55,7 @@ pub(crate) async fn start(listen: SocketAddr) -> Result<DevBroker, Failure> {
     let listener = Listener::bind(listen, Limits::default()).await?;
     let address = listener.local_addr()?;
     let url: Url = format!("http://{address}").parse().map_err(Failure::start)?;
-    let till = Till::dev(url.clone());
+    let till = Till::dev(url.clone())?;
     let mut demo = Api::new("demo".parse().map_err(Failure::start)?, api_url);
     demo.allow_private = true;
     let mut paid = Api { id: PAID.parse().map_err(Failure::start)?, ..demo.clone() };

@@ -2,6 +2,7 @@
 //!
 //! Configuration and wiring only: the rules live in `tollwire-relay`.
 
+mod accounts;
 mod bridge;
 mod check;
 mod cli;

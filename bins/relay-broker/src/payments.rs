@@ -1,5 +1,6 @@
 //! How calls are paid for that have a price: by a facilitator over HTTP, or in process on chains of our own.
 
+use crate::accounts::{Accounts, Plan};
 use crate::config::File;
 use crate::failure::Failure;
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tollwire_client::{Config, HttpFacilitator};
+use tollwire_gate::Gate;
 use tollwire_ledger::memory::MemoryLedger;
 use tollwire_ledger::{Clock, Ledger, SystemClock};
 use tollwire_ops::config::Loaded;
@@ -34,6 +36,7 @@ struct Own {
     /// Who may be paid changes with the APIs.
     facilitator: Arc<ChangingFacilitator>,
     settler: Arc<Settler>,
+    accounts: Option<Accounts>,
     _reconciler: Reconciler,
 }
 
@@ -60,6 +63,8 @@ pub(crate) async fn open(file: &Loaded<File>) -> Result<Option<Till>, Failure> {
         public_url: value.public_url.clone(),
         clock,
         payees,
+        own_wallets: own.as_ref().map(Own::real_wallets).unwrap_or_default(),
+        accounts: own.as_ref().and_then(Own::gate),
     };
     Ok(Some(Till { payments, own }))
 }
@@ -81,15 +86,35 @@ pub(crate) fn over_http(file: &Loaded<File>) -> Result<HttpFacilitator, Failure>
 }
 
 fn own(
-    ledger: Arc<dyn Ledger>,
+    ledger: &Arc<dyn Ledger>,
     chains: Vec<Arc<dyn Chain>>,
     clock: &Arc<dyn Clock>,
     config: SettlerConfig,
-) -> Own {
-    let settler = Arc::new(Settler::new(ledger, chains, Arc::clone(clock), config));
+    (plan, public_url): (Option<Plan>, &Url),
+) -> Result<Own, Failure> {
+    let settler = Arc::new(Settler::new(Arc::clone(ledger), chains, Arc::clone(clock), config));
+    let accounts = plan.map(|plan| plan.open(public_url, ledger, &settler, clock)).transpose()?;
     let reconciler = settler.spawn_reconciler();
     let facilitator = Arc::new(ChangingFacilitator::new(Arc::clone(&settler)));
-    Own { facilitator, settler, _reconciler: reconciler }
+    Ok(Own { facilitator, settler, accounts, _reconciler: reconciler })
+}
+
+impl Own {
+    /// The wallets of the chains that settle here.
+    fn wallets(&self, real: bool) -> BTreeMap<Network, String> {
+        let chains = self.settler.chains().iter().map(|chain| chain.info());
+        let wanted = chains.filter(|info| !real || !info.is_dev());
+        wanted.map(|info| (info.network, info.deposit_wallet.clone())).collect()
+    }
+
+    /// Those that take real money.
+    fn real_wallets(&self) -> BTreeMap<Network, String> {
+        self.wallets(true)
+    }
+
+    fn gate(&self) -> Option<Arc<Gate>> {
+        self.accounts.as_ref().map(|accounts| Arc::clone(&accounts.gate))
+    }
 }
 
 async fn in_process(file: &Loaded<File>, clock: &Arc<dyn Clock>) -> Result<Own, Failure> {
@@ -105,7 +130,7 @@ async fn in_process(file: &Loaded<File>, clock: &Arc<dyn Clock>) -> Result<Own, 
     let kept_in = (!store.alone).then(|| Arc::clone(&store.ledger));
     let lease = Lease { turn: config.lease, kept_in };
     let chains = tollwire_wiring::connect(&value.chain, &file.base, &lease, clock).await?;
-    Ok(own(store.ledger, chains, clock, config))
+    own(&store.ledger, chains, clock, config, (Plan::of(file)?, &value.public_url))
 }
 
 /// The ledger's file, beside the broker's own.
@@ -117,22 +142,31 @@ fn beside(path: &Path) -> PathBuf {
 
 impl Till {
     /// Play money, which ends with the process. Must be called within a tokio runtime.
-    pub(crate) fn dev(public_url: Url) -> Self {
+    pub(crate) fn dev(public_url: Url) -> Result<Self, Failure> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let ledger: Arc<dyn Ledger> = Arc::new(MemoryLedger::new(Arc::clone(&clock)));
         let chains: Vec<Arc<dyn Chain>> = vec![Arc::new(DevChain::new(Arc::clone(&clock)))];
-        let own = own(ledger, chains, &clock, SettlerConfig::named("alone"));
+        let plan = Plan::dev(&public_url)?;
+        let own = own(&ledger, chains, &clock, SettlerConfig::named("alone"), (Some(plan), &public_url))?;
         let facilitator: Arc<dyn Facilitator> = Arc::<ChangingFacilitator>::clone(&own.facilitator);
-        Self {
-            payments: Payments { facilitator, remembers: true, public_url, clock, payees: None },
+        let accounts = own.gate();
+        Ok(Self {
+            payments: Payments {
+                facilitator,
+                remembers: true,
+                public_url,
+                clock,
+                payees: None,
+                own_wallets: BTreeMap::new(),
+                accounts,
+            },
             own: Some(own),
-        }
+        })
     }
 
     /// The wallets of the chains that settle here.
     pub(crate) fn own_wallets(&self) -> BTreeMap<Network, String> {
-        let chains = self.own.iter().flat_map(|own| own.settler.chains());
-        chains.map(|chain| (chain.info().network, chain.info().deposit_wallet.clone())).collect()
+        self.own.as_ref().map(|own| own.wallets(false)).unwrap_or_default()
     }
 
     /// Finishes what is being settled.

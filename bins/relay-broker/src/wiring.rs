@@ -3,12 +3,12 @@
 use crate::config::{Api as Written, File, PaymentHeader as WrittenHeader};
 use crate::failure::Failure;
 use std::sync::Arc;
+use tollwire_gate::http::AdminToken;
 use tollwire_ops::Error;
 use tollwire_ops::config::Loaded;
 use tollwire_ops::listener::{self, Listener, ProxyTrust};
 use tollwire_relay::bridge::Bridge;
 use tollwire_relay::call::{Api, Apis, PaymentHeader, Price};
-use tollwire_relay::http::AdminToken;
 use tollwire_relay::runtime::Origins;
 use tollwire_relay::store::Rows;
 use tollwire_relay::{Limits, Payments, Relay, RelayConfig};
@@ -48,11 +48,17 @@ fn origins(file: &Loaded<File>) -> Result<Origins, Error> {
 pub(crate) fn apis(file: &Loaded<File>) -> Result<Apis, Error> {
     let mut all = Vec::new();
     let chains = tollwire_wiring::described(&file.value.chain, &file.base)?;
+    let real = chains.iter().filter(|chain| !chain.is_dev());
+    let own = real.map(|chain| (chain.network, chain.deposit_wallet.clone())).collect();
     for (position, written) in file.value.api.iter().enumerate() {
         let fail = |key: &str, reason: String| file.error(format!("api[{position}].{key}"), reason);
         let api = api(written, &chains, &fail)?;
         // Each by itself, so that an error can name the one that cannot be called.
-        api.check().map_err(|error| file.error(format!("api[{position}]"), error.to_string()))?;
+        let wrong = |error: String| file.error(format!("api[{position}]"), error);
+        api.check().map_err(|error| wrong(error.to_string()))?;
+        if let Some(price) = &api.price {
+            price.check_payees(&own).map_err(|error| wrong(error.to_string()))?;
+        }
         all.push(api);
     }
     Apis::new(all).map_err(|error| file.error("api", error.to_string()))
@@ -92,14 +98,6 @@ fn price(
     let dev = |chain: &&ChainInfo| chain.is_dev();
     if let Some(chain) = chains.iter().find(dev).filter(|_| pay_to.is_empty()) {
         pay_to.insert(chain.network, chain.deposit_wallet.clone());
-    }
-    let own = chains.iter().filter(|chain| !chain.is_dev());
-    for chain in own {
-        // Money that arrives there buys sessions; the settlement would refuse it.
-        if pay_to.get(&chain.network).is_some_and(|wallet| wallet.eq_ignore_ascii_case(&chain.deposit_wallet))
-        {
-            return Err(fail("pay_to", "this is the deposit wallet of its [[chain]]; name another".into()));
-        }
     }
     Ok(Some(Price { amount, pay_to }))
 }

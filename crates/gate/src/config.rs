@@ -25,6 +25,8 @@ pub struct GateConfig {
     pub unspent: Unspent,
     /// Caps on work that costs us more than it costs the caller.
     pub caps: Caps,
+    /// Path of ours where prepaid accounts are spent over a WebSocket.
+    pub accounts_at: String,
     /// Bounds of the streams of feeds registered at run time.
     pub stream_limits: Arc<tollwire_wire::Limits>,
     /// Hosts that feeds registered at run time may name as upstream; empty allows every host.
@@ -61,6 +63,7 @@ impl GateConfig {
             fee_bps: 100,
             unspent: Unspent::Refund,
             caps: Caps::default(),
+            accounts_at: "/".to_owned(),
             stream_limits: Arc::default(),
             upstream_hosts: Vec::new(),
         }

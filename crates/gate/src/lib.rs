@@ -18,6 +18,7 @@ pub mod siwx;
 pub mod statements;
 pub mod totals;
 
+mod account;
 mod caps;
 mod closing;
 mod config;
@@ -37,6 +38,7 @@ mod token;
 
 mod view;
 
+pub use account::{Captured, Charge, ChargeError};
 pub use closing::{Closure, Stage};
 pub use config::{Caps, GateConfig, OFFER_GRACE};
 pub use customers::{Account, AccountId, Customers, KeyHash};

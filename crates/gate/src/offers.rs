@@ -116,7 +116,9 @@ pub(crate) fn with_sign_in(mut bill: Bill, extension: Value) -> Bill {
 }
 
 fn description(feed: &Feed) -> String {
-    if feed.description.is_empty() {
+    if feed.is_account() {
+        "Prepaid account, in atomic units of USDC".to_owned()
+    } else if feed.description.is_empty() {
         format!("Live feed {}, paid per {}", feed.id(), feed.unit())
     } else {
         feed.description.clone()
@@ -134,7 +136,7 @@ fn extension(config: &GateConfig, feed: &Feed, quote: &Quote) -> Extra {
     match feed.unit() {
         Unit::Stream => info["maxStreamSeconds"] = json!(feed.route.max_stream.as_secs()),
         Unit::Message | Unit::Kib => info["count"] = json!(counted_word(feed.route.counted)),
-        Unit::Second => {}
+        Unit::Second | Unit::Usdc => {}
     }
     if feed.dpop != Dpop::Off {
         info["dpop"] = json!(feed.dpop.as_str());
@@ -147,7 +149,7 @@ fn extension(config: &GateConfig, feed: &Feed, quote: &Quote) -> Extra {
             "properties": {
                 "quote": {"type": "string"},
                 "facilitator": {"type": "string", "format": "uri"},
-                "unit": {"enum": ["stream", "second", "message", "kib"]},
+                "unit": {"enum": ["stream", "second", "message", "kib", "usdc"]},
                 "price": {"type": "string"},
                 "maxStreamSeconds": {"type": "integer"},
                 "count": {"enum": ["down", "up", "both"]},

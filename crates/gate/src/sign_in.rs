@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::gate::{Gate, random};
-use crate::siwx::{CHALLENGE_TTL, Challenge, SignIn};
+use crate::siwx::{CHALLENGE_TTL, Challenge, STATEMENT, SignIn};
 use tollwire_ledger::Timestamp;
 use tollwire_x402::FeedId;
 
@@ -48,7 +48,7 @@ impl Gate {
 
     fn challenge_for(&self, feed: &FeedId, nonce: String, issued: Timestamp) -> Challenge {
         let uri = self.config.url(&format!("/feeds/{feed}/session"));
-        Challenge { domain: self.config.domain(), uri, nonce, issued }
+        Challenge { domain: self.config.domain(), uri, nonce, issued, statement: STATEMENT }
     }
 
     async fn use_challenge(&self, sign_in: &SignIn) -> Result<(), Error> {

@@ -46,7 +46,7 @@ impl MeteredStream {
         match self.unit {
             Unit::Message => self.pass(size.div_ceil(MESSAGE_UNIT_BYTES).max(1)).await,
             Unit::Kib => self.bytes(payload_bytes).await,
-            Unit::Stream | Unit::Second => self.pass(0).await,
+            Unit::Stream | Unit::Second | Unit::Usdc => self.pass(0).await,
         }
     }
 

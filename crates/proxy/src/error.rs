@@ -212,6 +212,9 @@ pub enum RouteError {
     /// No stream may be open.
     #[error("streams_per_session must be at least 1")]
     StreamsMax,
+    /// Units that count no stream.
+    #[error("no stream is sold by usdc: prepaid accounts are held in it")]
+    Unit,
     /// Units that last no time.
     #[error("max_stream must be longer than nothing")]
     MaxStream,

@@ -15,7 +15,7 @@ pub(crate) struct PumpGauge {
 impl PumpGauge {
     pub(crate) fn new(unit: Unit, counted: Counted, before: u64) -> Self {
         let measure = match unit {
-            Unit::Stream => None,
+            Unit::Stream | Unit::Usdc => None,
             Unit::Second => Some(Measure::Time),
             Unit::Message => Some(Measure::Message),
             Unit::Kib => Some(Measure::Kib),

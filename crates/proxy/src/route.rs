@@ -113,6 +113,9 @@ impl FeedRoute {
         if self.upstream.fragment().is_some() {
             return Err(RouteError::Fragment);
         }
+        if self.unit == Unit::Usdc {
+            return Err(RouteError::Unit);
+        }
         if self.max_stream.is_zero() {
             return Err(RouteError::MaxStream);
         }
@@ -171,6 +174,9 @@ mod tests {
         assert_eq!(route("ws://user@example.com/").check(), Err(RouteError::UserInfo));
         assert_eq!(route("ws://:secret@example.com/").check(), Err(RouteError::UserInfo));
         assert_eq!(route("ws://example.com/#part").check(), Err(RouteError::Fragment));
+        let mut account = route("ws://example.com/");
+        account.unit = Unit::Usdc;
+        assert_eq!(account.check(), Err(RouteError::Unit));
         let mut never = route("ws://example.com/");
         never.max_stream = Duration::ZERO;
         assert_eq!(never.check(), Err(RouteError::MaxStream));

@@ -1,24 +1,28 @@
 //! The broker as a whole: opens connections, makes calls, drains.
 
-use crate::bridge::{Bridge, Door};
+use crate::bridge::{Bridge, Door, handshake_token};
 use crate::call::{Apis, Caller, Desk, Payees, Registry, Session, Upstream, offer_timeout_secs, twin};
-use crate::http::{Answer, Problem};
+use crate::http::{Answer, Problem, preflight, readable};
 use crate::runtime::{self, Budget, Origins, Outbox};
 use crate::store::{Rows, StoreError};
 use crate::{Limits, telemetry};
-use http::header::SEC_WEBSOCKET_VERSION;
-use http::{Request, StatusCode};
+use http::header::{
+    ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, ORIGIN, SEC_WEBSOCKET_VERSION, WWW_AUTHENTICATE,
+};
+use http::{HeaderValue, Method, Request, StatusCode};
 use http_body::Body;
 use hyper::upgrade::OnUpgrade;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tollwire_gate::Gate;
 use tollwire_ledger::Clock;
 use tollwire_wire::tls::RootsError;
-use tollwire_x402::Facilitator;
+use tollwire_x402::{Facilitator, Network};
 use url::Url;
 
 /// How long connections that were told to go may take for their last words.
@@ -60,6 +64,10 @@ pub struct Payments {
     pub clock: Arc<dyn Clock>,
     /// Told whom calls pay, whenever that changes.
     pub payees: Option<Payees>,
+    /// Wallets that take deposits here, by network: nobody is paid there for a call.
+    pub own_wallets: BTreeMap<Network, String>,
+    /// Prepaid accounts: sessions of unit `usdc` that this gate sells.
+    pub accounts: Option<Arc<Gate>>,
 }
 
 impl std::fmt::Debug for RelayConfig {
@@ -91,6 +99,7 @@ struct Shared {
     origins: Origins,
     rows: Option<Arc<dyn Rows>>,
     desk: Option<Arc<Desk>>,
+    accounts: Option<Arc<Gate>>,
     limits: Limits,
     seats: Arc<Semaphore>,
     /// Connections and calls.
@@ -109,12 +118,14 @@ impl Relay {
         let tasks = TaskTracker::new();
         let timeout_secs = offer_timeout_secs(limits.connect + limits.answer.saturating_mul(2));
         let payees = payments.as_ref().and_then(|payments| payments.payees.clone());
+        let own_wallets = payments.as_ref().map(|payments| payments.own_wallets.clone());
+        let accounts = payments.as_ref().and_then(|payments| payments.accounts.clone());
         let desk = payments.zip(rows.clone()).map(|(payments, rows)| {
             Arc::new(Desk::new(payments, rows, Arc::clone(&upstream), timeout_secs, tasks.clone()))
         });
         let caller =
             Arc::new(Caller::new(upstream, desk.clone(), limits.calls_max, limits.request_bytes_max));
-        let registry = Registry::new(apis, Arc::clone(&caller), rows.clone(), payees, desk.is_some());
+        let registry = Registry::new(apis, Arc::clone(&caller), rows.clone(), payees, own_wallets);
         Ok(Self(Arc::new(Shared {
             caller,
             registry,
@@ -122,6 +133,7 @@ impl Relay {
             origins,
             rows,
             desk,
+            accounts,
             seats: Arc::new(Semaphore::new(limits.sockets_max.min(Semaphore::MAX_PERMITS))),
             limits,
             tasks,
@@ -171,6 +183,11 @@ impl Relay {
         self.0.stop.is_cancelled()
     }
 
+    /// The gate of prepaid accounts, if there are any.
+    pub(crate) fn accounts(&self) -> Option<&Arc<Gate>> {
+        self.0.accounts.as_ref()
+    }
+
     /// The messaging bridge, if there is one.
     pub fn bridge(&self) -> Option<&Bridge> {
         self.0.bridge.as_ref()
@@ -179,13 +196,39 @@ impl Relay {
     /// Opens a WebSocket for calls: the 101, or why not. Must be called within a tokio runtime.
     pub(crate) fn open<B>(&self, mut request: Request<B>) -> Answer {
         let shared = &self.0;
-        match self.may_open(&request).and_then(|()| self.upgrade(&mut request)) {
+        let account = match self.may_open(&request).and_then(|()| self.account(&request)) {
+            Ok(account) => account,
+            Err(refused) => return *refused,
+        };
+        match self.upgrade(&mut request) {
             Ok((answer, upgrade, seat)) => {
-                shared.tasks.spawn(Arc::clone(shared).connection(upgrade, seat));
+                shared.tasks.spawn(Arc::clone(shared).connection(upgrade, seat, account));
                 answer
             }
             Err(refused) => *refused,
         }
+    }
+
+    /// The session token that a connection is opened with, if accounts pay here and it is one's.
+    fn account<B>(&self, request: &Request<B>) -> Result<Option<HeaderValue>, Box<Answer>> {
+        let Some(gate) = &self.0.accounts else { return Ok(None) };
+        let (headers, query) = (request.headers(), request.uri().query());
+        let presented = headers.contains_key(AUTHORIZATION)
+            || query.is_some_and(|query| query.split('&').any(|pair| pair.starts_with("token=")));
+        if !presented {
+            return Ok(None);
+        }
+        let refused = |why: String| {
+            let problem = Problem::new(StatusCode::UNAUTHORIZED, "account-refused", why);
+            Box::new(problem.header(WWW_AUTHENTICATE, "Bearer").into_answer())
+        };
+        let token = handshake_token(headers, query)
+            .ok_or_else(|| refused("send one session token, as Bearer or as ?token=".to_owned()))?;
+        gate.account(&token).map_err(|error| refused(error.to_string()))?;
+        let mut value = HeaderValue::try_from(token.as_ref())
+            .map_err(|_| refused("this is no session token".to_owned()))?;
+        value.set_sensitive(true);
+        Ok(Some(value))
     }
 
     /// Opens a WebSocket to the bridge: the 101, or why not. Must be called within a tokio runtime.
@@ -254,7 +297,12 @@ impl Relay {
         if !self.0.origins.allow(request.headers()) {
             return foreign_page();
         }
-        twin(&self.0.caller, &self.0.tasks, request).await
+        let asks = request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+        if asks && request.method() == Method::OPTIONS {
+            return preflight(request.headers());
+        }
+        let origin = request.headers().get(ORIGIN).cloned();
+        readable(origin, twin(&self.0.caller, &self.0.tasks, request).await)
     }
 
     /// Takes no new connections and no new calls, lets calls in flight finish for at most `grace`, and closes every
@@ -280,7 +328,12 @@ impl Relay {
 
 impl Shared {
     /// One connection, to its end.
-    async fn connection(self: Arc<Self>, upgrade: OnUpgrade, seat: OwnedSemaphorePermit) {
+    async fn connection(
+        self: Arc<Self>,
+        upgrade: OnUpgrade,
+        seat: OwnedSemaphorePermit,
+        account: Option<HeaderValue>,
+    ) {
         let Some(socket) = runtime::take_over(upgrade, self.limits.frame_bytes_max).await else { return };
         let open = telemetry::Open::new();
         let budget = Budget::new(self.limits.queue_bytes_max);
@@ -290,7 +343,7 @@ impl Shared {
             Arc::clone(&outbox),
             budget,
             self.tasks.clone(),
-            self.limits.calls_per_socket_max,
+            (self.limits.calls_per_socket_max, account),
         );
         let ending =
             runtime::run(socket, &session, &outbox, &self.limits, (self.stop.clone(), self.cut.clone()))

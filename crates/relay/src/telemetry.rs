@@ -5,6 +5,7 @@
 //! | `tollwire_relay_sockets` | | WebSockets open now |
 //! | `tollwire_relay_closes_total` | `code` | how WebSockets ended: the code sent or received, 1006 for none |
 //! | `tollwire_relay_calls_total` | `api`, `way`, `outcome` | calls: the status class of the API's answer (`2xx`), or the code of our refusal |
+//! | `tollwire_relay_charged_total` | `api` | atomic units that accounts paid for calls |
 //! | `tollwire_relay_call_seconds` | `api` | how long APIs took to answer |
 //! | `tollwire_relay_events_total` | `outcome` | events of apps: `accepted`, or the code of our refusal |
 //! | `tollwire_relay_answers_total` | `outcome` | ends of events: `replied`, or the error's code |
@@ -50,6 +51,11 @@ impl Drop for Open {
 
 pub(crate) fn closed(code: u16) {
     counter!("tollwire_relay_closes_total", "code" => code.to_string()).increment(1);
+}
+
+/// `api` is a registered id.
+pub(crate) fn charged(api: &str, units: u64) {
+    counter!("tollwire_relay_charged_total", "api" => api.to_owned()).increment(units);
 }
 
 /// `api` is a registered id or empty, never what a client wrote.

@@ -8,9 +8,11 @@ mod error;
 mod ledger;
 mod rules;
 mod solana;
+mod token;
 
 pub use chain::{Chain, EvmChain, SolanaChain};
 pub use connect::{Lease, connect, described};
 pub use error::Error;
 pub use ledger::{OpenLedger, RedisDemands, open_ledger};
 pub use rules::{Exposure, check};
+pub use token::{Keys, Token};

@@ -24,6 +24,9 @@ pub const X_PAYMENT_RESPONSE: &str = "x-payment-response";
 pub const SIGN_IN_WITH_X: &str = "sign-in-with-x";
 /// A secret of the client's choice that lets it collect its payment's answer again.
 pub const TOLLWIRE_CLAIM: &str = "tollwire-claim";
+
+/// Carries the session token of a prepaid account beside a call; the call's `Authorization` is the API's.
+pub const TOLLWIRE_SESSION: &str = "tollwire-session";
 /// The client's idempotency key for opening a stream.
 pub const TOLLWIRE_STREAM: &str = "tollwire-stream";
 

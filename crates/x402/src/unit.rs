@@ -15,6 +15,8 @@ pub enum Unit {
     Message,
     /// 1,024 bytes on the wire.
     Kib,
+    /// One atomic unit of USDC: what a prepaid account holds.
+    Usdc,
 }
 
 impl Unit {
@@ -25,6 +27,7 @@ impl Unit {
             Self::Second => "second",
             Self::Message => "message",
             Self::Kib => "kib",
+            Self::Usdc => "usdc",
         }
     }
 }
@@ -39,7 +42,7 @@ impl FromStr for Unit {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        [Self::Stream, Self::Second, Self::Message, Self::Kib]
+        [Self::Stream, Self::Second, Self::Message, Self::Kib, Self::Usdc]
             .into_iter()
             .find(|unit| unit.as_str() == text)
             .ok_or(Error::Unit)

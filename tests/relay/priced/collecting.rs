@@ -4,6 +4,8 @@ use super::shop::{Shop, as_on_chain, buy, paid};
 use crate::rig::{frame, send};
 use serde_json::json;
 use tollwire_tests::agent::Agent;
+use tollwire_tests::http::get;
+use tollwire_tests::sign_in::sign_in;
 
 #[tokio::test]
 async fn the_same_payment_gets_the_same_answer_over_every_way() {
@@ -84,6 +86,77 @@ async fn an_answer_that_is_too_long_to_keep_is_told_of() {
     assert_eq!(
         (&sold["result"], &sold["metadata"]["body"]),
         (&json!(null), &json!("not_retained")),
+        "{sold}"
+    );
+}
+
+/// Who has lost quote and claim shows the wallet that paid: over HTTP and in an envelope, once per challenge.
+#[tokio::test]
+async fn the_payers_wallet_signs_in_and_nobody_elses() {
+    let mut shop = Shop::open().await;
+    let (payer, stranger) = (Agent::new(), Agent::new());
+    let payment = shop.payment(&payer, "/slow?1").await;
+    assert_eq!(shop.collect("/slow?1", &payment).await.status, 200);
+    let public = as_on_chain(&payment);
+    let challenged = shop.collect("/slow?1", &public).await;
+    assert_eq!(
+        (challenged.status.as_u16(), challenged.header("www-authenticate")),
+        (401, Some("SIGN-IN-WITH-X"))
+    );
+    let challenge = challenged.json();
+    let url = shop.broker.url("/relay/demo/slow?1");
+    let with = |url: String, proof: String| {
+        let (name, value) = (public.header, public.value.clone());
+        async move { get(&url, &[(name, &value), ("sign-in-with-x", &proof)]).await }
+    };
+    let (own, theirs) = (stranger.address(), payer.address());
+    for (signer, address) in [(&stranger, &own), (&stranger, &theirs), (&payer, &own)] {
+        let refused = with(url.clone(), sign_in(&challenge, signer.key(), address)).await;
+        assert_eq!(refused.status, 401, "{refused:?}");
+    }
+    // A broker that was started again knows what it asked before.
+    shop.broker.crash_and_restart().await;
+    let proof = sign_in(&challenge, payer.key(), &theirs);
+    let collected = with(url.clone(), proof.clone()).await;
+    assert_eq!((collected.status.as_u16(), collected.json()), (200, json!({ "slow": 1 })), "{collected:?}");
+    assert_eq!(with(url, proof).await.status, 401, "a challenge is good once");
+
+    let mut socket = shop.socket().await;
+    let refused = buy(&mut socket, "c1", "/slow?1", &public).await;
+    let mut envelope = paid("c2", "/slow?1", &public);
+    let proof = sign_in(&refused["error"]["data"], payer.key(), &theirs);
+    envelope["params"]["requestHeaders"] = json!({ "SIGN-IN-WITH-X": proof });
+    send(&mut socket, &envelope).await;
+    let collected = frame(&mut socket).await;
+    assert_eq!(
+        (&collected["result"], &collected["metadata"]["replayed"]),
+        (&json!({ "slow": 1 }), &json!(true))
+    );
+    assert_eq!(shop.api.seen().len(), 1);
+    assert!(shop.api.seen().iter().all(|seen| !seen.headers.contains_key("sign-in-with-x")));
+}
+
+/// Until it is being settled a paid call can be taken back, for all who wait for it; the payment stays good.
+#[tokio::test]
+async fn a_paid_call_is_taken_back_before_it_is_settled() {
+    let shop = Shop::open().await;
+    let payment = shop.payment(&Agent::new(), "/held").await;
+    let (mut one, mut other) = (shop.socket().await, shop.socket().await);
+    send(&mut one, &paid("c1", "/held", &payment)).await;
+    shop.api.asked(1).await;
+    send(&mut other, &paid("c1", "/held", &payment)).await;
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    send(&mut other, &json!({ "id": "k", "method": "relay.cancel", "params": { "id": "c1" } })).await;
+    let (first, second) = (frame(&mut other).await, frame(&mut other).await);
+    let codes = [&first, &second, &frame(&mut one).await].map(|frame| frame["error"]["code"].clone());
+    assert_eq!(codes.iter().filter(|code| **code == json!(499)).count(), 2, "{first} {second}");
+    assert!([&first, &second].iter().any(|frame| frame["result"]["cancelled"] == true), "{first} {second}");
+    shop.api.given_up(1).await;
+    shop.api.release();
+    let sold = buy(&mut one, "c2", "/held", &payment).await;
+    assert_eq!(
+        (&sold["result"], &sold["metadata"]["settled"]),
+        (&json!({ "held": true }), &json!(true)),
         "{sold}"
     );
 }

@@ -1,7 +1,7 @@
 //! kill -9 in the middle of a payment, and collecting after it.
 
 use super::shop::{address, collect, facilitator, paid, payment, settled_at};
-use crate::rig::send;
+use crate::rig::{ask, code, frame, send};
 use serde_json::json;
 use std::time::Duration;
 use tollwire_testkit::link::{FaultLink, Faults};
@@ -61,4 +61,22 @@ async fn killed_while_it_was_settled() {
     let answer = answer.unwrap();
     assert_eq!((answer.json(), answer.header("tollwire-replayed")), (json!({ "held": true }), Some("true")));
     assert_eq!(api.seen().len(), 1, "the API was asked again for a call that may have been settled");
+}
+
+#[tokio::test]
+async fn what_is_being_settled_is_not_taken_back() {
+    let (facilitator, api) = (facilitator().await, Api::start().await);
+    let link = FaultLink::start(address(&facilitator)).await.unwrap();
+    let broker = Broker::start(&settled_at(link.address(), "memory:", &api)).await;
+    let payment = payment(&broker, &Agent::new(), "/held").await;
+    let mut socket = open(&broker.socket_url(), &[]).await.unwrap();
+    send(&mut socket, &paid(1, "/held", &payment)).await;
+    api.asked(1).await;
+    link.set(Faults { delay: Duration::from_millis(1_000), ..Faults::default() });
+    api.release();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let cancel = json!({ "id": "k", "method": "relay.cancel", "params": { "id": 1 } });
+    assert_eq!(code(&ask(&mut socket, &cancel).await, "k"), 409);
+    let sold = frame(&mut socket).await;
+    assert_eq!((&sold["id"], &sold["metadata"]["settled"]), (&json!(1), &json!(true)), "{sold}");
 }

@@ -18,9 +18,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use tollwire_ops::config::{AddressRange, Admin, Loaded, Log, MaybeEnv, Runtime, Tls};
 use tollwire_ops::duration::HumanDuration;
-use tollwire_ops::secret::SecretRef;
 use tollwire_ops::store::StoreUrl;
-use tollwire_wiring::Exposure;
+use tollwire_wiring::{Exposure, Token};
 use url::Url;
 
 /// The whole file.
@@ -105,22 +104,6 @@ pub(crate) enum Unspent {
     Keep,
 }
 
-/// `[token]`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Token {
-    /// The `iss` claim.
-    pub(crate) issuer: String,
-    /// The signing key, made by `facilitator keys new`.
-    pub(crate) signing_key: SecretRef,
-    /// Keys whose tokens are still accepted while they live out.
-    #[serde(default)]
-    pub(crate) previous_keys: Vec<SecretRef>,
-    /// How long a token opens streams.
-    #[serde(default = "default_ttl")]
-    pub(crate) ttl: HumanDuration,
-}
-
 const fn default_fee_bps() -> u16 {
     100
 }
@@ -131,10 +114,6 @@ const fn default_balance_ttl() -> HumanDuration {
 
 fn default_registered_feeds() -> PathBuf {
     "registered-feeds.json".into()
-}
-
-const fn default_ttl() -> HumanDuration {
-    HumanDuration(std::time::Duration::from_secs(24 * 3600))
 }
 
 /// Reads and checks a file.

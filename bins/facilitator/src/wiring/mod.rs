@@ -3,12 +3,10 @@
 mod customers;
 mod feed_file;
 mod feeds;
-mod keys;
 mod proxy;
 
 pub(crate) use customers::Clientele;
 pub(crate) use feeds::feeds;
-pub(crate) use keys::{keys, new_keys};
 pub(crate) use proxy::proxy_config;
 
 use crate::config::{self, File};
@@ -25,7 +23,7 @@ use tollwire_settlement::dues::Unspent;
 use tollwire_settlement::{
     Chain, GasBearer, PayoutSchedule, PayoutTerms, Reconciler, Settler, SettlerConfig,
 };
-use tollwire_wiring::{Lease, OpenLedger, RedisDemands};
+use tollwire_wiring::{Keys, Lease, OpenLedger, RedisDemands};
 
 /// How often balances whose life is over are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
@@ -48,7 +46,7 @@ pub(crate) struct Blueprint {
     pub(crate) alone: bool,
     pub(crate) chains: Vec<Arc<dyn Chain>>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) keys: keys::Keys,
+    pub(crate) keys: Keys,
     /// Whom `/verify` and `/settle` serve.
     pub(crate) clientele: Clientele,
     pub(crate) proxy: ProxyConfig,
@@ -130,6 +128,11 @@ pub(crate) fn payout_terms(file: &Loaded<File>) -> Result<PayoutTerms, Failure> 
     })
 }
 
+/// What a file's tokens are signed with.
+pub(crate) fn keys(file: &Loaded<File>) -> Result<Keys, tollwire_ops::Error> {
+    file.value.token.keys(&file.value.public_url, &file.base)
+}
+
 /// The settler of a file alone, for commands that work on its store beside the nodes.
 pub(crate) async fn settler(file: &Loaded<File>) -> Result<(Arc<dyn Ledger>, Arc<Settler>), Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -190,7 +193,7 @@ impl Blueprint {
 
 impl Node {
     /// Signs new tokens, of sessions and of streams, by these keys from now on.
-    pub(crate) fn rotate(&self, keys: keys::Keys) -> Result<(), Failure> {
+    pub(crate) fn rotate(&self, keys: Keys) -> Result<(), Failure> {
         let [tokens, streams] = keys.issuers;
         self.gate.rotate(tokens, keys.previous).map_err(Failure::start)?;
         self.proxy.set_issuer(Some(Arc::new(streams)));

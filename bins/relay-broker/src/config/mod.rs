@@ -5,11 +5,13 @@ mod bridge;
 mod footguns;
 mod limits;
 mod payments;
+mod prepaid;
 
 pub(crate) use api::{Api, PaymentHeader};
 pub(crate) use bridge::{Agent, App};
 pub(crate) use footguns::warnings;
 pub(crate) use limits::Limits;
+pub(crate) use prepaid::{Prepaid, deposits};
 
 use serde::Deserialize;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,7 +19,7 @@ use std::path::PathBuf;
 use tollwire_ops::config::{AddressRange, Loaded, Log, MaybeEnv, Runtime, Tls};
 use tollwire_ops::secret::SecretRef;
 use tollwire_ops::store::StoreUrl;
-use tollwire_wiring::Chain;
+use tollwire_wiring::{Chain, Token};
 use url::Url;
 
 /// The whole file.
@@ -70,6 +72,10 @@ pub(crate) struct File {
     /// Where money settles, if that is here.
     #[serde(default)]
     pub(crate) chain: Vec<Chain>,
+    /// What the tokens of prepaid accounts are signed with; without it there are none.
+    pub(crate) token: Option<Token>,
+    /// Prepaid accounts.
+    pub(crate) prepaid: Option<Prepaid>,
     /// What can be called.
     #[serde(default)]
     pub(crate) api: Vec<Api>,
@@ -110,5 +116,6 @@ pub(crate) fn read(path: &std::path::Path) -> Result<Loaded<File>, tollwire_ops:
         return Err(file.error("token_key", "apps and agents need it: at least 32 characters, kept secret"));
     }
     payments::validate(&file)?;
+    prepaid::validate(&file)?;
     Ok(file)
 }

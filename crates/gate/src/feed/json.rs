@@ -174,6 +174,9 @@ impl FeedJson {
         }
         feed.description = self.description.unwrap_or_else(|| std::mem::take(&mut feed.description));
         feed.route.unit = self.unit.unwrap_or(feed.route.unit);
+        if feed.is_account() {
+            return Err(FeedError::field("unit", "write stream, second, message or kib"));
+        }
         feed.route.streams_max = self.streams_per_session.unwrap_or(feed.route.streams_max);
         feed.route.low_water = self.low_water.unwrap_or(feed.route.low_water);
         feed.deposit_units = self.deposit_units.unwrap_or_else(|| std::mem::take(&mut feed.deposit_units));

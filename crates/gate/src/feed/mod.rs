@@ -73,6 +73,34 @@ impl Feed {
         self.route.unit
     }
 
+    /// What sells prepaid accounts: sessions of atomic units of USDC, which no stream belongs to. They are spent at
+    /// `spent_at`. `deposits` are the sizes on offer, largest first; `earners` who is paid for what is used.
+    pub fn account(
+        id: FeedId,
+        spent_at: url::Url,
+        deposits: &[Usdc],
+        networks: Vec<Network>,
+        earners: BTreeMap<Network, String>,
+    ) -> Self {
+        let mut route = FeedRoute::new(id, spent_at);
+        route.unit = Unit::Usdc;
+        Self {
+            route,
+            description: String::new(),
+            price: tariff::ATOM,
+            deposit_units: deposits.iter().map(|deposit| deposit.atomic()).collect(),
+            networks,
+            provider_wallet: earners,
+            dpop: Dpop::Off,
+            paused: false,
+        }
+    }
+
+    /// Whether it sells accounts, and not streams.
+    pub fn is_account(&self) -> bool {
+        self.unit() == Unit::Usdc
+    }
+
     /// Its id.
     pub fn id(&self) -> &FeedId {
         &self.route.feed

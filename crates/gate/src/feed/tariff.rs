@@ -88,8 +88,20 @@ fn offer(chain: &ChainInfo, units: u64, amount: Usdc, timeout_secs: u64) -> Offe
     }
 }
 
+/// One atomic unit.
+pub(super) const ATOM: Usdc = match Usdc::from_atomic(1) {
+    Some(atom) => atom,
+    None => Usdc::MAX,
+};
+
 fn check(feed: &Feed) -> Result<(), FeedError> {
-    feed.route.check().map_err(|error| FeedError::field("upstream", error.to_string()))?;
+    if feed.is_account() {
+        if feed.price != ATOM {
+            return Err(FeedError::field("price", "an account holds atomic units, each at its own worth"));
+        }
+    } else {
+        feed.route.check().map_err(|error| FeedError::field("upstream", error.to_string()))?;
+    }
     if feed.description.len() > DESCRIPTION_BYTES_MAX || feed.description.chars().any(char::is_control) {
         let rule = format!("at most {DESCRIPTION_BYTES_MAX} bytes without control characters");
         return Err(FeedError::field("description", rule));

@@ -12,14 +12,14 @@ use std::time::Duration;
 pub type Answer = Response<Full<Bytes>>;
 
 /// A JSON answer that nobody may store.
-pub(crate) fn json<T: Serialize>(status: StatusCode, body: &T) -> Answer {
+pub fn json<T: Serialize>(status: StatusCode, body: &T) -> Answer {
     // Our own types serialize; if one did not, an empty object is the honest rest.
     let text = serde_json::to_vec(body).unwrap_or_else(|_| b"{}".to_vec());
     of_type(status, "application/json", text)
 }
 
 /// An answer of a content type that nobody may store.
-pub(crate) fn of_type(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
+pub fn of_type(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
     let mut answer = Response::new(Full::new(body.into()));
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -35,7 +35,7 @@ pub(crate) fn empty(status: StatusCode) -> Answer {
 }
 
 /// A problem: what went wrong, in a form that programs can tell apart by `type`.
-pub(crate) struct Problem {
+pub struct Problem {
     status: StatusCode,
     kind: &'static str,
     members: Map<String, Value>,
@@ -44,7 +44,7 @@ pub(crate) struct Problem {
 
 impl Problem {
     /// A problem. `kind` is the last part of its `type` URN; `detail` is for people.
-    pub(crate) fn new(status: StatusCode, kind: &'static str, detail: impl Into<String>) -> Self {
+    pub fn new(status: StatusCode, kind: &'static str, detail: impl Into<String>) -> Self {
         let mut members = Map::new();
         members.insert("type".into(), json!(format!("urn:tollwire:problem:{kind}")));
         members.insert("title".into(), json!(status.canonical_reason().unwrap_or("Error")));
@@ -64,32 +64,37 @@ impl Problem {
     }
 
     /// Adds an extension member.
-    pub(crate) fn with(mut self, name: &str, value: Value) -> Self {
+    #[must_use]
+    pub fn with(mut self, name: &str, value: Value) -> Self {
         self.members.insert(name.to_owned(), value);
         self
     }
 
     /// Adds a header.
-    pub(crate) fn header(mut self, name: HeaderName, value: &str) -> Self {
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: &str) -> Self {
         insert(&mut self.headers, name, value);
         self
     }
 
     /// Adds headers.
-    pub(crate) fn headers(mut self, headers: HeaderMap) -> Self {
+    #[must_use]
+    pub fn headers(mut self, headers: HeaderMap) -> Self {
         self.headers.extend(headers);
         self
     }
 
     /// Says when to try again, in whole seconds, at least 1.
-    pub(crate) fn retry_after(self, after: Option<Duration>) -> Self {
+    #[must_use]
+    pub fn retry_after(self, after: Option<Duration>) -> Self {
         match after {
             Some(after) => self.header(RETRY_AFTER, &after.as_secs().max(1).to_string()),
             None => self,
         }
     }
 
-    pub(crate) fn into_answer(self) -> Answer {
+    /// The answer that says it.
+    pub fn into_answer(self) -> Answer {
         let mut answer = json(self.status, &self.members);
         answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         answer.headers_mut().extend(self.headers);

@@ -2,6 +2,7 @@
 
 use super::answer::{Answer, Problem, insert, json};
 use super::problem::problem;
+use super::route::TOP_UP;
 use crate::error::{Error, Unpaid};
 use crate::feed::Entry;
 use crate::gate::Gate;
@@ -11,7 +12,7 @@ use crate::siwx;
 use http::{HeaderName, StatusCode};
 use serde_json::json;
 use tollwire_x402::facilitator::SettleResponse;
-use tollwire_x402::{Bill, FeedId, header};
+use tollwire_x402::{Bill, FeedId, SessionId, header};
 
 /// What a request asked for that was to be paid.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +46,28 @@ pub(crate) async fn refusal(gate: &Gate, asked: Asked<'_>, error: &Error) -> Ans
         }
         (Error::Refused(_) | Error::PaymentRequired, None) => problem(&Error::UnknownFeed).into_answer(),
         (error, _) => problem(error).into_answer(),
+    }
+}
+
+/// The 402 of a prepaid account that does not suffice: offers of what adds to it, at [`TOP_UP`].
+pub async fn account_bill(gate: &Gate, account: &SessionId) -> Answer {
+    let session = match gate.ledger.session(account).await {
+        Ok(Some(session)) => session,
+        Ok(None) => return problem(&Error::SessionUnknown).into_answer(),
+        Err(error) => return problem(&error.into()).into_answer(),
+    };
+    let Some(entry) = gate.feeds().get(&session.feed) else {
+        return problem(&Error::UnknownFeed).into_answer();
+    };
+    let asked = Asked { sale: Sale::TopUp(account, &session), ..Asked::new(&session.feed, TOP_UP) };
+    let why = "the account's balance does not suffice: pay one of these at resource.url, with its token";
+    match make(gate, &entry, asked, Some(why)).await {
+        Ok(bill) => {
+            let mut answer = json(StatusCode::PAYMENT_REQUIRED, &bill.legacy);
+            required(&mut answer, &bill);
+            answer
+        }
+        Err(error) => problem(&error).into_answer(),
     }
 }
 

@@ -5,6 +5,7 @@
 //! request, put there by whoever accepted the connection; without it only the common caps apply.
 
 mod admin;
+mod admin_token;
 mod answer;
 mod bill;
 mod body;
@@ -25,8 +26,10 @@ mod settlement;
 mod top_up;
 mod ws;
 
-pub use admin::{AdminService, AdminToken, RenderMetrics};
-pub use answer::Answer;
+pub use admin::{AdminService, RenderMetrics};
+pub use admin_token::AdminToken;
+pub use answer::{Answer, Problem, json, of_type};
+pub use bill::account_bill;
 pub use body::{BODY_BYTES_MAX, BODY_WAIT};
 pub(crate) use credentials::Credential;
 pub(crate) use problem::problem;

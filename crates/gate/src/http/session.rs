@@ -17,7 +17,7 @@ use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use std::net::IpAddr;
 use tollwire_ledger::model::Session;
-use tollwire_x402::{FeedId, SessionId, header};
+use tollwire_x402::{FeedId, SessionId, Unit, header};
 
 /// What a request came to.
 enum Granted {
@@ -76,11 +76,15 @@ fn granted(body: &Value) -> Answer {
 
 fn body(gate: &Gate, jti: &SessionId, session: &Session, token: &Token) -> Value {
     let feed = &session.feed;
+    let ws_path = match session.unit {
+        Unit::Usdc => gate.config().accounts_at.clone(),
+        _ => format!("/feeds/{feed}/ws"),
+    };
     json!({
         "token": token.expose(),
         "token_type": if session.jkt.is_some() { "DPoP" } else { "Bearer" },
         "expires_at": token.expires_at(),
-        "ws_url": gate.config().ws_url(&format!("/feeds/{feed}/ws")),
+        "ws_url": gate.config().ws_url(&ws_path),
         "session": {
             "jti": jti,
             "feed": feed,

@@ -26,7 +26,7 @@ where
     B: Body + Send + 'static,
 {
     let (parts, body) = request.into_parts();
-    let Some(entry) = gate.feeds().get(feed) else {
+    let Some(entry) = gate.feeds().get(feed).filter(|entry| !entry.feed.is_account()) else {
         return refused(gate, None, feed, &Error::UnknownFeed).await;
     };
     let (admission, paid) = match admit(gate, &parts, feed).await {

@@ -1,6 +1,6 @@
 //! Challenges that need no memory until they are answered.
 
-use super::{CHALLENGE_TTL, STATEMENT};
+use super::CHALLENGE_TTL;
 use crate::quote::keyed_hash;
 use crate::rfc3339;
 use serde_json::{Value, json};
@@ -23,6 +23,8 @@ pub struct Challenge {
     pub nonce: String,
     /// When it was made; whole seconds.
     pub issued: Timestamp,
+    /// The sentence that a wallet shows above the fields.
+    pub statement: &'static str,
 }
 
 /// Makes and recognises challenges.
@@ -102,7 +104,7 @@ impl Challenge {
                 "nonce": self.nonce,
                 "issuedAt": self.issued_at(),
                 "expirationTime": self.expires_at(),
-                "statement": STATEMENT,
+                "statement": self.statement,
                 "resources": [self.uri],
             },
             "supportedChains": chains,

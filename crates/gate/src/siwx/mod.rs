@@ -24,7 +24,7 @@ pub const CHALLENGE_TTL: Duration = Duration::from_mins(5);
 /// The extension's key in x402 messages.
 pub const EXTENSION: &str = "sign-in-with-x";
 
-/// The sentence a wallet shows above the fields.
+/// The sentence a wallet shows that signs in to a session.
 pub const STATEMENT: &str = "Sign in to collect the session you have paid for.";
 
 /// A signed challenge as presented; nothing in it is trusted.
@@ -49,7 +49,7 @@ impl SignIn {
     }
 
     /// Whether this payer signed `challenge`. `payer` is an address as the ledger keeps it.
-    pub(crate) fn is_by(&self, challenge: &Challenge, payer: &str) -> bool {
+    pub fn is_by(&self, challenge: &Challenge, payer: &str) -> bool {
         let Ok(network) = self.chain_id.parse::<Network>() else { return false };
         self.signer_on(network, challenge).is_some_and(|signer| same_account(network, &signer, payer))
     }
@@ -130,6 +130,7 @@ mod tests {
             uri: "http://pay.example:4020/feeds/ticks/session".into(),
             nonce: "6b49d20001020304a1b2c3d4e5f60718".into(),
             issued: Timestamp::from_millis(1_800_000_000_000),
+            statement: STATEMENT,
         }
     }
 

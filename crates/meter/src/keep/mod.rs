@@ -35,7 +35,8 @@ impl Charge {
             notices.balance(&session);
         }
         match self.terms.unit {
-            Unit::Stream => whole::keep(self, notices).await,
+            // Nothing is streamed by `usdc`: that is what accounts are held in.
+            Unit::Stream | Unit::Usdc => whole::keep(self, notices).await,
             Unit::Second => {
                 // Boxed, so that a stream sold whole does not carry the room for it.
                 let seconds = Box::new(Seconds::new(self, gauge));

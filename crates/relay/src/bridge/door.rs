@@ -40,7 +40,7 @@ impl Bridge {
     /// Whose request it is, or the answer that refuses it.
     pub(crate) fn admit<B>(&self, door: Door, request: &Request<B>) -> Result<Guest, Box<Answer>> {
         let inner = self.inner();
-        let guest = token(request.headers(), request.uri().query()).and_then(|token| {
+        let guest = handshake_token(request.headers(), request.uri().query()).and_then(|token| {
             let party = Party::of_token(&token)?;
             let hash = inner.directory.key().hash(&token);
             let fits = matches!((&party, door), (Party::App(_), Door::App) | (Party::Agent(_), Door::Agent));
@@ -116,7 +116,7 @@ impl Inner {
 }
 
 /// The one token of a request: two that differ are none.
-fn token<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Option<Cow<'a, str>> {
+pub(crate) fn handshake_token<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Option<Cow<'a, str>> {
     let mut bearers = headers.get_all(AUTHORIZATION).iter().map(|value| {
         let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| Cow::Borrowed(token.trim()))
@@ -150,7 +150,7 @@ mod tests {
             for value in headers {
                 map.append(AUTHORIZATION, value.parse().unwrap());
             }
-            token(&map, query).map(Cow::into_owned)
+            handshake_token(&map, query).map(Cow::into_owned)
         };
         assert_eq!(one(&["Bearer a"], None).as_deref(), Some("a"));
         assert_eq!(one(&["bearer a"], Some("x=1")).as_deref(), Some("a"));

@@ -2,7 +2,7 @@
 
 use super::api::{Api, Apis};
 use super::payment::{Payment, is_paid};
-use super::priced::Desk;
+use super::priced::{Desk, Recall};
 use super::request::ApiRequest;
 use super::stream::Listener;
 use super::upstream::{ApiAnswer, Upstream};
@@ -13,6 +13,7 @@ use http::StatusCode;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tollwire_x402::header::TOLLWIRE_SESSION;
 
 /// Makes calls.
 pub(crate) struct Caller {
@@ -22,6 +23,15 @@ pub(crate) struct Caller {
     desk: Option<Arc<Desk>>,
     places: Arc<Semaphore>,
     pub(super) request_bytes_max: usize,
+}
+
+/// How a call came, and who waits for it.
+pub(super) struct How<'a> {
+    pub(super) way: Way,
+    pub(super) budget: &'a Budget,
+    /// Takes the answer as it comes.
+    pub(super) listener: Option<Listener<'a>>,
+    pub(super) recall: &'a Recall,
 }
 
 /// The place of one call among all.
@@ -60,10 +70,9 @@ impl Caller {
         api: &str,
         mut request: ApiRequest,
         payment: Option<Payment>,
-        way: Way,
-        budget: &Budget,
-        listener: Option<Listener<'_>>,
+        how: How<'_>,
     ) -> Result<ApiAnswer, CallError> {
+        let way = how.way;
         let begun = Instant::now();
         let found = self.apis.read().unwrap_or_else(PoisonError::into_inner).get(api);
         let Some(found) = found else {
@@ -75,8 +84,8 @@ impl Caller {
             payment.put(&mut request.headers, names);
         }
         let outcome = match &found.price {
-            Some(price) => self.sell(Arc::clone(&found), price, request, budget).await,
-            None => self.pass(&found, request, budget, listener).await,
+            Some(price) => self.sell(Arc::clone(&found), price, request, how).await,
+            None => self.pass(&found, request, how).await,
         };
         let status = outcome.as_ref().map(|answer| answer.status);
         telemetry::called(found.id.as_str(), way, status, begun.elapsed());
@@ -88,9 +97,13 @@ impl Caller {
         &self,
         api: &Api,
         mut request: ApiRequest,
-        budget: &Budget,
-        listener: Option<Listener<'_>>,
+        How { budget, listener, recall, .. }: How<'_>,
     ) -> Result<ApiAnswer, CallError> {
+        // What becomes of its payment is the API's to decide, from now on.
+        if !recall.close() {
+            return Err(CallError::Cancelled);
+        }
+        request.headers.remove(TOLLWIRE_SESSION);
         request.paid = is_paid(&request.headers);
         let begun = self.upstream.ask(api, request).await?;
         match listener.filter(|_| begun.status != StatusCode::PAYMENT_REQUIRED) {
@@ -105,10 +118,10 @@ impl Caller {
         api: Arc<Api>,
         price: &Price,
         request: ApiRequest,
-        budget: &Budget,
+        How { budget, recall, .. }: How<'_>,
     ) -> Result<ApiAnswer, CallError> {
         let desk = self.desk.as_ref().ok_or(CallError::CannotBePaid)?;
-        let mut answer = desk.call(api, price, request).await?;
+        let mut answer = desk.call(api, price, request, recall).await?;
         answer.room = budget.room(Some(answer.body.len())).await.map_err(|_| CallError::Cancelled)?;
         Ok(answer)
     }

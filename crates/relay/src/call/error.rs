@@ -1,6 +1,7 @@
 //! Why a call has no answer of its API's.
 
 use http::StatusCode;
+use serde_json::{Value, json};
 
 /// A call that the broker answers itself. An API's own answer, whatever its status, is none of these.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,8 +43,16 @@ pub enum CallError {
     #[error("payment-identifier already used for another payment")]
     IdentifierReused,
     /// The payment was settled, and nothing shows that its payer asks.
-    #[error("show the quote that the payment was made with, or the Tollwire-Claim it was sent with")]
-    ProofRequired,
+    #[error(
+        "show the quote that the payment was made with, the Tollwire-Claim it was sent with, or answer the challenge"
+    )]
+    ProofRequired(
+        /// The `sign-in-with-x` extension, with a challenge for the payer's wallet.
+        Box<Value>,
+    ),
+    /// The session token does not admit, or its account serves nothing any more.
+    #[error("session token refused: {0}")]
+    AccountRefused(String),
     /// The facilitator does not answer; the payment was not taken.
     #[error("payments cannot be taken now; send the same payment again")]
     CannotBePaid,
@@ -64,7 +73,7 @@ impl CallError {
     pub const fn code(&self) -> u16 {
         match self {
             Self::Malformed { .. } => 400,
-            Self::ProofRequired => 401,
+            Self::ProofRequired(_) | Self::AccountRefused(_) => 401,
             Self::UnknownApi => 404,
             Self::PaymentReused | Self::IdentifierReused => 409,
             Self::TooLarge(_) => 413,
@@ -86,6 +95,14 @@ impl CallError {
         matches!(self, Self::SettlementUnknown | Self::CannotBePaid | Self::StoreUnavailable)
     }
 
+    /// What a program can go on with.
+    pub(crate) fn hint(&self) -> Option<(&'static str, Value)> {
+        match self {
+            Self::ProofRequired(extensions) => Some(("extensions", (**extensions).clone())),
+            _ => self.wants_same_payment().then(|| ("retry", json!("same-payment"))),
+        }
+    }
+
     /// The last part of the problem's `type`, over HTTP.
     pub(crate) const fn kind(&self) -> &'static str {
         match self {
@@ -100,7 +117,8 @@ impl CallError {
             Self::SettlementUnknown => "settlement-unknown",
             Self::PaymentReused => "payment-reused",
             Self::IdentifierReused => "payment-identifier-conflict",
-            Self::ProofRequired => "proof-required",
+            Self::ProofRequired(_) => "proof-required",
+            Self::AccountRefused(_) => "account-refused",
             Self::CannotBePaid => "facilitator-unavailable",
             Self::StoreUnavailable => "store-unavailable",
         }

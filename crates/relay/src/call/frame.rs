@@ -42,7 +42,11 @@ struct Failure<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Data<'a> {
-    Body { body: Content<'a> },
+    Body {
+        body: Content<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<&'static str>,
+    },
     Hint(Value),
 }
 
@@ -129,13 +133,13 @@ fn payment_required<'a>(answer: &ApiAnswer, body: Content<'a>) -> Failure<'a> {
         code: StatusCode::PAYMENT_REQUIRED.as_u16(),
         message: "Payment required",
         payment_required: decoded(&answer.headers, PAYMENT_REQUIRED).or_else(of_body),
-        data: Some(Data::Body { body }),
+        data: Some(Data::Body { body, reason: answer.notes.reason }),
     }
 }
 
 /// The frame of a call that has no answer of its API's.
 pub(super) fn refusal(id: &Id, error: &CallError) -> String {
-    let data = error.wants_same_payment().then(|| Data::Hint(json!({ "retry": "same-payment" })));
+    let data = error.hint().map(|(name, value)| Data::Hint(json!({ name: value })));
     failure(Some(id), error.code(), &error.to_string(), data)
 }
 

@@ -4,21 +4,17 @@
 use super::api::{Api, ApiError, Apis, PaymentHeader};
 use super::caller::Caller;
 use super::priced::Price;
-use crate::store::{Change, Changed, Row, Rows, StoreError, fresh_version};
+use crate::store::{Change, Changed, FOR_EVER, Row, Rows, StoreError, fresh_version};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tollwire_ledger::Timestamp;
 use tollwire_x402::{ApiId, Network};
 use url::Url;
 
 /// The row.
 const KEY: &str = "apis";
-
-/// It is kept for as long as dates have four digits.
-const FOR_EVER: Timestamp = Timestamp::from_millis(253_402_300_799_000);
 
 /// The most APIs that are registered.
 const APIS_MAX: usize = 1_000;
@@ -34,8 +30,8 @@ pub(crate) struct Registry {
     rows: Option<Arc<dyn Rows>>,
     caller: Arc<Caller>,
     payees: Option<Payees>,
-    /// Whether there is somebody who settles what has a price.
-    settles: bool,
+    /// Wallets that nobody is paid at; `None` if nobody settles what has a price.
+    own_wallets: Option<BTreeMap<Network, String>>,
     known: Mutex<Known>,
 }
 
@@ -88,9 +84,9 @@ impl Registry {
         caller: Arc<Caller>,
         rows: Option<Arc<dyn Rows>>,
         payees: Option<Payees>,
-        settles: bool,
+        own_wallets: Option<BTreeMap<Network, String>>,
     ) -> Self {
-        let registry = Self { rows, caller, payees, settles, known: Mutex::default() };
+        let registry = Self { rows, caller, payees, own_wallets, known: Mutex::default() };
         registry.configure(configured);
         registry
     }
@@ -257,9 +253,13 @@ impl Registry {
             serde_json::from_value(body).map_err(|error| RegistryError::Malformed(error.to_string()))?;
         let api = read.api()?;
         api.check()?;
-        if api.price.is_some() && !self.settles {
-            let why = "price: nobody settles here; configure a facilitator or [[chain]]";
-            return Err(RegistryError::Malformed(why.to_owned()));
+        match (&api.price, &self.own_wallets) {
+            (Some(_), None) => {
+                let why = "price: nobody settles here; configure a facilitator or [[chain]]";
+                return Err(RegistryError::Malformed(why.to_owned()));
+            }
+            (Some(price), Some(own)) => price.check_payees(own).map_err(ApiError::from)?,
+            (None, _) => {}
         }
         Ok(read)
     }

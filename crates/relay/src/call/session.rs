@@ -1,12 +1,14 @@
 //! The calls of one connection: told apart by `id`, bounded in number, answered in whatever order they are done.
 
-use super::caller::{Caller, Place};
+use super::caller::{Caller, How, Place};
 use super::envelope::{self, Call, Envelope, Refused};
 use super::id::Id;
+use super::priced::Recall;
 use super::stream::Listener;
 use super::{CallError, frame};
 use crate::runtime::{Budget, Heard, Outbox, Protocol};
 use crate::telemetry::Way;
+use http::HeaderValue;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tollwire_x402::header::TOLLWIRE_SESSION;
 
 /// `relay.call` on one connection. Dropping it takes back what was not paid for; paid calls go on to their end.
 pub(crate) struct Session(Arc<Shared>);
@@ -29,12 +32,16 @@ struct Shared {
     pending: watch::Sender<usize>,
     winding_down: AtomicBool,
     over: CancellationToken,
+    /// The session token that the connection was opened with: what its account pays for.
+    account: Option<HeaderValue>,
 }
 
 /// A call under way.
-struct Flight {
-    cancel: CancellationToken,
-    paid: bool,
+#[derive(Clone)]
+enum Flight {
+    Unpaid(CancellationToken),
+    /// Taken back only as long as nothing is settled.
+    Paid(Arc<Recall>),
 }
 
 impl Session {
@@ -44,7 +51,7 @@ impl Session {
         outbox: Arc<Outbox>,
         budget: Budget,
         tasks: TaskTracker,
-        calls_max: usize,
+        (calls_max, account): (usize, Option<HeaderValue>),
     ) -> Self {
         Self(Arc::new(Shared {
             caller,
@@ -56,6 +63,7 @@ impl Session {
             pending: watch::Sender::new(0),
             winding_down: AtomicBool::new(false),
             over: CancellationToken::new(),
+            account,
         }))
     }
 }
@@ -99,11 +107,15 @@ impl Shared {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn begin(self: &Arc<Self>, call: Call) {
+    fn begin(self: &Arc<Self>, mut call: Call) {
+        if let (None, Some(token)) = (&call.payment, &self.account) {
+            // A call may name an account of its own.
+            call.request.headers.entry(TOLLWIRE_SESSION).or_insert_with(|| token.clone());
+        }
         match self.admit(&call) {
-            Ok((place, cancel)) => {
+            Ok((place, flight)) => {
                 self.pending.send_modify(|pending| *pending = pending.saturating_add(1));
-                self.tasks.spawn(Box::pin(Arc::clone(self).run(call, place, cancel)));
+                self.tasks.spawn(Box::pin(Arc::clone(self).run(call, place, flight)));
             }
             Err(Denied::InFlight) => {
                 self.outbox.say(frame::error(Some(&call.id), 409, "id already in flight"));
@@ -113,7 +125,7 @@ impl Shared {
     }
 
     /// A place for a call, and the way to take it back.
-    fn admit(&self, call: &Call) -> Result<(Place, CancellationToken), Denied> {
+    fn admit(&self, call: &Call) -> Result<(Place, Flight), Denied> {
         if self.winding_down.load(Ordering::Acquire) {
             return Err(Denied::Refused(CallError::Draining));
         }
@@ -124,20 +136,25 @@ impl Shared {
             return Err(Denied::Refused(CallError::Busy));
         }
         let place = self.caller.place().map_err(Denied::Refused)?;
-        let paid = call.payment.is_some();
         // A payment that has been sent may be settled: its call goes on whatever becomes of the connection.
-        let cancel = if paid { CancellationToken::new() } else { self.over.child_token() };
-        free.insert(Flight { cancel: cancel.clone(), paid });
-        Ok((place, cancel))
+        let paid = call.payment.is_some() || call.request.headers.contains_key(TOLLWIRE_SESSION);
+        let flight =
+            if paid { Flight::Paid(Arc::default()) } else { Flight::Unpaid(self.over.child_token()) };
+        free.insert(flight.clone());
+        Ok((place, flight))
     }
 
-    async fn run(self: Arc<Self>, call: Call, place: Place, cancel: CancellationToken) {
+    async fn run(self: Arc<Self>, call: Call, place: Place, flight: Flight) {
         let Call { id, api, request, payment, stream } = call;
         let listener = stream.then_some(Listener { id: &id, outbox: &self.outbox });
-        let asked = self.caller.call(&api, request, payment, Way::WebSocket, &self.budget, listener);
+        let (cancel, recall) = match flight {
+            Flight::Unpaid(cancel) => (cancel, Arc::default()),
+            Flight::Paid(recall) => (CancellationToken::new(), recall),
+        };
+        let how = How { way: Way::WebSocket, budget: &self.budget, listener, recall: &recall };
         let outcome = tokio::select! {
             () = cancel.cancelled() => Err(CallError::Cancelled),
-            outcome = asked => outcome,
+            outcome = self.caller.call(&api, request, payment, how) => outcome,
         };
         drop(place);
         // The id is free before its answer leaves, so that it can be used again at once.
@@ -152,9 +169,8 @@ impl Shared {
     fn cancel(&self, id: Option<&Id>, call: &Id) {
         let (code, message) = match self.calls().get(call) {
             None => (404, "no call of this id is in flight"),
-            Some(flight) if flight.paid => (409, "a payment was sent with this call: it goes on"),
-            Some(flight) => {
-                flight.cancel.cancel();
+            Some(flight) if !flight.cancel() => (409, "this call may be paid for already: it goes on"),
+            Some(_) => {
                 if let Some(id) = id {
                     self.outbox.say(frame::cancelled(id));
                 }
@@ -162,6 +178,19 @@ impl Shared {
             }
         };
         self.outbox.say(frame::error(id, code, message));
+    }
+}
+
+impl Flight {
+    /// Takes the call back; `false` if it is too late.
+    fn cancel(&self) -> bool {
+        match self {
+            Self::Unpaid(cancel) => {
+                cancel.cancel();
+                true
+            }
+            Self::Paid(recall) => recall.cancel(),
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! The HTTP twin: the same call as an HTTP request of its own. What the API answers is the answer.
 
-use super::caller::Caller;
+use super::caller::{Caller, How};
 use super::payment::is_paid;
-use super::priced::Notes;
+use super::priced::{Notes, Recall};
 use super::request::{ApiRequest, METHODS};
 use super::upstream::ApiAnswer;
 use super::{CallError, headers, path};
@@ -10,7 +10,7 @@ use crate::http::{Answer, Problem};
 use crate::runtime::Budget;
 use crate::telemetry::Way;
 use bytes::Bytes;
-use http::header::ALLOW;
+use http::header::{ALLOW, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
+use tollwire_x402::header::TOLLWIRE_SESSION;
 
 /// How long a request's body may take to arrive.
 const BODY_WAIT: Duration = Duration::from_secs(30);
@@ -65,10 +66,12 @@ where
     let place = caller.place()?;
     let body = read(body, caller.request_bytes_max).await?;
     let request = ApiRequest { method: head.method, path, headers: head.headers, body, paid: false };
-    let paid = is_paid(&request.headers);
+    let paid = is_paid(&request.headers) || request.headers.contains_key(TOLLWIRE_SESSION);
     let caller = Arc::clone(caller);
     let calling = async move {
-        let outcome = caller.call(&api, request, None, Way::Http, &Budget::unbounded(), None).await;
+        let (budget, recall) = (Budget::unbounded(), Recall::default());
+        let how = How { way: Way::Http, budget: &budget, listener: None, recall: &recall };
+        let outcome = caller.call(&api, request, None, how).await;
         drop(place);
         outcome
     };
@@ -111,11 +114,12 @@ fn passed_on(answer: ApiAnswer) -> Answer {
     let mut passed = Response::new(Full::new(answer.body));
     *passed.status_mut() = answer.status;
     *passed.headers_mut() = answer.headers;
-    let Notes { settled, replayed, not_retained } = answer.notes;
+    let Notes { settled, replayed, not_retained, reason } = answer.notes;
     for (said, name, value) in [
         (settled == Some(false), "tollwire-settled", "false"),
         (replayed, "tollwire-replayed", "true"),
         (not_retained, "tollwire-body", "not_retained"),
+        (reason.is_some(), "tollwire-reason", reason.unwrap_or_default()),
     ] {
         if said {
             passed.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
@@ -126,10 +130,14 @@ fn passed_on(answer: ApiAnswer) -> Answer {
 
 fn problem(error: &CallError) -> Answer {
     let problem = Problem::new(error.status(), error.kind(), error.to_string());
-    if error.wants_same_payment() {
-        return problem.with("retry", "same-payment").into_answer();
+    let problem = match error {
+        CallError::ProofRequired(_) => problem.header(WWW_AUTHENTICATE, "SIGN-IN-WITH-X"),
+        _ => problem,
+    };
+    match error.hint() {
+        Some((name, value)) => problem.with(name, value).into_answer(),
+        None => problem.into_answer(),
     }
-    problem.into_answer()
 }
 
 #[cfg(test)]

@@ -2,22 +2,20 @@
 //! a listener of its own.
 
 use super::answer::{Answer, Problem, json, of_type};
-use super::{apis, registrations};
+use super::{accounts, apis, registrations};
 use crate::Relay;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{Method, Request, StatusCode, Uri};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Limited};
 use serde_json::json as value;
-use sha2::{Digest as _, Sha256};
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use subtle::ConstantTimeEq as _;
+use tollwire_gate::http::{AdminService as GateAdmin, AdminToken, RenderMetrics};
 use tower_service::Service;
 
 /// The longest body of a request, in bytes.
@@ -25,36 +23,6 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// How long it may take to come.
 const BODY_WITHIN: Duration = Duration::from_secs(10);
-
-/// Renders all metrics as Prometheus text.
-pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
-
-/// The admin token; only its hash is kept.
-#[derive(Clone)]
-pub struct AdminToken([u8; 32]);
-
-impl AdminToken {
-    /// From the configured secret.
-    pub fn new(secret: &str) -> Self {
-        Self(Sha256::digest(secret).into())
-    }
-
-    /// Compares in constant time, whatever the lengths.
-    fn admits(&self, headers: &HeaderMap) -> bool {
-        let mut tokens = headers.get_all(AUTHORIZATION).iter();
-        let (Some(value), None) = (tokens.next(), tokens.next()) else { return false };
-        let presented = value.to_str().ok().and_then(|value| value.split_once(' '));
-        let Some((scheme, token)) = presented else { return false };
-        let hash: [u8; 32] = Sha256::digest(token.trim()).into();
-        scheme.eq_ignore_ascii_case("bearer") && bool::from(self.0.ct_eq(&hash))
-    }
-}
-
-impl std::fmt::Debug for AdminToken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("AdminToken(..)")
-    }
-}
 
 /// `/healthz`, `/readyz`, `/metrics`, and with a token `/admin/*`.
 #[derive(Clone)]
@@ -72,10 +40,16 @@ impl AdminService {
 
     async fn serve<B>(&self, request: Request<B>) -> Answer
     where
-        B: Body + Send,
+        B: Body + Send + 'static,
         B::Data: Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        if let Some((mut gate, uri)) = self.of_accounts(request.uri()) {
+            let mut request = request;
+            *request.uri_mut() = uri;
+            let Ok(answer) = gate.call(request).await;
+            return answer;
+        }
         let (head, body) = request.into_parts();
         if let Some(path) = head.uri.path().strip_prefix("/admin/") {
             return self.administer(&head, path, body).await;
@@ -101,6 +75,13 @@ impl AdminService {
         }
     }
 
+    /// The gate's own service and its own path, if a request is about prepaid accounts.
+    fn of_accounts(&self, uri: &Uri) -> Option<(GateAdmin, Uri)> {
+        let (gate, token) = (self.relay.accounts()?, self.token.clone()?);
+        let own = accounts::admin(uri)?;
+        Some((GateAdmin::new(Arc::clone(gate), token, Arc::clone(&self.metrics)), own))
+    }
+
     async fn administer<B>(&self, head: &http::request::Parts, path: &str, body: B) -> Answer
     where
         B: Body + Send,
@@ -108,10 +89,8 @@ impl AdminService {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let Some(token) = &self.token else { return super::nothing_here() };
-        if !token.admits(&head.headers) {
-            let problem =
-                Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "this needs the admin token");
-            return problem.header(WWW_AUTHENTICATE, "Bearer").into_answer();
+        if !token.admits(&head.headers).unwrap_or(false) {
+            return AdminToken::missing();
         }
         let whole = tokio::time::timeout(BODY_WITHIN, Limited::new(body, BODY_BYTES_MAX).collect()).await;
         let Ok(Ok(whole)) = whole.map(|whole| whole.map(|whole| -> Bytes { whole.to_bytes() })) else {

@@ -1,14 +1,17 @@
 //! The faces of the broker: what agents talk to, and what the operator looks at.
 
+mod accounts;
 mod admin;
 mod answer;
 mod apis;
 mod close_codes;
+mod cors;
 mod registrations;
 mod service;
 
-pub use admin::{AdminService, AdminToken, RenderMetrics};
+pub use admin::AdminService;
 pub use answer::Answer;
 pub use service::RelayService;
 
 pub(crate) use answer::{Problem, json, nothing_here};
+pub(crate) use cors::{preflight, readable};

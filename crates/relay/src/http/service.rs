@@ -1,7 +1,7 @@
 //! The public service.
 
 use super::answer::{Answer, Problem};
-use super::close_codes;
+use super::{accounts, close_codes};
 use crate::Relay;
 use crate::bridge::Door;
 use crate::call::PREFIX;
@@ -11,7 +11,9 @@ use http_body::Body;
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
+use tollwire_gate::http::GateService;
 use tower_service::Service;
 
 /// Where WebSockets are opened.
@@ -64,6 +66,10 @@ where
     let path = request.uri().path();
     if path.starts_with(PREFIX) {
         return relay.call(request).await;
+    }
+    if let Some(gate) = relay.accounts().filter(|_| accounts::is_public(path)) {
+        let Ok(answer) = GateService::new(Arc::clone(gate)).call(request).await;
+        return answer;
     }
     match (path, request.method()) {
         (SOCKET, &Method::GET) => relay.open(request),

@@ -17,5 +17,5 @@ pub use embedded::Embedded;
 pub(crate) use embedded::storage;
 pub use embedded_rows::EmbeddedRows;
 pub(crate) use rows::done;
-pub use rows::{BoxFuture, Change, Changed, Row, Rows, fresh_version};
+pub use rows::{BoxFuture, Change, Changed, FOR_EVER, Row, Rows, fresh_version};
 pub use tollwire_ledger::Error as StoreError;

@@ -6,6 +6,9 @@ use std::future::Future;
 use std::pin::Pin;
 use tollwire_ledger::Timestamp;
 
+/// A row that is kept for as long as dates have four digits.
+pub const FOR_EVER: Timestamp = Timestamp::from_millis(253_402_300_799_000);
+
 /// A boxed future, so that `Arc<dyn Rows>` works.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 

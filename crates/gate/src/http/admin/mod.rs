@@ -11,48 +11,22 @@ mod payouts;
 mod route;
 mod sessions;
 
-use super::answer::{Answer, Problem};
-use super::credentials::bearer;
+use super::admin_token::AdminToken;
+use super::answer::Answer;
 use super::problem::problem;
 use super::route::Unrouted;
 use super::service::unrouted_answer;
 use crate::error::Error;
 use crate::gate::Gate;
-use http::header::WWW_AUTHENTICATE;
-use http::{Method, Request, StatusCode};
+use http::{Method, Request};
 use http_body::Body;
 use route::Route;
-use sha2::{Digest, Sha256};
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use subtle::ConstantTimeEq;
 use tower_service::Service;
-
-/// The admin token; only its hash is kept.
-#[derive(Clone)]
-pub struct AdminToken([u8; 32]);
-
-impl AdminToken {
-    /// From the configured secret.
-    pub fn new(secret: &str) -> Self {
-        Self(Sha256::digest(secret).into())
-    }
-
-    /// Compares in constant time, whatever the lengths.
-    fn admits(&self, presented: &str) -> bool {
-        let presented: [u8; 32] = Sha256::digest(presented).into();
-        bool::from(self.0.ct_eq(&presented))
-    }
-}
-
-impl std::fmt::Debug for AdminToken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("AdminToken(..)")
-    }
-}
 
 /// Renders all metrics as Prometheus text.
 pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
@@ -100,9 +74,9 @@ where
 {
     let Some(route) = Route::at(request.uri().path()) else { return unrouted_answer(Unrouted::NotFound) };
     if !route.is_open() {
-        match bearer(request.headers()) {
-            Ok(Some(token)) if service.token.admits(token) => {}
-            Ok(_) => return unauthorized(),
+        match service.token.admits(request.headers()) {
+            Ok(true) => {}
+            Ok(false) => return AdminToken::missing(),
             Err(error) => return problem(&error).into_answer(),
         }
     }
@@ -154,10 +128,4 @@ where
             if post { payouts::run(gate, &parts).await } else { payouts::list(gate).await }
         }
     }
-}
-
-fn unauthorized() -> Answer {
-    Problem::new(StatusCode::UNAUTHORIZED, "admin-token", "send the admin token as Authorization: Bearer")
-        .header(WWW_AUTHENTICATE, "Bearer")
-        .into_answer()
 }

@@ -1,10 +1,12 @@
 //! Where calls are paid for: what is asked twice is done once, and its answer goes to all who asked.
 
+use super::Price;
 use super::bill::{Unpaid, bill};
-use super::held::Held;
+use super::held::{Held, Settled};
 use super::offers::Served;
 use super::presented::{Hash, Presented, Proofs, fingerprint, take};
-use super::{Price, row};
+use super::recall::{Decision, Recall};
+use super::sign_in::SignIns;
 use crate::call::CallError;
 use crate::call::api::Api;
 use crate::call::request::ApiRequest;
@@ -15,6 +17,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
+use tollwire_gate::Gate;
 use tollwire_ledger::Clock;
 use tollwire_x402::facilitator::SettleResponse;
 use tollwire_x402::v2::ResourceInfo;
@@ -28,17 +31,23 @@ pub(crate) struct Desk {
     pub(super) rows: Arc<dyn Rows>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) upstream: Arc<Upstream>,
+    pub(super) sign_ins: SignIns,
+    /// Prepaid accounts, if there are any.
+    pub(super) accounts: Option<Arc<Gate>>,
     served: Served,
     /// Our public URL, without a slash at its end.
     public_url: String,
     /// `maxTimeoutSeconds`: a call is settled once its API has answered, so a payment must last that long.
     offer_timeout_secs: u64,
-    runs: Mutex<HashMap<RunKey, watch::Receiver<Phase>>>,
+    runs: Mutex<HashMap<RunKey, Running>>,
     tasks: TaskTracker,
 }
 
 /// A payment, and what it is presented for.
 type RunKey = (String, Hash);
+
+/// A call that is made here: how far it is, and whether it may be taken back.
+type Running = (watch::Receiver<Phase>, Arc<Decision>);
 
 /// How far a call is, for those who wait for it here.
 #[derive(Clone)]
@@ -70,12 +79,31 @@ pub(super) enum Found {
 }
 
 pub(super) enum Outcome {
-    Settled(Held, Box<SettleResponse>),
+    Settled(Held, Paid),
     /// The API's answer is none that is paid for.
     Unsettled(Held),
     /// The payment was not taken.
     Refused(Unpaid),
+    /// The account does not suffice.
+    Short,
     Failed(CallError),
+}
+
+/// What paid for a call.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Paid {
+    Payment(Box<SettleResponse>),
+    /// With what is left, in atomic units.
+    Account {
+        remaining: u64,
+    },
+}
+
+impl Concluded {
+    /// Whether the answer was there before it was asked for.
+    pub(super) fn is_replayed(&self) -> bool {
+        self.found == Found::Late
+    }
 }
 
 /// A call to be made once.
@@ -97,9 +125,15 @@ impl Desk {
             served: Served::by(Arc::clone(&payments.facilitator)),
             facilitator: payments.facilitator,
             remembers: payments.remembers,
+            sign_ins: SignIns::new(
+                Arc::clone(&rows),
+                Arc::clone(&payments.clock),
+                payments.public_url.clone(),
+            ),
             rows,
             clock: payments.clock,
             upstream,
+            accounts: payments.accounts,
             public_url: payments.public_url.as_str().trim_end_matches('/').to_owned(),
             offer_timeout_secs,
             runs: Mutex::default(),
@@ -113,9 +147,13 @@ impl Desk {
         api: Arc<Api>,
         price: &Price,
         mut request: ApiRequest,
+        recall: &Recall,
     ) -> Result<ApiAnswer, CallError> {
         let carried = take(&mut request.headers)?;
         request.paid = false;
+        if let (None, Some(token)) = (&carried.payment, &carried.session) {
+            return self.on_account(token, &carried, (api, price), request, recall).await;
+        }
         let url = format!("{}/relay/{}{}", self.public_url, api.id, request.path);
         let offers = self.served.offers(price, self.offer_timeout_secs).await?;
         let Some(payment) = &carried.payment else { return bill(url, &offers, None) };
@@ -126,18 +164,21 @@ impl Desk {
             Err(unpaid) => return bill(url, &offers, Some(&unpaid)),
         };
         let (proofs, dialect) = (presented.proofs, payment.dialect());
-        let (concluded, early) = self.attend(Job { presented, api, request }).await?;
+        let (id, payer) = (api.id.clone(), presented.payer.clone());
+        let (concluded, early) = self.attend(Job { presented, api, request }, recall).await?;
         match &concluded.outcome {
             Outcome::Refused(unpaid) => bill(url, &offers, Some(unpaid)),
             Outcome::Failed(error) => Err(error.clone()),
             Outcome::Unsettled(held) => Ok(held.answer(None, false)),
-            Outcome::Settled(held, settlement) => {
+            Outcome::Short | Outcome::Settled(_, Paid::Account { .. }) => Err(CallError::CannotBePaid),
+            Outcome::Settled(held, Paid::Payment(settlement)) => {
                 if !early && !proofs.show(&concluded.proofs) {
-                    return Err(CallError::ProofRequired);
+                    let networks: Vec<_> = offers.iter().map(|offer| offer.network).collect();
+                    self.check_sign_in(&id, carried.sign_in.as_ref(), &payer, &networks).await?;
                 }
                 Ok(held.answer(
-                    Some((dialect, &in_dialect(settlement, dialect))),
-                    concluded.found == Found::Late,
+                    Some(Settled::Payment(dialect, &in_dialect(settlement, dialect))),
+                    concluded.is_replayed(),
                 ))
             }
         }
@@ -145,17 +186,23 @@ impl Desk {
 
     /// Waits for the call that a payment pays for; makes it if nobody here does. With whether it was asked for before the
     /// payment can have been public.
-    async fn attend(self: &Arc<Self>, job: Job) -> Result<(Arc<Concluded>, bool), CallError> {
-        let key = (row::key(&job.presented.id), job.presented.fingerprint);
+    pub(super) async fn attend(
+        self: &Arc<Self>,
+        job: Job,
+        recall: &Recall,
+    ) -> Result<(Arc<Concluded>, bool), CallError> {
+        let key = (job.presented.key.clone(), job.presented.fingerprint);
         let (mut phase, joined) = {
             let mut runs = self.runs();
-            if let Some(phase) = runs.get(&key) {
+            if let Some((phase, decision)) = runs.get(&key) {
+                recall.join(decision);
                 (phase.clone(), phase.borrow().clone())
             } else {
                 let (sender, phase) = watch::channel(Phase::Looking);
-                runs.insert(key.clone(), phase.clone());
+                let decision = recall.begin();
+                runs.insert(key.clone(), (phase.clone(), Arc::clone(&decision)));
                 let desk = Arc::clone(self);
-                self.tasks.spawn(Box::pin(desk.lead(key, job, sender)));
+                self.tasks.spawn(Box::pin(desk.lead(key, job, sender, decision)));
                 (phase, Phase::Looking)
             }
         };
@@ -172,14 +219,20 @@ impl Desk {
         Ok((concluded, early))
     }
 
-    async fn lead(self: Arc<Self>, key: RunKey, job: Job, phase: watch::Sender<Phase>) {
-        let concluded = Arc::new(self.conclude(&job, &phase).await);
+    async fn lead(
+        self: Arc<Self>,
+        key: RunKey,
+        job: Job,
+        phase: watch::Sender<Phase>,
+        decision: Arc<Decision>,
+    ) {
+        let concluded = Arc::new(self.conclude(&job, &phase, &decision).await);
         // First, so that whoever comes now looks for the row, which says how it ended.
         self.runs().remove(&key);
         phase.send_replace(Phase::Over(concluded));
     }
 
-    pub(super) fn runs(&self) -> MutexGuard<'_, HashMap<RunKey, watch::Receiver<Phase>>> {
+    pub(super) fn runs(&self) -> MutexGuard<'_, HashMap<RunKey, Running>> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

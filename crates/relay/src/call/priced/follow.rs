@@ -1,9 +1,10 @@
 //! Finding out how far a paid call is: ours to make, somebody's to make, or made.
 
-use super::desk::{Concluded, Desk, Found, Job, Outcome, Phase};
+use super::desk::{Concluded, Desk, Found, Job, Outcome, Paid, Phase};
 use super::owned::{Owned, Wanted};
 use super::presented::Proofs;
-use super::row::{self, PaidCall, State};
+use super::recall::Decision;
+use super::row::{PaidCall, Settlement, State};
 use crate::call::CallError;
 use crate::store::{Row, StoreError};
 use std::time::Duration;
@@ -32,10 +33,15 @@ enum Next {
 
 impl Desk {
     /// Makes the call, or waits for whoever makes it. `phase` tells those who wait here how far it is.
-    pub(super) async fn conclude(&self, job: &Job, phase: &watch::Sender<Phase>) -> Concluded {
+    pub(super) async fn conclude(
+        &self,
+        job: &Job,
+        phase: &watch::Sender<Phase>,
+        decision: &Decision,
+    ) -> Concluded {
         let mut found = None;
         let mut proofs = job.presented.proofs;
-        let outcome = match self.follow(job, phase, &mut found, &mut proofs).await {
+        let outcome = match self.follow(job, (phase, decision), &mut found, &mut proofs).await {
             Ok(outcome) => outcome,
             Err(error) => {
                 tracing::error!(%error, "the state of a paid call cannot be kept");
@@ -48,11 +54,11 @@ impl Desk {
     async fn follow(
         &self,
         job: &Job,
-        phase: &watch::Sender<Phase>,
+        (phase, decision): (&watch::Sender<Phase>, &Decision),
         found: &mut Option<Found>,
         proofs: &mut Proofs,
     ) -> Result<Outcome, StoreError> {
-        let key = row::key(&job.presented.id);
+        let key = job.presented.key.clone();
         let (began, mut wait) = (Instant::now(), LOOK_AFTER.0);
         let mut from = None;
         while began.elapsed() < FOLLOW_MAX {
@@ -63,7 +69,7 @@ impl Desk {
                 Wanted::Ours(owned) => {
                     found.get_or_insert(Found::Early);
                     *proofs = job.presented.proofs;
-                    match self.run(job, *owned, phase).await? {
+                    match self.run(job, *owned, phase, decision).await? {
                         Some(outcome) => return Ok(outcome),
                         None => continue,
                     }
@@ -75,6 +81,10 @@ impl Desk {
             let paid = PaidCall::read(&theirs)?;
             if !paid.is_of(&job.presented) {
                 return Ok(Outcome::Failed(CallError::PaymentReused));
+            }
+            // Whoever makes it is not to be reached from here.
+            if !decision.close() {
+                return Ok(Outcome::Failed(CallError::Cancelled));
             }
             *proofs = paid.proofs();
             let early = matches!(paid.state, State::Executing { .. });
@@ -105,9 +115,15 @@ impl Desk {
             State::Executing { .. } | State::Settling { doubts: 0, .. } => Next::Look,
             State::Settling { .. } => Next::Conclude(Outcome::Failed(CallError::SettlementUnknown)),
             State::Settled { held, settlement } => {
-                let settlement: SettleResponse = serde_json::from_str(settlement)
-                    .map_err(|error| StoreError::Corrupt(format!("settlement: {error}")))?;
-                Next::Conclude(Outcome::Settled(held.clone(), Box::new(settlement)))
+                let paid = match settlement {
+                    Settlement::Account(remaining) => Paid::Account { remaining: *remaining },
+                    Settlement::Payment(settlement) => {
+                        let settlement: SettleResponse = serde_json::from_str(settlement)
+                            .map_err(|error| StoreError::Corrupt(format!("settlement: {error}")))?;
+                        Paid::Payment(Box::new(settlement))
+                    }
+                };
+                Next::Conclude(Outcome::Settled(held.clone(), paid))
             }
         })
     }

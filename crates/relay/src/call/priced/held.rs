@@ -22,6 +22,20 @@ pub(crate) struct Notes {
     pub(crate) replayed: bool,
     /// Whether there was a body that is too long to be kept.
     pub(crate) not_retained: bool,
+    /// Why there is another bill, for programs.
+    pub(crate) reason: Option<&'static str>,
+}
+
+/// What is left in the account that paid, in atomic units.
+const BALANCE: &str = "tollwire-balance";
+
+/// How an answer was paid for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Settled<'a> {
+    /// By a payment, in words of this version.
+    Payment(Dialect, &'a SettleResponse),
+    /// By an account, which has so much left.
+    Account(u64),
 }
 
 /// An answer.
@@ -65,15 +79,19 @@ impl Held {
     }
 
     /// The answer, with its settlement if there was one.
-    pub(super) fn answer(&self, settled: Option<(Dialect, &SettleResponse)>, replayed: bool) -> ApiAnswer {
+    pub(super) fn answer(&self, settled: Option<Settled<'_>>, replayed: bool) -> ApiAnswer {
         let mut headers = HeaderMap::new();
         for (name, value) in &self.headers {
             if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_bytes(value)) {
                 headers.append(name, value);
             }
         }
-        if let Some((dialect, response)) = settled {
-            settlement(&mut headers, dialect, response);
+        match settled {
+            Some(Settled::Payment(dialect, response)) => settlement(&mut headers, dialect, response),
+            Some(Settled::Account(remaining)) => {
+                headers.insert(HeaderName::from_static(BALANCE), HeaderValue::from(remaining));
+            }
+            None => {}
         }
         let (body, not_retained) = match &self.body {
             Body::Whole(body) => (Bytes::from(body.clone()), false),
@@ -85,7 +103,7 @@ impl Held {
             body,
             room: Room::default(),
             chunks: None,
-            notes: Notes { settled: Some(settled.is_some()), replayed, not_retained },
+            notes: Notes { settled: Some(settled.is_some()), replayed, not_retained, reason: None },
         }
     }
 }

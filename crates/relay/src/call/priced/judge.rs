@@ -1,5 +1,6 @@
 //! What became of a payment, as far as a facilitator's answer tells. Doubt is the answer to everything that does not.
 
+use super::desk::Paid;
 use tollwire_x402::facilitator::{Failure, SettleResponse};
 use tollwire_x402::reason;
 
@@ -7,9 +8,13 @@ use tollwire_x402::reason;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Fate {
     /// The money moved.
-    Settled(Box<SettleResponse>),
+    Settled(Paid),
     /// It did not, and will not by this asking: why, in the facilitator's word and for people.
     Refused(String, String),
+    /// The account does not suffice any more.
+    Short,
+    /// The account serves nothing any more: why, for people.
+    Over(String),
     /// Nobody knows yet.
     Unknown,
 }
@@ -20,7 +25,7 @@ pub(super) enum Fate {
 pub(super) fn fate(answer: Result<SettleResponse, Failure>, again: bool, remembers: bool) -> Fate {
     let decides = !again || remembers;
     match answer {
-        Ok(settled) if settled.success => Fate::Settled(Box::new(settled)),
+        Ok(settled) if settled.success => Fate::Settled(Paid::Payment(Box::new(settled))),
         Ok(refused) => {
             let reason = refused.error_reason.unwrap_or_default();
             let open = reason.is_empty()

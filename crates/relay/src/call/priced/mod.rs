@@ -9,7 +9,10 @@
 //! arrow that changes the row is one round trip, made only if the row is still the one that was read. What is settled can
 //! be collected again by whoever has what the chain does not show. What is in doubt is answered by 504, never by another
 //! bill, and asked after until it is known.
+//!
+//! A prepaid account pays the same way: its charge is held where a payment is verified, and captured where it is settled.
 
+mod account;
 mod bill;
 mod desk;
 mod follow;
@@ -19,12 +22,15 @@ mod offers;
 mod owned;
 mod presented;
 mod price;
+mod recall;
 mod reconcile;
 mod row;
 mod run;
+mod sign_in;
 
 pub use price::{Price, PriceError};
 
 pub(crate) use desk::Desk;
 pub(super) use held::Notes;
+pub(super) use recall::Recall;
 pub(crate) use run::offer_timeout_secs;

@@ -2,6 +2,7 @@
 
 use super::bill::{EXTENSION, Unpaid};
 use super::offers::{Offer, SCHEME};
+use super::row;
 use crate::call::CallError;
 use crate::call::payment::PAYMENT_HEADERS;
 use crate::call::request::ApiRequest;
@@ -10,9 +11,10 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq as _;
 use tollwire_exact::{evm, solana};
+use tollwire_gate::siwx::SignIn;
 use tollwire_x402::facilitator::Request;
 use tollwire_x402::v2::{Extra, PaymentRequirements, ResourceInfo};
-use tollwire_x402::{Network, Payment, PaymentId, bill, header, reason};
+use tollwire_x402::{Network, Payment, PaymentId, SessionId, Usdc, bill, header, reason};
 
 /// The extension by which a client names its payment.
 const PAYMENT_IDENTIFIER: &str = "payment-identifier";
@@ -23,18 +25,22 @@ pub(super) type Hash = [u8; 32];
 /// What a request carries of payments. None of it reaches the API.
 pub(super) struct Carried {
     pub(super) payment: Option<Payment>,
+    /// A session token.
+    pub(super) session: Option<String>,
     claim: Option<Hash>,
+    /// A wallet's answer to a challenge, not yet checked.
+    pub(super) sign_in: Option<SignIn>,
 }
 
 /// A payment that answers an offer of ours, its form in order and its signature too where a key signed it.
 #[derive(Debug, Clone)]
 pub(super) struct Presented {
-    pub(super) id: PaymentId,
+    /// The name of its row.
+    pub(super) key: String,
     pub(super) payer: String,
     /// Seconds since the epoch; 0 where that cannot be told.
     pub(super) valid_before: u64,
-    /// What the facilitator is asked.
-    pub(super) request: Request,
+    pub(super) means: Means,
     /// The client's own name for it, and the payer's.
     pub(super) alias: Option<String>,
     /// The scheme's payload.
@@ -44,6 +50,15 @@ pub(super) struct Presented {
     /// What is called.
     pub(super) fingerprint: Hash,
     pub(super) proofs: Proofs,
+}
+
+/// What pays.
+#[derive(Debug, Clone)]
+pub(super) enum Means {
+    /// A payment: what the facilitator is asked.
+    Payment(Box<Request>),
+    /// A prepaid account, and how much it is charged.
+    Account(SessionId, Usdc),
 }
 
 /// Hashes of what the payer has and the chain does not show.
@@ -81,10 +96,19 @@ pub(super) fn take(headers: &mut HeaderMap) -> Result<Carried, CallError> {
     let claim = single(headers, header::TOLLWIRE_CLAIM)?
         .map(|claim| secret(claim).ok_or(CallError::malformed("Tollwire-Claim", header::CLAIM_RULE)));
     let claim = claim.transpose()?;
-    for name in PAYMENT_HEADERS.into_iter().chain([header::TOLLWIRE_CLAIM]) {
+    let session = single(headers, header::TOLLWIRE_SESSION)?
+        .map(|token| std::str::from_utf8(token).map(str::to_owned))
+        .transpose()
+        .map_err(|_| CallError::malformed(header::TOLLWIRE_SESSION, "send a session token"))?;
+    let sign_in = single(headers, header::SIGN_IN_WITH_X)?
+        .map(SignIn::decode)
+        .transpose()
+        .map_err(|_| CallError::malformed(header::SIGN_IN_WITH_X, "send a signed challenge"))?;
+    let ours = [header::TOLLWIRE_CLAIM, header::TOLLWIRE_SESSION, header::SIGN_IN_WITH_X];
+    for name in PAYMENT_HEADERS.into_iter().chain(ours) {
         headers.remove(name);
     }
-    Ok(Carried { payment, claim })
+    Ok(Carried { payment, session, claim, sign_in })
 }
 
 fn single<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a [u8]>, CallError> {
@@ -133,14 +157,37 @@ impl Presented {
         let named = extensions.and_then(|all| info(all, PAYMENT_IDENTIFIER, "id"));
         Ok(Self {
             alias: named.map(|name| format!("{}/{name}", identified.payer)),
-            id: identified.id,
+            key: row::key(&identified.id),
             payer: identified.payer,
             valid_before: identified.valid_before,
             signature_checked: identified.signature_checked,
-            request,
+            means: Means::Payment(Box::new(request)),
             payload: Sha256::digest(payment.payload().to_string()).into(),
             fingerprint,
             proofs: Proofs { quote: quote.and_then(|quote| secret(quote.as_bytes())), claim },
+        })
+    }
+
+    /// A call that an account pays for. Its claim is its name: the same one is the same call.
+    pub(super) fn of_account(
+        account: &SessionId,
+        amount: Usdc,
+        claim: Option<Hash>,
+        fingerprint: Hash,
+    ) -> Result<Self, CallError> {
+        let mut fresh = Hash::default();
+        getrandom::fill(&mut fresh).map_err(|_| CallError::CannotBePaid)?;
+        let name = claim.unwrap_or(fresh);
+        Ok(Self {
+            key: row::account_key(account, &name),
+            payer: account.to_string(),
+            valid_before: 0,
+            means: Means::Account(account.clone(), amount),
+            alias: None,
+            payload: Hash::default(),
+            signature_checked: true,
+            fingerprint,
+            proofs: Proofs { quote: None, claim },
         })
     }
 }

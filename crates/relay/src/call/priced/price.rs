@@ -26,6 +26,9 @@ pub enum PriceError {
     /// No USDC is known there.
     #[error("pay_to: no USDC is known on {0}")]
     Network(Network),
+    /// Money that arrives there buys sessions.
+    #[error("pay_to: on {0} this is the deposit wallet of its [[chain]]; name another")]
+    Own(Network),
     /// That is no wallet there.
     #[error("pay_to: not an address of {0}")]
     Wallet(Network),
@@ -54,6 +57,17 @@ impl Price {
         }
         Ok(())
     }
+
+    /// Whether nobody is paid at one of these wallets: what arrives there buys sessions, and the settlement would refuse it.
+    pub fn check_payees(&self, own: &BTreeMap<Network, String>) -> Result<(), PriceError> {
+        let clash = self.pay_to.iter().find(|(network, wallet)| {
+            own.get(*network).is_some_and(|own| match network {
+                Network::Eip155(_) => own.eq_ignore_ascii_case(wallet),
+                Network::Solana(_) => own == *wallet,
+            })
+        });
+        clash.map_or(Ok(()), |(network, _)| Err(PriceError::Own(*network)))
+    }
 }
 
 #[cfg(test)]
@@ -72,6 +86,9 @@ mod tests {
         assert_eq!(price(0, &[(base, wallet)]).check(), Err(PriceError::Nothing));
         assert_eq!(price(1, &[]).check(), Err(PriceError::Nobody));
         assert_eq!(price(1, &[(base, "me")]).check(), Err(PriceError::Wallet(base)));
+        let (good, lower) = (price(1, &[(base, wallet)]), wallet.to_lowercase());
+        assert_eq!(good.check_payees(&BTreeMap::from([(base, lower)])), Err(PriceError::Own(base)));
+        assert_eq!(good.check_payees(&BTreeMap::from([(Network::BASE, wallet.to_owned())])), Ok(()));
         let other = Network::Eip155(1);
         assert_eq!(price(1, &[(other, wallet)]).check(), Err(PriceError::Network(other)));
     }

@@ -3,7 +3,6 @@
 use super::desk::{Desk, Outcome};
 use super::owned::{Owned, Wanted};
 use super::row::{PaidCall, State};
-use crate::call::CallError;
 use crate::store::{Change, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,21 +65,18 @@ impl Desk {
         version: u64,
         paid: PaidCall,
     ) -> Result<Option<Outcome>, StoreError> {
-        let State::Settling { doubts, held, request, .. } = &paid.state else { return Ok(None) };
-        let Some(asked) = parsed(request) else {
-            tracing::error!(payment = key, "a payment in doubt cannot be read");
-            return Ok(Some(Outcome::Failed(CallError::SettlementUnknown)));
-        };
+        let State::Settling { doubts, held, due, .. } = &paid.state else { return Ok(None) };
+        let due = due.clone();
         let state = State::Settling {
             until: self.settled_by(),
             doubts: *doubts,
             held: held.clone(),
-            request: request.clone(),
+            due: due.clone(),
         };
         let ours = paid.with(state);
         match Owned::want(&self.rows, &self.clock, key, Some(version), None, ours).await? {
             Wanted::Ours(owned) => {
-                let settled = self.settle(asked, true).await;
+                let settled = self.settle(&due, true).await;
                 Ok(Some(self.record(*owned, settled, None).await))
             }
             Wanted::Theirs(_) | Wanted::Gone | Wanted::Taken => Ok(None),

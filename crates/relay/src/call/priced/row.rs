@@ -5,11 +5,12 @@ use super::presented::{Hash, Presented, Proofs};
 use crate::store::{Row, StoreError};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+use tollwire_gate::Charge;
 use tollwire_ledger::Timestamp;
-use tollwire_x402::PaymentId;
+use tollwire_x402::{PaymentId, SessionId};
 
 /// The version this build writes.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// How long a paid answer is kept, at least.
 const KEPT_FOR: Duration = Duration::from_hours(1);
@@ -43,15 +44,28 @@ pub(super) enum State {
         /// How often the facilitator did not say what became of it; 0 while it is asked for the first time.
         doubts: u32,
         held: Held,
-        /// What the facilitator is asked, as JSON.
-        request: String,
+        due: Due,
     },
     /// It was, and the answer is its payer's.
-    Settled {
-        held: Held,
-        /// The facilitator's answer, as JSON.
-        settlement: String,
-    },
+    Settled { held: Held, settlement: Settlement },
+}
+
+/// What is still to be taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Due {
+    /// What the facilitator is asked, as JSON.
+    Payment(String),
+    /// What is held in an account.
+    Charge(Charge),
+}
+
+/// How it was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Settlement {
+    /// The facilitator's answer, as JSON.
+    Payment(String),
+    /// What was left in the account, in atomic units.
+    Account(u64),
 }
 
 impl PaidCall {
@@ -127,4 +141,9 @@ impl PaidCall {
 /// The key of a payment's row.
 pub(super) fn key(id: &PaymentId) -> String {
     format!("paid/{id}")
+}
+
+/// The key of the row of a call that an account pays for.
+pub(super) fn account_key(account: &SessionId, name: &Hash) -> String {
+    format!("account/{account}/{}", hex::encode(name))
 }

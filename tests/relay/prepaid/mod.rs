@@ -1,0 +1,6 @@
+//! Prepaid accounts: bought from the broker, debited by its calls.
+
+mod account;
+mod brokers;
+mod calls;
+mod crashes;
