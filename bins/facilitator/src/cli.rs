@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use tollwire_gate::AccountId;
+use tollwire_ops::manual::Shell;
 use tollwire_settlement::cost_model::EVM_GAS_ALONE;
 use tollwire_x402::Usdc;
 
@@ -55,6 +56,17 @@ pub(crate) enum Command {
     Ledger(LedgerCommand),
     /// Print the cost model: what agent, provider, chain and facilitator pay and get.
     CostModel(CostModelArgs),
+    /// Print what a shell needs to complete this command.
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
+    /// Write the manual pages, one for each command, into a folder.
+    Manual {
+        /// The folder; made if it is missing.
+        #[arg(long)]
+        out: PathBuf,
+    },
 }
 
 /// Rates at which measured costs are reckoned beside the paper's.

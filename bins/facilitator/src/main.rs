@@ -20,12 +20,12 @@ mod serve;
 mod table;
 mod wiring;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use cli::{AccountsCommand, Cli, Command, KeysCommand, LedgerCommand, PayoutsCommand, ReceiptCommand};
 use failure::Failure;
 use std::future::Future;
 use std::process::ExitCode;
-use tollwire_ops::console;
+use tollwire_ops::{console, manual};
 
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
@@ -64,6 +64,10 @@ fn run(command: Command) -> Result<(), Failure> {
             in_runtime(Some(1), ledger::export(config::read(&config)?))
         }
         Command::CostModel(args) => cost_model::run(&args),
+        Command::Completions { shell } => {
+            manual::print_completions(shell, Cli::command()).map_err(Failure::start)
+        }
+        Command::Manual { out } => manual::write_pages(Cli::command(), &out).map_err(Failure::start),
     }
 }
 

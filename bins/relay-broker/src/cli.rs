@@ -3,6 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use tollwire_ops::manual::Shell;
 use tollwire_relay::bridge::{AgentId, AppId};
 
 /// Carries many API calls over one WebSocket, and the same calls over HTTP.
@@ -35,6 +36,17 @@ pub(crate) enum Command {
         /// The file.
         #[arg(long)]
         config: PathBuf,
+    },
+    /// Print what a shell needs to complete this command.
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
+    /// Write the manual pages, one for each command, into a folder.
+    Manual {
+        /// The folder; made if it is missing.
+        #[arg(long)]
+        out: PathBuf,
     },
     /// Apps that send to agents.
     #[command(subcommand)]

@@ -18,12 +18,12 @@ mod serve;
 mod store;
 mod wiring;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use cli::{Cli, Command};
 use failure::Failure;
 use std::future::Future;
 use std::process::ExitCode;
-use tollwire_ops::console;
+use tollwire_ops::{console, manual};
 
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
@@ -44,6 +44,10 @@ fn run(command: Command) -> Result<(), Failure> {
             in_runtime(file.value.runtime.threads, serve::run(file))
         }
         Command::Check { config } => check::run(&config),
+        Command::Completions { shell } => {
+            manual::print_completions(shell, Cli::command()).map_err(Failure::start)
+        }
+        Command::Manual { out } => manual::write_pages(Cli::command(), &out).map_err(Failure::start),
         Command::App(command) => in_runtime(Some(1), registrations::app(command)),
         Command::Agent(command) => in_runtime(Some(1), registrations::agent(command)),
     }

@@ -3,6 +3,7 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use tollwire_client::PayOn;
+use tollwire_ops::manual::Shell;
 use tollwire_x402::{Network, Usdc};
 
 /// Pays for live feeds within a budget, in USDC over x402.
@@ -27,6 +28,17 @@ pub(crate) enum Command {
     /// Usage receipts.
     #[command(subcommand)]
     Receipt(ReceiptCommand),
+    /// Print what a shell needs to complete this command.
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
+    /// Write the manual pages, one for each command, into a folder.
+    Manual {
+        /// The folder; made if it is missing.
+        #[arg(long)]
+        out: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]

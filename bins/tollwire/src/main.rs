@@ -11,11 +11,12 @@ mod stream;
 mod tell;
 mod wiring;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use cli::{Cli, Command, ReceiptCommand};
 use failure::Failure;
 use std::process::ExitCode;
 use tollwire_ops::config::Log;
+use tollwire_ops::manual;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -45,6 +46,14 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Session(arguments) => wiring::buy(arguments).await,
             Command::TopUp(arguments) => wiring::top_up(arguments).await,
             Command::Receipt(ReceiptCommand::Verify(arguments)) => receipts::verify(arguments).await,
+            Command::Completions { shell } => {
+                let printed = manual::print_completions(shell, Cli::command());
+                printed.map_err(|error| Failure::Io("completions".into(), error))
+            }
+            Command::Manual { out } => {
+                let written = manual::write_pages(Cli::command(), &out);
+                written.map_err(|error| Failure::Io(out.display().to_string(), error))
+            }
         }
     })
 }

@@ -11,6 +11,7 @@ mod autobahn;
 mod bench;
 mod command;
 mod conformance;
+mod package;
 mod sdks;
 mod setup;
 mod test;
@@ -26,6 +27,7 @@ cargo xtask <task>
                which disagrees; `sdks bench` prints what a token costs in each
   conformance  install the Autobahn suite into target/testkit, then check RFC 6455 with it (needs CPython 2.7; says so if
                there is none, and fails then with --required)
+  package      build the release binaries and pack them as target/package/tollwire_*.deb, with a container file beside it
   bench        install nginx and haproxy if they are missing, then print the comparison table (arguments go to the benchmark)";
 
 fn main() -> ExitCode {
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         Some("test") => test::run(&rest),
         Some("sdks") => sdks::run(&rest),
         Some("conformance") => conformance::run(&rest),
+        Some("package") => package::package(&rest),
         Some("bench") => bench::run(&rest),
         _ => {
             println!("{USAGE}");

@@ -16,10 +16,13 @@ pub(crate) fn for_tests() -> Result<(), String> {
         ("faketime", "faketime"),
         ("promtool", "prometheus"),
         ("chromium", "chromium"),
+        ("mmdebstrap", "mmdebstrap"),
+        ("strip", "binutils"),
     ])?;
     node()?;
     usdc()?;
     python(&workspace().join("crates/testkit/python/requirements.txt"), &tools().join("venv"))?;
+    clean_debian()?;
     for_sdks()
 }
 
@@ -83,6 +86,26 @@ fn debian(programs: &[(&str, &str)]) -> Result<(), String> {
     let mut arguments = vec!["install", "-y", "-qq", "--no-install-recommends"];
     arguments.extend(missing);
     run(&mut apt(&arguments)).map_err(|error| format!("{error}; install by hand: sudo {install}"))
+}
+
+/// A clean Debian that packages are installed into.
+fn clean_debian() -> Result<(), String> {
+    let to = tools().join("debian.tar");
+    if to.is_file() {
+        return Ok(());
+    }
+    println!("making a clean Debian in {}", to.display());
+    let half = tools().join("debian.tar.half");
+    let mut make = Command::new("mmdebstrap");
+    make.args([
+        "--quiet",
+        "--format=tar",
+        "--variant=minbase",
+        "--include=adduser,ca-certificates",
+        "bookworm",
+    ]);
+    run(make.arg(&half))?;
+    fs::rename(&half, &to).map_err(|error| error.to_string())
 }
 
 /// npm packages, pinned by the lock file in crates/testkit/node.

@@ -1,4 +1,5 @@
-//! For the binaries: configuration files, secrets, console, tracing, metrics, threads, listeners, signals, drain.
+//! For the binaries: configuration files, secrets, console, manual pages, tracing, metrics, threads, listeners, signals,
+//! drain.
 //!
 //! It holds no rule of the product: libraries never depend on it, and another host may replace all of it.
 
@@ -8,6 +9,7 @@ pub mod duration;
 mod error;
 pub mod listener;
 pub mod logging;
+pub mod manual;
 pub mod metrics;
 pub mod runtime;
 pub mod secret;

@@ -71,6 +71,11 @@ pub fn autobahn() -> Result<PathBuf, Error> {
     existing("the Autobahn test suite (cargo xtask conformance)", home().join("autobahn/py27/bin/python"))
 }
 
+/// A clean Debian, as `mmdebstrap` makes it of the packages that every installation has: an archive.
+pub fn debian() -> Result<PathBuf, Error> {
+    existing("a clean Debian", home().join("debian.tar"))
+}
+
 /// One of Circle's compiled contracts: `FiatTokenV2_2`, `FiatTokenProxy` or `SignatureChecker`.
 pub fn usdc_artifact(contract: &str) -> Result<PathBuf, Error> {
     existing("Circle's USDC contract", home().join("usdc").join(format!("{contract}.json")))
