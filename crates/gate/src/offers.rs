@@ -141,6 +141,8 @@ fn extension(config: &GateConfig, feed: &Feed, quote: &Quote) -> Extra {
     if feed.dpop != Dpop::Off {
         info["dpop"] = json!(feed.dpop.as_str());
     }
+    let streamed = [Unit::Stream, Unit::Second, Unit::Message, Unit::Kib];
+    let units = if feed.is_account() { &[Unit::Usdc][..] } else { &streamed };
     let extension = json!({
         "info": info,
         "schema": {
@@ -149,7 +151,7 @@ fn extension(config: &GateConfig, feed: &Feed, quote: &Quote) -> Extra {
             "properties": {
                 "quote": {"type": "string"},
                 "facilitator": {"type": "string", "format": "uri"},
-                "unit": {"enum": ["stream", "second", "message", "kib", "usdc"]},
+                "unit": {"enum": units},
                 "price": {"type": "string"},
                 "maxStreamSeconds": {"type": "integer"},
                 "count": {"enum": ["down", "up", "both"]},
