@@ -7,6 +7,7 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod asp;
 mod bridge;
 mod calls;
 mod clients;

@@ -51,9 +51,27 @@ pub(crate) enum Command {
     /// Apps that send to agents.
     #[command(subcommand)]
     App(AppCommand),
+    /// Sessions between agents.
+    #[command(subcommand)]
+    Asp(AspCommand),
     /// Agents that answer apps.
     #[command(subcommand)]
     Agent(AgentCommand),
+}
+
+/// What is done about agent sessions, without a running broker.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AspCommand {
+    /// Verify an exported session: order, chain, signatures, states, and that its end is there. Names the first bad message.
+    Verify {
+        /// A file, or an http:// or https:// URL.
+        from: String,
+        /// The key that must have signed it, in hexadecimal; else those that the URL's host publishes, or, of a file, its own.
+        #[arg(long)]
+        key: Option<String>,
+    },
+    /// Print a random secret, for `signing_key` or for a client, and its hash, for `[[asp.client]]`.
+    Secret,
 }
 
 /// The broker that is asked.

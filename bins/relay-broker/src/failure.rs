@@ -14,6 +14,9 @@ pub(crate) enum Failure {
     /// The demo saw something other than its story.
     #[error("the demo did not go as it should: {0}")]
     Demo(String),
+    /// A transcript is not what it should be.
+    #[error("not verified: {0}")]
+    Verify(String),
 }
 
 impl Failure {
@@ -21,7 +24,7 @@ impl Failure {
         const CONFIG: u8 = 78;
         match self {
             Self::Config(_) => ExitCode::from(CONFIG),
-            Self::Start(_) | Self::Demo(_) => ExitCode::FAILURE,
+            Self::Start(_) | Self::Demo(_) | Self::Verify(_) => ExitCode::FAILURE,
         }
     }
 

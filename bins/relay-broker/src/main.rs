@@ -3,6 +3,8 @@
 //! Configuration and wiring only: the rules live in `tollwire-relay`.
 
 mod accounts;
+mod asp;
+mod asp_tools;
 mod bridge;
 mod check;
 mod cli;
@@ -19,7 +21,7 @@ mod store;
 mod wiring;
 
 use clap::{CommandFactory as _, Parser as _};
-use cli::{Cli, Command};
+use cli::{AspCommand, Cli, Command};
 use failure::Failure;
 use std::future::Future;
 use std::process::ExitCode;
@@ -49,6 +51,10 @@ fn run(command: Command) -> Result<(), Failure> {
         }
         Command::Manual { out } => manual::write_pages(Cli::command(), &out).map_err(Failure::start),
         Command::App(command) => in_runtime(Some(1), registrations::app(command)),
+        Command::Asp(AspCommand::Verify { from, key }) => {
+            in_runtime(Some(1), asp_tools::verify(&from, key.as_deref()))
+        }
+        Command::Asp(AspCommand::Secret) => asp_tools::secret(),
         Command::Agent(command) => in_runtime(Some(1), registrations::agent(command)),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::config::{self, File};
 use crate::failure::Failure;
-use crate::{bridge, payments, store, wiring};
+use crate::{asp, bridge, payments, store, wiring};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,9 +29,10 @@ pub(crate) async fn run(file: Loaded<File>) -> Result<(), Failure> {
     let store = store::open(&file).await?;
     let rows = store.rows(Arc::new(SystemClock)).await?;
     let bridge = bridge::start(&file, &store).await?;
+    let asp = asp::start(&file, &store).await?;
     let till = payments::open(&file).await?;
     let payments = till.as_ref().map(|till| till.payments.clone());
-    let relay = wiring::relay(&file, Some(rows), bridge, payments)?;
+    let relay = wiring::relay(&file, Some(rows), (bridge, asp), payments)?;
     relay.load().await.map_err(Failure::start)?;
     let (stop, admin_stop) = (CancellationToken::new(), CancellationToken::new());
     let listeners = TaskTracker::new();
@@ -71,15 +72,19 @@ pub(crate) async fn run(file: Loaded<File>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Takes over APIs, apps and agents of the changed file; a file that cannot be used changes nothing.
+/// Takes over APIs, apps, agents and clients of the changed file; a file that cannot be used changes nothing.
 fn reload(path: &Path, relay: &Relay) {
-    let read = config::read(path).and_then(|file| Ok((wiring::apis(&file)?, bridge::registry(&file)?)));
+    let read = config::read(path)
+        .and_then(|file| Ok((wiring::apis(&file)?, bridge::registry(&file)?, asp::clients(&file)?)));
     match read {
-        Ok((apis, registry)) => {
+        Ok((apis, registry, clients)) => {
             tracing::info!(apis = apis.len(), "configuration reloaded");
             relay.configure(apis);
             if let Some(bridge) = relay.bridge() {
                 bridge.configure(registry);
+            }
+            if let Some(asp) = relay.agent_sessions() {
+                asp.configure(clients);
             }
         }
         Err(error) => tracing::error!(%error, "configuration not reloaded; the old one stays in force"),

@@ -6,9 +6,12 @@ use std::sync::Arc;
 use tollwire_ledger::Clock;
 use tollwire_ops::config::Loaded;
 use tollwire_ops::store::StoreUrl;
+use tollwire_relay::asp::AspStores;
 use tollwire_relay::bridge::Stores;
 use tollwire_relay::store::{Embedded, EmbeddedRows, Rows};
-use tollwire_relay_redis::{RedisBus, RedisLog, RedisNotes, RedisRows, RelayRedis, ServerConfig};
+use tollwire_relay_redis::{
+    RedisBus, RedisLog, RedisNotes, RedisRows, RedisSessions, RelayRedis, ServerConfig,
+};
 
 /// An open store.
 #[derive(Debug, Clone)]
@@ -30,6 +33,20 @@ impl Store {
             }
             Self::Redis(redis) => Arc::new(RedisRows::new(redis.clone())),
         })
+    }
+
+    /// Where agent sessions are kept.
+    pub(crate) async fn asp(&self) -> Result<AspStores, Failure> {
+        match self {
+            Self::Memory(store) | Self::Embedded(store) => {
+                AspStores::embedded(store).await.map_err(Failure::start)
+            }
+            Self::Redis(redis) => Ok(AspStores {
+                sessions: Arc::new(RedisSessions::new(redis.clone())),
+                notes: Arc::new(RedisNotes::new(redis.clone())),
+                bus: Arc::new(RedisBus::of_sessions(redis.clone())),
+            }),
+        }
     }
 
     /// Where the bridge keeps things.

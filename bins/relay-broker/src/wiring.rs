@@ -7,6 +7,7 @@ use tollwire_gate::http::AdminToken;
 use tollwire_ops::Error;
 use tollwire_ops::config::Loaded;
 use tollwire_ops::listener::{self, Listener, ProxyTrust};
+use tollwire_relay::asp::Asp;
 use tollwire_relay::bridge::Bridge;
 use tollwire_relay::call::{Api, Apis, PaymentHeader, Price};
 use tollwire_relay::runtime::Origins;
@@ -18,7 +19,7 @@ use tollwire_settlement::ChainInfo;
 pub(crate) fn relay(
     file: &Loaded<File>,
     rows: Option<Arc<dyn Rows>>,
-    bridge: Option<Bridge>,
+    (bridge, asp): (Option<Bridge>, Option<Asp>),
     payments: Option<Payments>,
 ) -> Result<Relay, Failure> {
     let roots_pem = match &file.value.upstream_roots {
@@ -29,7 +30,7 @@ pub(crate) fn relay(
         ),
     };
     let (apis, origins, limits) = (apis(file)?, origins(file)?, limits(file));
-    let config = RelayConfig { apis, origins, limits, bridge, roots_pem, rows, payments };
+    let config = RelayConfig { apis, origins, limits, bridge, asp, roots_pem, rows, payments };
     Relay::new(config).map_err(|error| file.error("upstream_roots", error.to_string()).into())
 }
 

@@ -80,13 +80,9 @@ impl Machine {
         let mut next = self.clone();
         if self.due.is_some_and(|due| due <= now) {
             next.due = None;
-            match self.state {
-                State::Invited | State::Escalated => next.state = State::Failed,
-                State::Agreeing => {
-                    next.state = State::Conversing;
-                    next.committer = None;
-                }
-                _ => {}
+            next.state = self.state.lapsed();
+            if self.state == State::Agreeing {
+                next.committer = None;
             }
         }
         next

@@ -57,6 +57,16 @@ impl State {
         }
     }
 
+    /// Where a session stands when what was due in this state has come by time alone.
+    #[must_use]
+    pub const fn lapsed(self) -> Self {
+        match self {
+            Self::Invited | Self::Escalated => Self::Failed,
+            Self::Agreeing => Self::Conversing,
+            other => other,
+        }
+    }
+
     /// Whether nothing can be said any more.
     pub const fn is_over(self) -> bool {
         matches!(self, Self::Closed | Self::Failed)

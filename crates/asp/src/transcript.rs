@@ -4,7 +4,9 @@ use crate::chain::Hash;
 use crate::json;
 use crate::key::VerifyingKey;
 use crate::verify::Head;
+use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// An exported session.
 ///
@@ -28,11 +30,11 @@ pub enum Unreadable {
     /// Not JSON.
     #[error("not a transcript: {0}")]
     Json(String),
-    /// A line of it is not JSON.
-    #[error("line {line}, where message {line} should stand: {why}")]
-    Line {
-        /// Which line; the first is 1.
-        line: usize,
+    /// A message of it is not JSON that everybody reads the same way.
+    #[error("message {number}: {why}")]
+    Message {
+        /// Which message; the first is 1.
+        number: usize,
         /// Why.
         why: String,
     },
@@ -54,19 +56,35 @@ impl Transcript {
                     _ => Err(Unreadable::Member("messages is a list")),
                 }
             }
-            _ => lines(text),
+            Err(error) => one_by_one(text).unwrap_or_else(|| Err(Unreadable::Json(error.to_string()))),
+            Ok(message) => Ok(Self { messages: vec![message], ..Self::default() }),
         }
     }
 }
 
-fn lines(text: &str) -> Result<Transcript, Unreadable> {
-    let written = text.lines().filter(|line| !line.trim().is_empty());
-    let read = |(at, line): (usize, &str)| {
-        json::read_deep(line)
-            .map_err(|error| Unreadable::Line { line: at.saturating_add(1), why: error.to_string() })
+/// What is not one value that can be read: lines, or a whole in which something cannot be.
+fn one_by_one(text: &str) -> Option<Result<Transcript, Unreadable>> {
+    #[derive(Deserialize)]
+    struct Whole<'a> {
+        #[serde(borrow)]
+        messages: Vec<&'a RawValue>,
+    }
+    let within = serde_json::from_str::<Whole<'_>>(text).map(|whole| whole.messages);
+    let texts: Vec<&str> = match within.or_else(|_| serde_json::from_str::<Vec<&RawValue>>(text)) {
+        Ok(messages) => messages.into_iter().map(RawValue::get).collect(),
+        Err(_) => text.lines().filter(|line| !line.trim().is_empty()).collect(),
     };
-    let messages = written.enumerate().map(read).collect::<Result<_, _>>()?;
-    Ok(Transcript { messages, ..Transcript::default() })
+    let one = texts.len() == 1;
+    let read = |(at, text): (usize, &str)| {
+        let number = at.saturating_add(1);
+        json::read_deep(text).map_err(|error| Unreadable::Message { number, why: error.to_string() })
+    };
+    match texts.into_iter().enumerate().map(read).collect::<Result<Vec<_>, _>>() {
+        // What is wrong with it stands outside its messages.
+        Ok(_) if serde_json::from_str::<&RawValue>(text).is_ok() => None,
+        Err(_) if one && !text.trim_start().starts_with('{') => None,
+        outcome => Some(outcome.map(|messages| Transcript { messages, ..Transcript::default() })),
+    }
 }
 
 /// The Ed25519 keys of a JWK set's `keys`.

@@ -267,13 +267,18 @@ fn a_transcript_is_lines_or_a_list_or_an_object() {
         assert_eq!(verify(&read.messages, None).as_deref(), Ok("CLOSED"));
     }
     assert_eq!(Transcript::read(&object).unwrap().keys, [key().verifying_key()]);
-    let torn = lines.replacen("\"messageId\"", "\"sessionId\":\"x\",\"messageId\"", 3);
-    let torn = torn.replacen("\"sessionId\":\"x\",", "", 2);
-    assert!(Transcript::read(&torn).unwrap_err().to_string().contains("message 3"), "a member stands twice");
+    let mut torn: Vec<String> = speech.messages.iter().map(|sealed| sealed.text.clone()).collect();
+    torn[2] = torn[2].replacen("\"messageId\"", "\"sessionId\":\"x\",\"messageId\"", 1);
+    let within = format!("{{\"messages\":[{}]}}", torn.join(","));
+    for torn in [torn.join("\n"), format!("[{}]", torn.join(",")), within] {
+        let unreadable = Transcript::read(&torn).unwrap_err().to_string();
+        assert!(unreadable.starts_with("message 3: "), "a member stands twice: {unreadable}");
+    }
     for bad in ["{", r#"{"messages":1}"#, r#"{"messages":[],"keys":[{}]}"#, r#"{"messages":[],"head":{}}"#] {
         assert!(Transcript::read(bad).is_err(), "{bad}");
     }
     assert!(Transcript::read("").unwrap().messages.is_empty());
+    assert!(Transcript::read(r#"{"messages":[],"messages":[]}"#).is_err());
 }
 
 fn any_json() -> impl Strategy<Value = Value> {

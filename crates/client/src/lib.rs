@@ -45,6 +45,7 @@
 //! # }
 //! ```
 
+pub mod asp;
 pub mod bridge;
 
 mod budget;

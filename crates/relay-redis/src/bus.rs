@@ -13,26 +13,39 @@ use tollwire_relay::store::{BoxFuture, StoreError};
 /// How long after a broken subscription another is tried.
 const AGAIN: Duration = Duration::from_millis(200);
 
+/// In front of the channels of agent sessions.
+pub(crate) const SESSIONS: &str = "asp:";
+
 /// Word between all brokers of a Redis. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct RedisBus(RelayRedis);
+pub struct RedisBus {
+    redis: RelayRedis,
+    /// In front of its channels' names.
+    scope: &'static str,
+}
 
 impl RedisBus {
     /// A bus over this connection, and another that it makes to listen.
     pub fn new(redis: RelayRedis) -> Self {
-        Self(redis)
+        Self { redis, scope: "" }
+    }
+
+    /// Another bus beside the first, on which nobody hears what is said on that: for agent sessions, whose store says by itself
+    /// what is new.
+    pub fn of_sessions(redis: RelayRedis) -> Self {
+        Self { redis, scope: SESSIONS }
     }
 
     fn channel(&self, node: Option<NodeId>) -> String {
         match node {
-            Some(node) => self.0.key(&format!("node:{node}")),
-            None => self.0.key("nodes"),
+            Some(node) => self.redis.key(&format!("{}node:{node}", self.scope)),
+            None => self.redis.key(&format!("{}nodes", self.scope)),
         }
     }
 
     /// Listens until the connection breaks.
     async fn hear(&self, node: NodeId, tell: &Tell) -> Result<(), RedisError> {
-        let mut listener = self.0.client().await?.get_async_pubsub().await?;
+        let mut listener = self.redis.client().await?.get_async_pubsub().await?;
         listener.subscribe(&[self.channel(Some(node)), self.channel(None)]).await?;
         // Whatever was said before is not heard any more.
         tell(News::Interrupted);
@@ -53,7 +66,7 @@ impl Bus for RedisBus {
         let mut call = cmd("PUBLISH");
         call.arg(self.channel(to)).arg(&*notice);
         Box::pin(async move {
-            let listeners: u64 = read(first(self.0.ask(&only(call)).await?)?, "listeners")?;
+            let listeners: u64 = read(first(self.redis.ask(&only(call)).await?)?, "listeners")?;
             Ok(listeners > 0)
         })
     }

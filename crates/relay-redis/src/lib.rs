@@ -5,6 +5,7 @@
 //! in `tollwire-redis`. A row, its alias and the index of what is due are keys of their own, changed by one script; they
 //! share no hash tag, so this wants one primary.
 
+mod asp;
 mod bus;
 mod connection;
 mod log;
@@ -12,6 +13,7 @@ mod notes;
 mod rows;
 mod script;
 
+pub use asp::RedisSessions;
 pub use bus::RedisBus;
 pub use connection::RelayRedis;
 pub use log::RedisLog;

@@ -28,6 +28,9 @@ pub(crate) fn run(script: &Script, keys: &[String]) -> Cmd {
 }
 
 scripts! {
+    ASP_APPEND = "lua/asp_append.lua";
+    ASP_CREATE = "lua/asp_create.lua";
+    ASP_READ = "lua/asp_read.lua";
     CHANGE = "lua/change.lua";
     LOG_APPEND = "lua/log_append.lua";
     LOG_EXPIRED = "lua/log_expired.lua";

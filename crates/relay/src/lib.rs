@@ -10,14 +10,16 @@
 //! |---|---|
 //! | [`runtime`] | one WebSocket: handshake, queue, heartbeat, close; knows no protocol |
 //! | [`call`] | `relay.call`: envelopes, registered APIs, forwarding, the HTTP twin |
+//! | [`asp`] | sessions between agents: every message numbered, replayable, provable |
 //! | [`bridge`] | apps and agents: events, tokens, answers |
 //! | [`log`], [`notes`] | what the bridge must not forget: streams of entries, and small values |
 //! | [`store`] | what is kept over a restart, in one file or on Redis |
 //! | [`http`] | the public and the admin service |
 //!
 //! Bodies are bytes: what an agent puts into `requestBody` and what an API answers passes unchanged (frames:
-//! `README.md` and `BRIDGE.md` of this crate).
+//! `README.md`, `BRIDGE.md` and `ASP.md` of this crate).
 
+pub mod asp;
 pub mod bridge;
 pub mod call;
 pub mod http;

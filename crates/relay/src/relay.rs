@@ -1,5 +1,6 @@
 //! The broker as a whole: opens connections, makes calls, drains.
 
+use crate::asp::{self, Asp};
 use crate::bridge::{Bridge, Door, handshake_token};
 use crate::call::{Apis, Caller, Desk, Payees, Registry, Session, Upstream, offer_timeout_secs, twin};
 use crate::http::{Answer, Problem, preflight, readable};
@@ -7,10 +8,11 @@ use crate::runtime::{self, Budget, Origins, Outbox};
 use crate::store::{Rows, StoreError};
 use crate::{Limits, telemetry};
 use http::header::{
-    ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, ORIGIN, SEC_WEBSOCKET_VERSION, WWW_AUTHENTICATE,
+    ACCESS_CONTROL_REQUEST_METHOD, ALLOW, AUTHORIZATION, ORIGIN, SEC_WEBSOCKET_VERSION, WWW_AUTHENTICATE,
 };
 use http::{HeaderValue, Method, Request, StatusCode};
 use http_body::Body;
+use http_body_util::{BodyExt as _, Collected, Limited};
 use hyper::upgrade::OnUpgrade;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,6 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tollwire_asp::SessionId;
 use tollwire_gate::Gate;
 use tollwire_ledger::Clock;
 use tollwire_wire::tls::RootsError;
@@ -27,6 +30,9 @@ use url::Url;
 
 /// How long connections that were told to go may take for their last words.
 const LAST_WORDS: Duration = Duration::from_secs(20);
+
+/// How long the body of a request about an agent session may take.
+const BODY_WITHIN: Duration = Duration::from_secs(10);
 
 /// A row that nobody writes: reading it tells whether the store answers.
 const READY: &str = "ready";
@@ -42,6 +48,8 @@ pub struct RelayConfig {
     pub limits: Limits,
     /// The messaging bridge; none if left out.
     pub bridge: Option<Bridge>,
+    /// Agent sessions; none if left out.
+    pub asp: Option<Asp>,
     /// Authorities that APIs' certificates may be signed by, beside the public ones (PEM).
     pub roots_pem: Option<String>,
     /// Where it keeps what must outlive it.
@@ -96,6 +104,7 @@ struct Shared {
     caller: Arc<Caller>,
     registry: Registry,
     bridge: Option<Bridge>,
+    asp: Option<Asp>,
     origins: Origins,
     rows: Option<Arc<dyn Rows>>,
     desk: Option<Arc<Desk>>,
@@ -113,7 +122,7 @@ struct Shared {
 impl Relay {
     /// A broker for these APIs.
     pub fn new(config: RelayConfig) -> Result<Self, StartError> {
-        let RelayConfig { apis, origins, limits, bridge, roots_pem, rows, payments } = config;
+        let RelayConfig { apis, origins, limits, bridge, asp, roots_pem, rows, payments } = config;
         let upstream = Arc::new(Upstream::new(roots_pem.as_deref(), &limits)?);
         let tasks = TaskTracker::new();
         let timeout_secs = offer_timeout_secs(limits.connect + limits.answer.saturating_mul(2));
@@ -130,6 +139,7 @@ impl Relay {
             caller,
             registry,
             bridge,
+            asp,
             origins,
             rows,
             desk,
@@ -257,6 +267,57 @@ impl Relay {
         answer
     }
 
+    /// Agent sessions, if there are any.
+    pub fn agent_sessions(&self) -> Option<&Asp> {
+        self.0.asp.as_ref()
+    }
+
+    /// Opens a WebSocket to an agent session, or answers what is asked about one over HTTP. Must be called within a tokio
+    /// runtime.
+    pub(crate) async fn asp<B>(&self, request: Request<B>) -> Answer
+    where
+        B: Body + Send,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let Some(asp) = self.0.asp.clone() else { return crate::http::nothing_here() };
+        match asp::socket_of(request.uri().path()) {
+            Some(Ok(session)) => return self.open_asp(asp, session, request),
+            Some(Err(())) => return crate::http::nothing_here(),
+            None => {}
+        }
+        if !self.0.origins.allow(request.headers()) {
+            return foreign_page();
+        }
+        let (head, body) = request.into_parts();
+        let body = Limited::new(body, asp.body_bytes_max()).collect();
+        let body = timeout(BODY_WITHIN, body).await.ok().and_then(Result::ok).map(Collected::to_bytes);
+        asp.answer(&head, body.as_deref()).await
+    }
+
+    fn open_asp<B>(&self, asp: Asp, session: SessionId, mut request: Request<B>) -> Answer {
+        if request.method() != Method::GET {
+            let wrong =
+                Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this path takes GET");
+            return wrong.header(ALLOW, "GET").into_answer();
+        }
+        let opened = self.may_open(&request).and_then(|()| self.upgrade(&mut request));
+        let (answer, upgrade, seat) = match opened {
+            Ok(upgraded) => upgraded,
+            Err(refused) => return *refused,
+        };
+        let shared = Arc::clone(&self.0);
+        shared.tasks.clone().spawn(async move {
+            let Some(socket) = runtime::take_over(upgrade, asp.frame_bytes_max()).await else { return };
+            let open = telemetry::Open::new();
+            let ends = (shared.stop.clone(), shared.cut.clone());
+            let ending = asp.serve(session, socket, (&shared.limits, &shared.tasks), ends).await;
+            telemetry::closed(ending.code());
+            drop((open, seat));
+        });
+        answer
+    }
+
     /// Whether a connection may be opened at all.
     fn may_open<B>(&self, request: &Request<B>) -> Result<(), Box<Answer>> {
         if !self.0.origins.allow(request.headers()) {
@@ -322,6 +383,9 @@ impl Relay {
         shared.cut.cancel();
         if let Some(bridge) = &shared.bridge {
             bridge.stop().await;
+        }
+        if let Some(asp) = &shared.asp {
+            asp.stop().await;
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The configuration file: its shape. What the values mean is in docs/relay-broker.md.
 
 mod api;
+mod asp;
 mod bridge;
 mod footguns;
 mod limits;
@@ -8,6 +9,7 @@ mod payments;
 mod prepaid;
 
 pub(crate) use api::{Api, PaymentHeader};
+pub(crate) use asp::Asp;
 pub(crate) use bridge::{Agent, App};
 pub(crate) use footguns::warnings;
 pub(crate) use limits::Limits;
@@ -87,6 +89,8 @@ pub(crate) struct File {
     /// Agents.
     #[serde(default)]
     pub(crate) agent: Vec<Agent>,
+    /// Agent sessions; without it there are none.
+    pub(crate) asp: Option<Asp>,
 }
 
 /// `[admin]`.
@@ -117,5 +121,6 @@ pub(crate) fn read(path: &std::path::Path) -> Result<Loaded<File>, tollwire_ops:
     }
     payments::validate(&file)?;
     prepaid::validate(&file)?;
+    crate::asp::validate(&file)?;
     Ok(file)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 /// The reader's end.
-pub(super) struct Intake<T> {
+pub(crate) struct Intake<T> {
     /// Boxed: a channel takes room for many at once, on every connection.
     frames: mpsc::Sender<Box<T>>,
     /// Those that were read and not dealt with yet.
@@ -12,13 +12,13 @@ pub(super) struct Intake<T> {
 }
 
 /// The other end.
-pub(super) struct Waiting<T> {
+pub(crate) struct Waiting<T> {
     frames: mpsc::Receiver<Box<T>>,
     pending: Arc<watch::Sender<usize>>,
 }
 
 /// Both ends, with room for so many.
-pub(super) fn intake<T>(max: usize) -> (Intake<T>, Waiting<T>) {
+pub(crate) fn intake<T>(max: usize) -> (Intake<T>, Waiting<T>) {
     let (sender, receiver) = mpsc::channel(max);
     let pending = Arc::new(watch::Sender::new(0));
     (Intake { frames: sender, pending: Arc::clone(&pending) }, Waiting { frames: receiver, pending })
@@ -26,7 +26,7 @@ pub(super) fn intake<T>(max: usize) -> (Intake<T>, Waiting<T>) {
 
 impl<T> Intake<T> {
     /// Hands on what was said; [`ready`](Self::ready) must have said that there is room.
-    pub(super) fn put(&self, frame: T) {
+    pub(crate) fn put(&self, frame: T) {
         self.pending.send_modify(|pending| *pending = pending.saturating_add(1));
         if self.frames.try_send(Box::new(frame)).is_err() {
             tracing::error!("a frame came in before there was room for it");
@@ -34,12 +34,12 @@ impl<T> Intake<T> {
     }
 
     /// Waits until there is room for another.
-    pub(super) async fn ready(&self) {
+    pub(crate) async fn ready(&self) {
         drop(self.frames.reserve().await);
     }
 
     /// Waits until all is dealt with.
-    pub(super) async fn dealt_with(&self) {
+    pub(crate) async fn dealt_with(&self) {
         let mut pending = self.pending.subscribe();
         // The sender lives as long as this, so the wait ends with a number.
         drop(pending.wait_for(|pending| *pending == 0).await);
@@ -48,14 +48,14 @@ impl<T> Intake<T> {
 
 impl<T> Waiting<T> {
     /// The next ones, at most `max`; none once the reader is gone. Each has to be [`done`](Self::done).
-    pub(super) async fn next(&mut self, max: usize) -> Vec<Box<T>> {
+    pub(crate) async fn next(&mut self, max: usize) -> Vec<Box<T>> {
         let mut next = Vec::new();
         self.frames.recv_many(&mut next, max).await;
         next
     }
 
     /// So many are dealt with.
-    pub(super) fn done(&self, count: usize) {
+    pub(crate) fn done(&self, count: usize) {
         self.pending.send_modify(|pending| *pending = pending.saturating_sub(count));
     }
 }

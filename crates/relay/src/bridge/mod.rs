@@ -53,6 +53,7 @@ mod token;
 pub(crate) use admin::{AgentBody, AppBody};
 pub(crate) use directory::RegistrationError;
 pub(crate) use door::{Door, handshake_token};
+pub(crate) use intake::{Intake, Waiting, intake};
 pub(crate) use say::PING;
 
 pub use bus::{Alone, Bus, News, Tell};

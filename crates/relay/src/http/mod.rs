@@ -13,5 +13,5 @@ pub use admin::AdminService;
 pub use answer::Answer;
 pub use service::RelayService;
 
-pub(crate) use answer::{Problem, json, nothing_here};
+pub(crate) use answer::{Problem, json, nothing_here, of_type};
 pub(crate) use cors::{preflight, readable};

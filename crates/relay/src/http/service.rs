@@ -3,6 +3,7 @@
 use super::answer::{Answer, Problem};
 use super::{accounts, close_codes};
 use crate::Relay;
+use crate::asp;
 use crate::bridge::Door;
 use crate::call::PREFIX;
 use http::header::ALLOW;
@@ -70,6 +71,9 @@ where
     if let Some(gate) = relay.accounts().filter(|_| accounts::is_public(path)) {
         let Ok(answer) = GateService::new(Arc::clone(gate)).call(request).await;
         return answer;
+    }
+    if asp::is_ours(path) {
+        return relay.asp(request).await;
     }
     match (path, request.method()) {
         (SOCKET, &Method::GET) => relay.open(request),

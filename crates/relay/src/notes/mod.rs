@@ -27,6 +27,8 @@ pub enum Topic {
     Claims,
     /// Conversations: threads between an app and an agent.
     Sessions,
+    /// DPoP proofs that were used.
+    Proofs,
 }
 
 impl Topic {
@@ -45,6 +47,7 @@ impl Topic {
             Self::Owners => "owners",
             Self::Claims => "claims",
             Self::Sessions => "sessions",
+            Self::Proofs => "proofs",
         }
     }
 }

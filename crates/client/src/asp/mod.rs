@@ -1,0 +1,5 @@
+//! Sessions between agents.
+
+mod download;
+
+pub use download::{Download, download};

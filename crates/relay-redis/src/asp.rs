@@ -1,0 +1,118 @@
+//! [`Sessions`] on Redis: a hash for the head, a stream for the messages, with their numbers as their ids.
+
+use crate::bus::SESSIONS;
+use crate::connection::RelayRedis;
+use crate::script::{ASP_APPEND, ASP_CREATE, ASP_READ, run};
+use bytes::Bytes;
+use tollwire_asp::{Hash, SessionId};
+use tollwire_ledger::Timestamp;
+use tollwire_redis::redis::{Cmd, Value, cmd};
+use tollwire_redis::reply::read;
+use tollwire_relay::asp::store::{Head, NewMessage, PAGE_MAX, Sessions, Stored};
+use tollwire_relay::store::{BoxFuture, StoreError};
+
+/// Sessions that all brokers of a Redis share. Cheap to clone. An append is one script and one round trip, and tells the other
+/// brokers by itself: hear them by [`RedisBus::of_sessions`](crate::RedisBus::of_sessions).
+#[derive(Debug, Clone)]
+pub struct RedisSessions(RelayRedis);
+
+impl RedisSessions {
+    /// Sessions over this connection.
+    pub fn new(redis: RelayRedis) -> Self {
+        Self(redis)
+    }
+
+    /// A key of a session; all of them are in one slot.
+    fn key(&self, session: &SessionId, what: &str) -> String {
+        self.0.key(&format!("asp:{{{session}}}:{what}"))
+    }
+
+    fn appending(&self, session: &SessionId, message: &NewMessage) -> Cmd {
+        let mut keys = vec![self.key(session, "head"), self.key(session, "messages")];
+        keys.extend(message.once.as_ref().map(|once| self.key(session, &format!("once:{}", once.key))));
+        let mut call = run(&ASP_APPEND, &keys);
+        call.arg(message.after.0).arg(&message.after.1).arg(&message.hash).arg(&*message.body);
+        call.arg(&*message.content).arg(message.keep).arg(message.until.millis());
+        call.arg(self.0.key(&format!("{SESSIONS}nodes"))).arg(session.as_str());
+        if let Some(once) = &message.once {
+            call.arg(&once.memo).arg(once.until.millis());
+        }
+        call
+    }
+}
+
+fn stored(answer: Vec<Value>) -> Result<Stored, StoreError> {
+    let mut rest = answer.into_iter();
+    let word: String = read(rest.next().unwrap_or_default(), "script answer")?;
+    let mut next = || rest.next().unwrap_or_default();
+    match word.as_str() {
+        "stored" => Ok(Stored::Done),
+        "unknown" => Ok(Stored::Unknown),
+        "duplicate" => Ok(Stored::Duplicate { memo: read(next(), "memo")? }),
+        "moved" => Ok(Stored::Moved(Head {
+            seq: read(next(), "number")?,
+            hash: read(next(), "hash")?,
+            first: read(next(), "number")?,
+            content: read::<Vec<u8>>(next(), "head")?.into(),
+        })),
+        _ => Err(StoreError::Corrupt("script answer is not readable".to_owned())),
+    }
+}
+
+impl Sessions for RedisSessions {
+    fn create<'a>(
+        &'a self,
+        session: &'a SessionId,
+        content: Bytes,
+        until: Timestamp,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        let mut call = run(&ASP_CREATE, &[self.key(session, "head")]);
+        call.arg(Hash::GENESIS.to_string()).arg(&*content).arg(until.millis());
+        Box::pin(async move { read(self.0.ask_one(call).await?, "script answer") })
+    }
+
+    fn head<'a>(
+        &'a self,
+        session: &'a SessionId,
+        _: Timestamp,
+    ) -> BoxFuture<'a, Result<Option<Head>, StoreError>> {
+        type Row = (Option<u64>, Option<String>, Option<u64>, Option<Vec<u8>>);
+        let mut call = cmd("HMGET");
+        call.arg(self.key(session, "head")).arg("seq").arg("hash").arg("first").arg("content");
+        Box::pin(async move {
+            let (seq, hash, first, content): Row = read(self.0.ask_one(call).await?, "head")?;
+            let all = seq.zip(hash).zip(first.zip(content));
+            Ok(all.map(|((seq, hash), (first, content))| Head { seq, hash, first, content: content.into() }))
+        })
+    }
+
+    fn append<'a>(
+        &'a self,
+        session: &'a SessionId,
+        message: NewMessage,
+        _: Timestamp,
+    ) -> BoxFuture<'a, Result<Stored, StoreError>> {
+        Box::pin(async move {
+            stored(read(self.0.ask_one(self.appending(session, &message)).await?, "script answer")?)
+        })
+    }
+
+    fn read<'a>(
+        &'a self,
+        session: &'a SessionId,
+        after: u64,
+        bytes_max: usize,
+    ) -> BoxFuture<'a, Result<Vec<(u64, Bytes)>, StoreError>> {
+        let mut call = run(&ASP_READ, &[self.key(session, "messages")]);
+        call.arg(after).arg(PAGE_MAX).arg(bytes_max);
+        Box::pin(async move {
+            let rows: Vec<(u64, Vec<u8>)> = read(self.0.ask_one(call).await?, "messages")?;
+            Ok(rows.into_iter().map(|(seq, body)| (seq, body.into())).collect())
+        })
+    }
+
+    fn sweep(&self, _: Timestamp) -> BoxFuture<'_, Result<(), StoreError>> {
+        // Redis forgets by itself.
+        Box::pin(std::future::ready(Ok(())))
+    }
+}

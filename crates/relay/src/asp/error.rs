@@ -1,0 +1,57 @@
+//! What is answered instead of what was asked for.
+
+use crate::store::StoreError;
+use tollwire_asp::{Code, Refusal, Refused};
+use tollwire_x402::close::CloseCode;
+
+/// Why something is not done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failed {
+    pub(crate) code: Code,
+    pub(crate) why: String,
+    /// The number that [`Code::HistoryTruncated`] tells.
+    pub(crate) first: Option<u64>,
+}
+
+impl Failed {
+    pub(crate) fn new(code: Code, why: impl Into<String>) -> Self {
+        Self { code, why: why.into(), first: None }
+    }
+
+    /// How a connection ends by it, if it does.
+    pub(crate) const fn close(&self) -> Option<CloseCode> {
+        Some(match self.code {
+            Code::AuthFailed
+            | Code::AuthRequired
+            | Code::TokenExpired
+            | Code::DpopInvalid
+            | Code::DpopReplayed => CloseCode::Unauthorized,
+            Code::Forbidden => CloseCode::Forbidden,
+            Code::SessionNotFound => CloseCode::SessionNotFound,
+            Code::SequenceAhead => CloseCode::PolicyViolation,
+            _ => return None,
+        })
+    }
+}
+
+impl From<Refused> for Failed {
+    fn from(refused: Refused) -> Self {
+        Self::new(refused.code, refused.why)
+    }
+}
+
+impl From<Refusal> for Failed {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(refusal.code(), refusal.to_string())
+    }
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        tracing::warn!(%error, "the store of agent sessions did not answer");
+        Self::new(
+            Code::InternalError,
+            "the store did not answer; the same id again finds out what became of it",
+        )
+    }
+}

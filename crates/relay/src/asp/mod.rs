@@ -1,0 +1,41 @@
+//! Agent sessions (ASP): agents of two organisations negotiate in a session whose every message has its number, can be replayed,
+//! and is provable. What may be said, and what a message is made of, is `tollwire-asp`'s; here it is served and kept.
+//!
+//! ```text
+//!   send ──▶ speak: checks, state table, hash, signature ──▶ store: append if the head is still the same ──▶ ack
+//!                                                                            │
+//!   message, session_state ◀── work: from the cursor on, in order ◀── room ◀─┘ (bus: other nodes look)
+//! ```
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | `hear`, `say` | frames, read and written |
+//! | `gatekeeper`, `access`, `client` | tokens, DPoP proofs, who is known |
+//! | `speak`, `record` | a message's way into its session |
+//! | [`store`] | where sessions are kept |
+//! | `room`, `work`, `link`, `beat` | connections |
+//! | `http` | tokens, keys and sessions over HTTP |
+
+mod access;
+mod beat;
+mod client;
+mod error;
+mod gatekeeper;
+mod hear;
+mod http;
+mod inner;
+mod limits;
+mod link;
+mod record;
+mod room;
+mod say;
+mod speak;
+mod start;
+pub mod store;
+mod work;
+
+pub(crate) use http::{is_ours, socket_of};
+
+pub use client::{AspClient, AspClients, BadSecretHash, SecretHash, StaticTrust, TrustProvider};
+pub use limits::AspLimits;
+pub use start::{Asp, AspConfig, AspStores};

@@ -1,0 +1,102 @@
+//! An independent verifier, in Python, agrees about many random sessions: good ones, and ones in which something was changed.
+
+use super::rig::key;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::process::Stdio;
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+use tollwire_asp::{Draft, Hash, MessageId, Millis, Place, Sender, SigningKey, Verifier, seal};
+use tollwire_testkit::tools::workspace;
+
+/// Sessions, unless `TOLLWIRE_ASP_SESSIONS` names another number.
+const SESSIONS: usize = 500;
+
+const KEY: &str = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        (-9_007_199_254_740_991_i64..=9_007_199_254_740_991).prop_map(Value::from),
+        "-?[1-9][0-9]{0,8}\\.[0-9]{1,9}(e-?[0-9]{1,2})?"
+            .prop_filter_map("a number", |text| tollwire_asp::json::read(&text).ok()),
+        "\\PC{0,12}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 16, 5, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            prop::collection::btree_map("\\PC{0,6}", inner, 0..5)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+/// A session of these notes, and the number of the message that is changed, if one is.
+fn session(notes: Vec<Value>, changed: Option<usize>) -> Vec<Value> {
+    let (key, id) = (SigningKey::from_hex(KEY).unwrap(), "ase_abc123".parse().unwrap());
+    let agent: tollwire_asp::AgentUri = "agent://acme.com/alpha".parse().unwrap();
+    let sender = Sender { agent, org: "org_acme".into(), trust: "72.5".parse().unwrap(), proof: None };
+    let mut previous = Hash::GENESIS;
+    let mut messages: Vec<Value> = Vec::new();
+    for (at, note) in (1_u8..).zip(notes) {
+        let (performative, body) = match at {
+            1 => (
+                "PROPOSE",
+                json!({"proposalId": "p", "type": "session-invitation", "subject": "s", "terms": {"n": note}}),
+            ),
+            2 => ("WITHDRAW", json!({"n": note})),
+            _ => break,
+        };
+        let draft =
+            json!({"performative": performative, "content": {"body": body, "context": at}}).to_string();
+        let time = Millis(1_772_893_800_000 + u64::from(at));
+        let place = Place {
+            session: &id,
+            sequence: at.into(),
+            id: MessageId::new(time, [at; 10]),
+            at: time,
+            previous,
+        };
+        let sealed = seal(&Draft::read(&draft).unwrap(), &sender, &place, &key);
+        previous = sealed.hash;
+        messages.push(serde_json::from_str(&sealed.text).unwrap());
+    }
+    if let Some(message) = changed.and_then(|at| messages.get_mut(at)) {
+        message["content"]["context"] = json!("changed");
+    }
+    messages
+}
+
+#[tokio::test]
+async fn python_agrees() {
+    let count = std::env::var("TOLLWIRE_ASP_SESSIONS").map_or(SESSIONS, |count| count.parse().unwrap());
+    let mut runner = TestRunner::new(Config::default());
+    let plan = (prop::collection::vec(any_json(), 1..=2), prop::option::weighted(0.3, 0_usize..2));
+    let (mut input, mut ours) = (String::new(), Vec::new());
+    for _ in 0..count {
+        let (notes, changed) = plan.new_tree(&mut runner).unwrap().current();
+        let messages = session(notes, changed);
+        let mut verifier = Verifier::new(vec![key()]);
+        let fault = messages.iter().find_map(|message| verifier.next(message).err());
+        ours.push(fault.map_or_else(|| "None".to_owned(), |fault| fault.sequence.to_string()));
+        writeln!(input, "{}", json!({"key": key().to_string(), "messages": messages})).unwrap();
+    }
+    let mut python = Command::new(tollwire_testkit::tools::python().unwrap())
+        .arg(workspace().join("tests/relay/asp/verify.py"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = python.stdin.take().unwrap();
+    let writing = tokio::spawn(async move { stdin.write_all(input.as_bytes()).await });
+    let output = python.wait_with_output().await.unwrap();
+    writing.await.unwrap().unwrap();
+    assert!(output.status.success());
+    let theirs: Vec<String> = String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
+    assert_eq!(theirs, ours);
+    assert!(ours.iter().any(|found| found != "None") || count < 50, "some were changed");
+}

@@ -1,0 +1,59 @@
+//! `relay-broker asp verify`, on what a broker has kept.
+
+use super::rig::{Asp, introduce, key};
+use serde_json::{Value, json};
+use tollwire_tests::broker;
+
+#[tokio::test]
+async fn an_exported_session_is_verified_and_a_changed_one_named() {
+    let asp = Asp::start().await;
+    let (alpha, beta, session) = asp.pair().await;
+    let (mut a, _) = alpha.connect(&session, None).await;
+    let (mut b, _) = beta.connect(&session, None).await;
+    introduce(&mut a, &mut b).await;
+    for number in 4..=20 {
+        b.speak("INFORM", json!({"n": number, "price": 3.5}), None).await;
+    }
+    let path = format!("/v1/asp/sessions/{session}/messages?limit=200");
+    let page = alpha.send("GET", &path, &Value::Null).await;
+    assert_eq!(page.header("content-type"), Some("application/asp+json"));
+    let folder = tempfile::tempdir().unwrap();
+    let verify = async |content: &str, more: &[&str]| {
+        std::fs::write(folder.path().join("session.json"), content).unwrap();
+        let arguments: Vec<&str> =
+            ["asp", "verify", "session.json"].into_iter().chain(more.iter().copied()).collect();
+        broker::run(&arguments, folder.path()).await
+    };
+    let hex = key().to_string();
+    let (status, out, err) = verify(&page.text(), &["--key", &hex]).await;
+    assert!(status.success(), "{out}{err}");
+    assert!(out.contains(&format!("{session}: 20 message(s) verified, CONVERSING then")), "{out}");
+    let (status, _, err) = verify(&page.text(), &[]).await;
+    assert!(status.success() && err.contains("its own word") || err.contains("own word"), "{err}");
+
+    let changed = |change: &dyn Fn(&mut Value)| {
+        let mut page = page.json();
+        change(&mut page);
+        page.to_string()
+    };
+    for (content, expected) in [
+        (
+            changed(&|page| page["messages"][6]["content"]["body"]["price"] = json!(4.5)),
+            "message 7: its hash",
+        ),
+        (changed(&|page| drop(page["messages"].as_array_mut().unwrap().remove(4))), "message 5: "),
+        (
+            changed(&|page| drop(page["messages"].as_array_mut().unwrap().pop())),
+            "message 20: the session's head",
+        ),
+    ] {
+        let (status, _, err) = verify(&content, &["--key", &hex]).await;
+        assert_eq!(status.code(), Some(1), "{err}");
+        assert!(err.contains(expected), "{expected}: {err}");
+    }
+    let (status, _, err) = verify(&page.text(), &["--key", &"11".repeat(32)]).await;
+    assert!(!status.success() && (err.contains("message 1: its signature") || err.contains("key")), "{err}");
+
+    let keys = tollwire_tests::http::get(&asp.broker.url("/.well-known/asp-keys.json"), &[]).await.json();
+    assert_eq!((&keys["keys"][0]["x"], &keys["keys"][0]["hex"]), (&json!(key().x()), &json!(hex)));
+}
