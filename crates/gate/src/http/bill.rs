@@ -49,7 +49,7 @@ pub(crate) async fn refusal(gate: &Gate, asked: Asked<'_>, error: &Error) -> Ans
     }
 }
 
-/// The 402 of a prepaid account that does not suffice: offers of what adds to it, at [`TOP_UP`].
+/// The 402 of a prepaid account that does not suffice: offers of what adds to it, at `POST /session/top-up`.
 pub async fn account_bill(gate: &Gate, account: &SessionId) -> Answer {
     let session = match gate.ledger.session(account).await {
         Ok(Some(session)) => session,
