@@ -6,12 +6,7 @@ use std::process::Command;
 /// Builds for release and prints the table.
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     setup::for_benches()?;
-    let cargo = || {
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.current_dir(command::workspace());
-        cargo
-    };
-    command::run(cargo().args([
+    command::run(command::cargo().args([
         "build",
         "--locked",
         "--release",
@@ -28,7 +23,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     if wanted.is_none_or(|name| name == "all" || name == "facilitators") {
         let manifest = "benches/rivals/x402-rs/Cargo.toml";
         let build = ["build", "--locked", "--release", "--manifest-path", manifest, "--target-dir"];
-        command::run(cargo().args(build).arg(target.join("rivals")))?;
+        command::run(command::cargo().args(build).arg(target.join("rivals")))?;
     }
     command::run(
         Command::new(target.join("release/tollwire-benches"))

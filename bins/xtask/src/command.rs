@@ -9,6 +9,18 @@ pub(crate) fn workspace() -> PathBuf {
     manifest.ancestors().nth(2).unwrap_or(manifest).to_path_buf()
 }
 
+/// Cargo in the workspace's folder, as somebody would start it there: without what `cargo run` has told this program about
+/// itself. Build scripts that read those variables would run again whenever one way of starting it follows the other.
+pub(crate) fn cargo() -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(workspace());
+    let of_ours = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(of_ours)) {
+        cargo.env_remove(name);
+    }
+    cargo
+}
+
 /// Whether a program can be found.
 pub(crate) fn exists(program: &str) -> bool {
     std::env::var_os("PATH")

@@ -1,7 +1,6 @@
 //! RFC 6455 by the reference suite.
 
 use crate::{autobahn, command};
-use std::process::Command;
 
 /// Installs the Autobahn suite and runs it against the broker's WebSockets and through the proxy. Where no interpreter for
 /// it can be had it says so; that is an error only with `--required`.
@@ -15,13 +14,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
             Ok(())
         };
     }
-    let cargo = || {
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.current_dir(command::workspace());
-        cargo
-    };
-    command::run(cargo().args(["build", "--locked", "--workspace", "--all-targets"]))?;
-    command::run(cargo().args([
+    command::run(command::cargo().args(["build", "--locked", "--workspace", "--all-targets"]))?;
+    command::run(command::cargo().args([
         "test",
         "--locked",
         "--workspace",

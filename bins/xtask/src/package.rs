@@ -1,6 +1,6 @@
 //! The Debian package of the binaries, and the container file that installs it.
 
-use crate::command::{run, workspace};
+use crate::command::{cargo, run, workspace};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -64,8 +64,8 @@ pub(crate) fn package(arguments: &[String]) -> Result<(), String> {
 
 /// Builds the release binaries; the folder that has them.
 fn built() -> Result<PathBuf, String> {
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--release", "--locked"]).current_dir(workspace());
+    let mut cargo = cargo();
+    cargo.args(["build", "--release", "--locked"]);
     run(cargo.args(BINARIES.iter().flat_map(|binary| ["--package", binary])))?;
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from);

@@ -73,8 +73,7 @@ fn others() -> impl Iterator<Item = (&'static str, Command)> {
 
 /// With the features of the whole workspace, as everything else is built.
 fn rust() -> Command {
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(command::workspace());
+    let mut cargo = command::cargo();
     cargo.args(["test", "--locked", "--workspace", "--test", "vectors"]);
     cargo
 }

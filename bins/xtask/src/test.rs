@@ -1,19 +1,13 @@
 //! Every test, with the real parts they need.
 
 use crate::{command, sdks, setup};
-use std::process::Command;
 
 /// Installs what is missing, builds the binaries that the whole-system tests start, and runs every test; a run
 /// that names tests of its own leaves the SDKs out.
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     setup::for_tests()?;
-    let cargo = || {
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.current_dir(command::workspace());
-        cargo
-    };
     // All targets at once, so that binaries and tests share one build of every dependency.
-    command::run(cargo().args(["build", "--locked", "--workspace", "--all-targets"]))?;
-    command::run(cargo().args(["test", "--locked", "--workspace"]).args(arguments))?;
+    command::run(command::cargo().args(["build", "--locked", "--workspace", "--all-targets"]))?;
+    command::run(command::cargo().args(["test", "--locked", "--workspace"]).args(arguments))?;
     if arguments.is_empty() { sdks::test() } else { Ok(()) }
 }

@@ -27,6 +27,7 @@ const SHARED: &[Asset] = &[
     file!(Style, "shared", "base.css"),
     file!(Style, "shared", "layout.css"),
     file!(Style, "shared", "controls.css"),
+    file!(Style, "shared", "dialogs.css"),
     file!(Style, "shared", "tables.css"),
     file!(Style, "shared", "pictures.css"),
     file!(Svg, "shared", "icon.svg"),
