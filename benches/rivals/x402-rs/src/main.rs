@@ -6,10 +6,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::json;
-use x402_chain_eip155::chain::{
-    Eip155ChainConfig, Eip155ChainProvider, Eip155ChainReference,
-};
 use x402_chain_eip155::V2Eip155Exact;
+use x402_chain_eip155::chain::config::Eip155ChainConfig;
+use x402_chain_eip155::chain::{Eip155ChainProvider, Eip155ChainReference};
 use x402_facilitator_local::{FacilitatorLocal, handlers};
 use x402_types::chain::{ChainId, ChainProviderOps, ChainRegistry, FromConfig};
 use x402_types::scheme::{
