@@ -12,19 +12,20 @@ async fn three_missed_pongs_end_a_connection() {
     let begun = Instant::now();
     let (mut a, _) = alpha.connect(&session, None).await;
     let (mut b, _) = beta.connect(&session, None).await;
-    let mut beats = 0;
-    while let Message::Text(text) = a.0.next().await {
-        let beat: Value = serde_json::from_str(&text).unwrap();
-        assert_eq!((&beat["type"], &beat["state"]), (&json!("heartbeat"), &json!("IDLE")));
-        assert_eq!(beat["timestamp"].as_str().unwrap().len(), 24);
-        beats += 1;
-        if beats == 3 {
-            break;
+    let missing = async {
+        let mut beats = 0;
+        while beats < 3 {
+            let Message::Text(text) = a.0.next().await else { panic!("it ended after {beats} heartbeats") };
+            let beat: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!((&beat["type"], &beat["state"]), (&json!("heartbeat"), &json!("IDLE")));
+            assert_eq!(beat["timestamp"].as_str().unwrap().len(), 24);
+            beats += 1;
         }
-    }
-    assert_eq!(a.ended().await, 4012);
-    assert!(begun.elapsed() >= Duration::from_millis(950), "{:?}", begun.elapsed());
-    assert!(b.is_silent(Duration::from_millis(1_500)).await, "who answers stays");
+        assert_eq!(a.ended().await, 4012);
+        assert!(begun.elapsed() >= Duration::from_millis(950), "{:?}", begun.elapsed());
+    };
+    let ((), silent) = tokio::join!(missing, b.is_silent(Duration::from_millis(2_500)));
+    assert!(silent, "who answers stays");
 }
 
 #[tokio::test]
@@ -136,4 +137,31 @@ async fn a_changed_trust_is_told() {
     assert_eq!(b.frame().await, told);
     b.speak("PROPOSE", proposal("inv", "session-invitation"), Some("INVITED")).await;
     assert_eq!(a.message(1).await["sender"]["trustScore"], json!(60.25));
+}
+
+#[tokio::test]
+async fn a_message_that_is_posted_again_is_the_same_and_a_key_that_cannot_be_kept_is_refused() {
+    let asp = Asp::with("store = \"memory:\"", "").await;
+    let (alpha, _, session) = asp.pair().await;
+    let path = format!("/v1/asp/sessions/{session}/messages");
+    let envelope = |id: &str| say("PROPOSE", proposal(id, "session-invitation"))["envelope"].clone();
+    let invitation = envelope("p1");
+    let post = async |keys: &[(&str, &str)], body: &Value| alpha.send_with("POST", &path, keys, body).await;
+    let said = post(&[("idempotency-key", "k1")], &invitation).await;
+    assert_eq!(said.status, 201, "{}", said.text());
+    let again = post(&[("idempotency-key", "k1")], &invitation).await;
+    assert_eq!(again.json(), said.json());
+    let other = post(&[("idempotency-key", "k1")], &envelope("p2")).await;
+    assert_eq!((other.status.as_u16(), other.json()["code"].clone()), (409, json!("IDEMPOTENCY_CONFLICT")));
+    let long = "k".repeat(129);
+    for keys in [
+        vec![("idempotency-key", "")],
+        vec![("idempotency-key", long.as_str())],
+        vec![("idempotency-key", "k2"), ("idempotency-key", "k3")],
+    ] {
+        let refused = post(&keys, &invitation).await;
+        assert_eq!(refused.status, 422, "{keys:?}");
+        assert!(refused.text().contains("Idempotency-Key"), "{}", refused.text());
+    }
+    assert_eq!(alpha.messages(&session).await.len(), 1);
 }

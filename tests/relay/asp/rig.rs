@@ -150,10 +150,21 @@ impl Asp {
 impl Agent {
     /// A request with token and proof.
     pub(super) async fn send(&self, method: &str, path: &str, body: &Value) -> Answer {
+        self.send_with(method, path, &[], body).await
+    }
+
+    /// The same with more headers.
+    pub(super) async fn send_with(
+        &self,
+        method: &str,
+        path: &str,
+        more: &[(&str, &str)],
+        body: &Value,
+    ) -> Answer {
         let bare = path.split('?').next().unwrap();
         let proof = proof(&self.key, method, &format!("{}{bare}", self.url), Some(&self.token));
         let bearer = format!("DPoP {}", self.token);
-        let headers = [("authorization", bearer.as_str()), ("dpop", proof.as_str())];
+        let headers = [&[("authorization", bearer.as_str()), ("dpop", proof.as_str())], more].concat();
         let body = if body.is_null() { Vec::new() } else { serde_json::to_vec(body).unwrap() };
         http::try_send(method.parse().unwrap(), &format!("{}{path}", self.url), &headers, body).await.unwrap()
     }

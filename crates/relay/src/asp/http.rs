@@ -2,6 +2,7 @@
 
 use super::error::Failed;
 use super::gatekeeper::Guest;
+use super::hear::ID_BYTES_MAX;
 use super::inner::Inner;
 use super::record::{Session, unpack};
 use super::speak::Words;
@@ -156,7 +157,7 @@ impl Inner {
                     ([], "GET") => self.view(&id, &guest).await,
                     ([], _) => self.close(&id, &guest).await,
                     (_, "GET") => self.page(&id, &guest, head.uri.query().unwrap_or_default()).await,
-                    _ => self.post(&id, &guest, one(&head.headers, "idempotency-key"), body).await,
+                    _ => self.post(&id, &guest, &head.headers, body).await,
                 },
             },
         };
@@ -241,12 +242,12 @@ impl Inner {
         &self,
         id: &SessionId,
         guest: &Guest,
-        key: Option<&str>,
+        headers: &HeaderMap,
         body: &[u8],
     ) -> Result<Answer, Failed> {
+        let key = idempotency_key(headers)?;
         let text = std::str::from_utf8(body)
             .map_err(|_| Failed::new(Code::SchemaViolation, "the body is no text"))?;
-        let key = key.filter(|key| (1..=super::hear::ID_BYTES_MAX).contains(&key.len()));
         let spoken = self.say(id, guest, key, &Draft::read(text)?).await?;
         Ok(answer(
             StatusCode::CREATED,
@@ -306,6 +307,18 @@ fn one<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
         (Some(value), None) => value.to_str().ok(),
         _ => None,
     }
+}
+
+/// What a message is known by when it is sent again. One that cannot be kept is refused: whoever gives it relies on it.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Failed> {
+    const NAME: &str = "idempotency-key";
+    if !headers.contains_key(NAME) {
+        return Ok(None);
+    }
+    let key = one(headers, NAME).filter(|key| (1..=ID_BYTES_MAX).contains(&key.len()));
+    let wrong =
+        || Failed::new(Code::SchemaViolation, "Idempotency-Key stands once and is 1 to 128 bytes long");
+    key.map(Some).ok_or_else(wrong)
 }
 
 /// `Authorization: Basic`.
