@@ -4,13 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use tollwire_ledger::{Clock, Error};
-use tollwire_redis::{Address, ServerConfig};
+use tollwire_redis::ServerConfig;
 
 /// How to reach the store, and what is demanded of it.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct RedisConfig {
-    /// As [`Address::parse`] reads it: one server, or Sentinels.
+    /// As [`Address::parse`](tollwire_redis::Address::parse) reads it: one server, or Sentinels.
     pub url: String,
     /// Begins every key, so that several deployments may share a server. Printable, without `{`, `}` or space.
     pub prefix: String,
@@ -47,12 +47,12 @@ impl RedisConfig {
 
     /// Checks what can be checked without a server.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        self.server().check()?;
+        let address = self.server().check()?;
         if self.wait_replicas > 0 && self.wait_timeout.is_zero() {
             return Err(Error::Unfit("time-outs must not be zero".to_owned()));
         }
         // A server that takes over has what was written to it, which need not be all that was answered.
-        if Address::parse(&self.url)?.may_move() && self.wait_replicas == 0 && !self.allow_volatile {
+        if address.may_move() && self.wait_replicas == 0 && !self.allow_volatile {
             return Err(Error::Unfit(
                 "with Sentinel, payments must be on a replica before they count: set wait_replicas = 1 or more, or \
                  allow_volatile = true for development"

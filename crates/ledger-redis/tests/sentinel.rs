@@ -44,6 +44,30 @@ async fn bought(ledger: &dyn Ledger, n: u64) -> Result<bool, Error> {
     Ok(true)
 }
 
+async fn connections_received(server: &RedisServer) -> u64 {
+    let stats = server.command(&["INFO", "stats"]).await.unwrap();
+    let count = stats.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
+    count.unwrap().trim().parse().unwrap()
+}
+
+/// A server that was demoted may keep its connections: whoever stayed on one would be refused for ever.
+#[tokio::test]
+async fn a_server_that_answers_as_a_replica_is_left() {
+    let server = RedisServer::start().await.unwrap();
+    let ledger = RedisLedger::connect(RedisConfig::new(server.url())).await.unwrap();
+    assert!(bought(&ledger, 1).await.unwrap());
+    // Of a primary that nobody can reach, so that it keeps what it has.
+    server.command(&["REPLICAOF", "127.0.0.1", "1"]).await.unwrap();
+    let before = connections_received(&server).await;
+    let refused = bought(&ledger, 2).await;
+    assert!(matches!(&refused, Err(Error::Unavailable(_))), "{refused:?}");
+    let after = connections_received(&server).await;
+    assert!(after > before + 1, "it connected again, beside the one that counts: {before}, {after}");
+    server.command(&["REPLICAOF", "NO", "ONE"]).await.unwrap();
+    assert!(bought(&ledger, 2).await.unwrap());
+    assert!(open(&ledger, 1, 1).await);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_ledger_follows_the_primary() {
     let first = RedisServer::start().await.unwrap();

@@ -33,11 +33,11 @@ impl ServerConfig {
         }
     }
 
-    /// Checks what can be checked without a server.
-    pub fn check(&self) -> Result<(), Error> {
+    /// Checks what can be checked without a server, and reads its address.
+    pub fn check(&self) -> Result<Address, Error> {
         let refused = |why: &str| Err(Error::Unfit(why.to_owned()));
         let prefix_fits = self.prefix.bytes().all(|b| b.is_ascii_graphic() && !b"{}".contains(&b));
-        Address::parse(&self.url)?;
+        let address = Address::parse(&self.url)?;
         if self.prefix.is_empty() || self.prefix.len() > 64 || !prefix_fits {
             refused("the key prefix must be 1 to 64 printable characters without space, '{' or '}'")
         } else if self.connections == 0 || self.connections > 1_024 {
@@ -45,7 +45,7 @@ impl ServerConfig {
         } else if self.timeout.is_zero() {
             refused("time-outs must not be zero")
         } else {
-            Ok(())
+            Ok(address)
         }
     }
 }

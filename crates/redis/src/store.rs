@@ -1,6 +1,5 @@
 //! A server that is the same one as at the start, or none at all.
 
-use crate::address::Address;
 use crate::config::ServerConfig;
 use crate::connection::Connections;
 use crate::redis::{Pipeline, Value};
@@ -33,9 +32,8 @@ impl Store {
         scripts: fn() -> Pipeline,
         now: Option<Timestamp>,
     ) -> Result<Self, Error> {
-        config.check()?;
+        let address = config.check()?;
         let epoch_key = format!("{}epoch", config.prefix);
-        let address = Address::parse(&config.url)?;
         let mut connections = Connections::new(address, config.connections, config.timeout, scripts)?;
         server::check(&connections, config.allow_volatile).await?;
         let epoch = server::epoch(&connections, &epoch_key, indexes, now).await?;
