@@ -3,4 +3,5 @@
 mod account;
 mod brokers;
 mod calls;
+mod clients;
 mod crashes;

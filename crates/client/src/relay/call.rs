@@ -3,6 +3,7 @@
 use super::{CALL_WAIT, Failed};
 use crate::Error;
 use crate::endpoint::Endpoint;
+use crate::payment::Payment;
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
@@ -41,8 +42,10 @@ pub struct Called {
     pub headers: HeaderMap,
     /// Its body.
     pub body: Bytes,
-    /// What was paid for it; nothing if it was free, or is not charged for.
+    /// What was paid for it alone; nothing if it was free, is not charged for, or an account paid.
     pub paid: Usdc,
+    /// What was left of the account that paid for it, by then.
+    pub balance: Option<Usdc>,
     /// What the broker, or the API, says of the settlement; the transaction stands on the chain.
     pub settlement: Option<SettleResponse>,
     /// Whether the broker gave this answer before.
@@ -53,11 +56,21 @@ pub struct Called {
     pub(super) settled: Option<bool>,
 }
 
+/// What a call is sent with.
+#[derive(Clone, Copy)]
+pub(super) enum Means<'a> {
+    None,
+    Payment(&'a Payment),
+    Account { token: &'a str, claim: &'a str },
+}
+
 /// What came back.
 pub(crate) enum Answered {
     Answer(Box<Called>),
     /// What to pay, and what became of the payment that was sent.
     Bill(Box<PaymentRequired>, Option<SettleResponse>),
+    /// The account does not suffice.
+    Short,
     Failed(Failed),
 }
 

@@ -1,9 +1,8 @@
 //! Envelopes and their answers. Bodies are bytes: JSON passes as it is written.
 
-use super::Failed;
-use super::call::{Answered, ApiCall, Called, Way};
+use super::call::{Answered, ApiCall, Called, Means, Way};
+use super::{EXHAUSTED, Failed};
 use crate::Error;
-use crate::payment::Payment;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -15,6 +14,9 @@ use std::collections::BTreeMap;
 use tollwire_x402::facilitator::SettleResponse;
 use tollwire_x402::v2::{PaymentPayload, PaymentRequired};
 use tollwire_x402::{Usdc, header};
+
+/// Where the broker says what is left of an account, in atomic units.
+const BALANCE: &str = "tollwire-balance";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -52,16 +54,23 @@ struct Encoding {
 }
 
 /// The envelope of a call.
-pub(super) fn envelope(id: u64, call: &ApiCall, payment: Option<&Payment>) -> Result<String, Error> {
+pub(super) fn envelope(id: u64, call: &ApiCall, means: Means<'_>) -> Result<String, Error> {
     let text = |value: &'static str| Error::Protocol(value.to_owned());
     let mut request_headers = BTreeMap::new();
     for (name, value) in &call.headers {
         let value = value.to_str().map_err(|_| text("a header's value is no text"))?;
         request_headers.insert(name.as_str(), value);
     }
-    if let Some(payment) = payment {
-        let claim = payment.claim.to_str().map_err(|_| text("a claim is no text"))?;
-        request_headers.insert(header::TOLLWIRE_CLAIM, claim);
+    match means {
+        Means::None => {}
+        Means::Payment(payment) => {
+            let claim = payment.claim.to_str().map_err(|_| text("a claim is no text"))?;
+            request_headers.insert(header::TOLLWIRE_CLAIM, claim);
+        }
+        Means::Account { token, claim } => {
+            request_headers.insert(header::TOLLWIRE_SESSION, token);
+            request_headers.insert(header::TOLLWIRE_CLAIM, claim);
+        }
     }
     let json = call.headers.get(CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
     let raw: Option<&RawValue> = json.then(|| serde_json::from_slice(&call.body).ok()).flatten();
@@ -84,7 +93,10 @@ pub(super) fn envelope(id: u64, call: &ApiCall, payment: Option<&Payment>) -> Re
             request_headers,
             request_body,
         },
-        payment: payment.map(Payment::message).transpose()?,
+        payment: match means {
+            Means::Payment(payment) => Some(payment.message()?),
+            Means::None | Means::Account { .. } => None,
+        },
         metadata,
     };
     serde_json::to_string(&envelope).map_err(|_| text("an envelope cannot be written"))
@@ -115,6 +127,7 @@ struct Failure {
 #[derive(Deserialize)]
 struct Hint {
     retry: Option<String>,
+    reason: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -140,13 +153,14 @@ pub(super) fn read(text: &str) -> Option<(u64, Result<Answered, Error>)> {
 fn answered(frame: Frame<'_>) -> Result<Answered, Error> {
     let protocol = |what: &str| Error::Protocol(what.to_owned());
     if let Some(failure) = frame.error {
+        let hint = |of: fn(&Hint) -> &Option<String>, word: &str| {
+            failure.data.as_ref().and_then(|data| of(data).as_deref()) == Some(word)
+        };
+        let (short, again) = (hint(|data| &data.reason, EXHAUSTED), hint(|data| &data.retry, "same-payment"));
         return Ok(match (failure.code, failure.payment_required) {
+            (402, _) if short => Answered::Short,
             (402, Some(bill)) => Answered::Bill(Box::new(bill), frame.payment_response),
-            (code, _) => Answered::Failed(Failed {
-                code,
-                message: failure.message,
-                again: failure.data.and_then(|data| data.retry).is_some_and(|retry| retry == "same-payment"),
-            }),
+            (code, _) => Answered::Failed(Failed { code, message: failure.message, again }),
         });
     }
     let metadata = frame.metadata.ok_or_else(|| protocol("an answer without metadata"))?;
@@ -173,6 +187,7 @@ fn answered(frame: Frame<'_>) -> Result<Answered, Error> {
     }
     Ok(Answered::Answer(Box::new(Called {
         status: StatusCode::from_u16(metadata.status).map_err(|_| protocol("no HTTP status"))?,
+        balance: balance(&headers),
         headers,
         body,
         paid: Usdc::ZERO,
@@ -183,6 +198,11 @@ fn answered(frame: Frame<'_>) -> Result<Answered, Error> {
     })))
 }
 
+/// What is left of the account that paid, where one did.
+pub(super) fn balance(headers: &HeaderMap) -> Option<Usdc> {
+    Usdc::from_atomic(headers.get(BALANCE)?.to_str().ok()?.parse().ok()?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,14 +210,14 @@ mod tests {
     #[test]
     fn json_goes_and_comes_as_it_is_written() {
         let body = r#"{"b":1.0,"x":1e400}"#;
-        let text = envelope(7, &ApiCall::post_json("demo", "/x?y", body), None).unwrap();
+        let text = envelope(7, &ApiCall::post_json("demo", "/x?y", body), Means::None).unwrap();
         assert!(text.contains(&format!(r#""requestBody":{body}"#)), "{text}");
-        let other = envelope(7, &ApiCall::get("demo", "/").body(&b"\xFF\x00"[..]), None).unwrap();
+        let other = envelope(7, &ApiCall::get("demo", "/").body(&b"\xFF\x00"[..]), Means::None).unwrap();
         assert!(
             other.contains(r#""requestBody":"/wA=""#) && other.contains(r#""encoding":"base64""#),
             "{other}"
         );
-        let text = envelope(7, &ApiCall::post_json("demo", "/", r#""text""#), None).unwrap();
+        let text = envelope(7, &ApiCall::post_json("demo", "/", r#""text""#), Means::None).unwrap();
         assert!(text.contains(r#""encoding":"base64""#), "{text}");
 
         let frame = format!(r#"{{"id":7,"result":{body},"metadata":{{"status":404,"encoding":"json"}}}}"#);
@@ -217,5 +237,7 @@ mod tests {
         let doubt = r#"{"id":1,"error":{"code":504,"message":"x","data":{"retry":"same-payment"}}}"#;
         assert_eq!(failed(doubt), (504, true));
         assert_eq!(failed(r#"{"id":1,"error":{"code":502,"message":"x"}}"#), (502, false));
+        let short = r#"{"id":1,"error":{"code":402,"message":"x","data":{"reason":"balance_exhausted"}}}"#;
+        assert!(matches!(read(short), Some((1, Ok(Answered::Short)))));
     }
 }

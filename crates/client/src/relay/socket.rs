@@ -1,11 +1,10 @@
 //! The one socket: opened when it is needed, shared by all calls, given up when it is lost.
 
-use super::call::{Answered, ApiCall};
+use super::call::{Answered, ApiCall, Means};
 use super::frame;
 use crate::Error;
 use crate::endpoint::Endpoint;
 use crate::payer::Payer;
-use crate::payment::Payment;
 use crate::stream::connect::{Failure, Socket, open};
 use futures_util::{SinkExt as _, StreamExt as _};
 use std::collections::HashMap;
@@ -71,10 +70,10 @@ impl Lines {
         &self,
         payer: &Payer,
         call: &ApiCall,
-        payment: Option<&Payment>,
+        means: Means<'_>,
     ) -> Result<Answered, NoAnswer> {
         let id = self.ids.fetch_add(1, Ordering::Relaxed);
-        let text = frame::envelope(id, call, payment).map_err(NoAnswer::Never)?;
+        let text = frame::envelope(id, call, means).map_err(NoAnswer::Never)?;
         let line = self.line(payer).await?;
         let (reply, answer) = oneshot::channel();
         line.send(Asked { id, text, reply }).await.map_err(|_| NoAnswer::NotSent)?;

@@ -1,38 +1,49 @@
 //! The same call as an HTTP request.
 
-use super::Failed;
-use super::call::{Answered, ApiCall, Called, Way};
+use super::call::{Answered, ApiCall, Called, Means, Way};
+use super::frame::balance;
+use super::{EXHAUSTED, Failed};
 use crate::Error;
 use crate::endpoint::Endpoint;
 use crate::http_client::{Answer, HttpClient, problem_kind, request};
 use crate::payer::read_bill;
-use crate::payment::Payment;
+use crate::payment::secret;
 use crate::session::settlement;
 use http::StatusCode;
 use serde_json::Value;
 use tollwire_x402::{Usdc, header};
 
-/// Makes the call; with a payment again and again, until there is an answer that decides or the tries are used up.
+/// Makes the call; with a payment or on account again and again, until there is an answer that decides or the tries are used
+/// up.
 pub(super) async fn ask(
     http: &HttpClient,
     base: &Endpoint,
     call: &ApiCall,
-    payment: Option<&Payment>,
+    means: Means<'_>,
 ) -> Result<Answered, Error> {
     let endpoint = call.endpoint(base)?;
     let make = || {
         let mut request = request(call.method.clone(), &endpoint, call.body.clone())?;
         let headers = request.headers_mut();
         headers.clone_from(&call.headers);
-        if let Some(payment) = payment {
-            headers.insert(header::PAYMENT_SIGNATURE, payment.signature.clone());
-            headers.insert(header::TOLLWIRE_CLAIM, payment.claim.clone());
+        match means {
+            Means::None => {}
+            Means::Payment(payment) => {
+                headers.insert(header::PAYMENT_SIGNATURE, payment.signature.clone());
+                headers.insert(header::TOLLWIRE_CLAIM, payment.claim.clone());
+            }
+            Means::Account { token, claim } => {
+                headers.insert(header::TOLLWIRE_SESSION, secret(token)?);
+                headers.insert(header::TOLLWIRE_CLAIM, secret(claim)?);
+            }
         }
         Ok(request)
     };
-    let answer = match payment {
-        Some(_) => http.send_until(make, |answer| !wants_again(answer)).await?,
-        None => http.send(make()?).await?,
+    let answer = match means {
+        Means::Payment(_) | Means::Account { .. } => {
+            http.send_until(make, |answer| !wants_again(answer)).await?
+        }
+        Means::None => http.send(make()?).await?,
     };
     answered(answer)
 }
@@ -47,6 +58,9 @@ fn wants_again(answer: &Answer) -> bool {
 /// What the broker says itself comes as a problem of its own kind; all else is the API's.
 fn answered(answer: Answer) -> Result<Answered, Error> {
     let says = |name: &str, word: &str| answer.headers.get(name).is_some_and(|value| value == word);
+    if answer.status == StatusCode::PAYMENT_REQUIRED && says("tollwire-reason", EXHAUSTED) {
+        return Ok(Answered::Short);
+    }
     if answer.status == StatusCode::PAYMENT_REQUIRED {
         let settled = settlement(&answer);
         return Ok(Answered::Bill(Box::new(read_bill(&answer)?), settled));
@@ -70,6 +84,7 @@ fn answered(answer: Answer) -> Result<Answered, Error> {
         settlement: settled,
         way: Way::Http,
         settled: priced,
+        balance: balance(&answer.headers),
         headers: answer.headers,
         body: answer.body,
     })))
