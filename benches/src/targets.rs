@@ -92,8 +92,8 @@ pub(crate) async fn product(dir: &Path, upstream: SocketAddr, store: Store<'_>) 
     begin(FACILITATOR, port, command).await
 }
 
-/// Runs a proxy until it accepts connections on `port`.
-async fn begin(name: &'static str, port: u16, command: Command) -> Result<Target, Failure> {
+/// Runs a server until it accepts connections on `port`.
+pub(crate) async fn begin(name: &'static str, port: u16, command: Command) -> Result<Target, Failure> {
     let process = Process::spawn(command)?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     wait_for_port(address, START)

@@ -1,5 +1,6 @@
 //! What is measured, and how often.
 
+mod broker;
 mod exchange;
 mod facilitators;
 mod idle;
@@ -21,9 +22,9 @@ use crate::{Failure, say, table};
 /// Rounds of every measurement; the median counts.
 const ROUNDS: usize = 7;
 
-/// The measurements: four beside the rivals, what metering and its store cost, and two facilitators.
-const MEASUREMENTS: [&str; 8] =
-    ["throughput", "echo", "idle", "upgrade", "metering", "live", "store", "facilitators"];
+/// The measurements: four beside the rivals, what metering and its store cost, two facilitators, and the broker.
+const MEASUREMENTS: [&str; 9] =
+    ["throughput", "echo", "idle", "upgrade", "metering", "live", "store", "facilitators", "broker"];
 
 /// What to run: `[all|NAME] [--rounds N] [--only NAME,NAME]`.
 #[derive(Debug, Clone)]
@@ -62,6 +63,7 @@ pub(crate) async fn run(arguments: &[String]) -> Result<(), Failure> {
             "metering" => metering::run(&plan).await?,
             "live" => live::run(&plan).await?,
             "store" => store::run(&plan).await?,
+            "broker" => broker::run(&plan).await?,
             _ => facilitators::run(&plan).await?,
         });
     }

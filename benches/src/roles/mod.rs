@@ -1,8 +1,11 @@
 //! What this program is when it is not the one that measures.
 
+mod api;
+mod echo;
 mod load;
 mod naive;
 mod pump;
+mod talk;
 mod upstream;
 
 use crate::Failure;
@@ -15,6 +18,9 @@ pub(crate) async fn run(arguments: &[String]) -> Result<(), Failure> {
         "load" => load::run(rest).await,
         "naive" => naive::run(rest).await,
         "pump" => pump::run(rest).await,
+        "api" => api::run(rest).await,
+        "echo" => echo::run(rest).await,
+        "talk" => talk::run(rest).await,
         other => Err(format!("no role {other}").into()),
     }
 }

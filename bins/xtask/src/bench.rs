@@ -1,4 +1,4 @@
-//! The comparison with nginx, HAProxy and a plain tungstenite proxy.
+//! The comparison with nginx, HAProxy, `nats-server` and plain servers of tungstenite's.
 
 use crate::{command, setup};
 use std::process::Command;
@@ -13,9 +13,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
         "--package",
         "facilitator",
         "--package",
+        "relay-broker",
+        "--package",
         "tollwire-benches",
     ]))?;
-    // What was just built, with the features that both packages ask for together; `cargo run` would build it all again
+    // What was just built, with the features that these packages ask for together; `cargo run` would build it all again
     // with those of one.
     let folder = std::env::current_exe().map_err(|error| format!("where am I: {error}"))?;
     let target = folder.ancestors().nth(2).ok_or("xtask does not run from a target folder")?;

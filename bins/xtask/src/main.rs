@@ -28,7 +28,8 @@ cargo xtask <task>
   conformance  install the Autobahn suite into target/testkit, then check RFC 6455 with it (needs CPython 2.7; says so if
                there is none, and fails then with --required)
   package      build the release binaries and pack them as target/package/tollwire_*.deb, with a container file beside it
-  bench        install nginx and haproxy if they are missing, then print the comparison table (arguments go to the benchmark)";
+  bench        install nginx, haproxy and nats-server if they are missing, then print the comparison tables (arguments go to the
+               benchmark: `bench broker` is one of them)";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);

@@ -48,9 +48,9 @@ pub(crate) fn python_of_sdks() -> PathBuf {
     tools().join("sdk-python/bin/python")
 }
 
-/// nginx and HAProxy.
+/// nginx, HAProxy and `nats-server`.
 pub(crate) fn for_benches() -> Result<(), String> {
-    debian(&[("nginx", "nginx-light"), ("haproxy", "haproxy")])
+    debian(&[("nginx", "nginx-light"), ("haproxy", "haproxy"), ("nats-server", "nats-server")])
 }
 
 /// Where installed tools go.
