@@ -54,6 +54,24 @@ pub(crate) enum Command {
     /// The books.
     #[command(subcommand)]
     Ledger(LedgerCommand),
+    /// Copy the store, and the feeds registered over the admin API beside it, whether a node has it open or not.
+    Backup {
+        /// The configuration file; its store is copied by the running node that has it open, or by this command.
+        #[arg(long)]
+        config: PathBuf,
+        /// The copy: a new file. Registered feeds go into another of the same name with `.feeds.json` behind it.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Put a backup in the place of a configuration's store, which must not exist. Overwrites nothing.
+    Restore {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+        /// What `backup` wrote.
+        #[arg(long)]
+        from: PathBuf,
+    },
     /// Print the cost model: what agent, provider, chain and facilitator pay and get.
     CostModel(CostModelArgs),
     /// Print what a shell needs to complete this command.

@@ -105,6 +105,7 @@ pub(crate) async fn start(listen: SocketAddr, offers: Vec<Offer>) -> Result<DevN
         proxy: ProxyConfig::default(),
         settlement_lease: SettlerConfig::default().lease,
         feed_store: None,
+        backup: None,
         payouts: SettlerConfig::default().payouts,
         payout_every: None,
     }

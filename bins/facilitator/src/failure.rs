@@ -20,6 +20,9 @@ pub(crate) enum Failure {
     /// The books do not balance, or providers could not be paid.
     #[error("{0}")]
     Books(String),
+    /// A backup was not made, or not put back.
+    #[error("{0}")]
+    Backup(String),
     /// The demo saw something other than its story.
     #[error("the demo did not go as it should: {0}")]
     Demo(String),
@@ -30,9 +33,12 @@ impl Failure {
         const CONFIG: u8 = 78;
         match self {
             Self::Config(_) => ExitCode::from(CONFIG),
-            Self::Start(_) | Self::Exists(_) | Self::Receipt(_) | Self::Books(_) | Self::Demo(_) => {
-                ExitCode::FAILURE
-            }
+            Self::Start(_)
+            | Self::Exists(_)
+            | Self::Receipt(_)
+            | Self::Books(_)
+            | Self::Backup(_)
+            | Self::Demo(_) => ExitCode::FAILURE,
         }
     }
 

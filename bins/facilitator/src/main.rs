@@ -3,6 +3,7 @@
 //! Configuration and wiring only: the rules live in the crates.
 
 mod accounts;
+mod backup;
 mod check;
 mod cli;
 mod config;
@@ -62,6 +63,10 @@ fn run(command: Command) -> Result<(), Failure> {
         }
         Command::Ledger(LedgerCommand::Export { config }) => {
             in_runtime(Some(1), ledger::export(config::read(&config)?))
+        }
+        Command::Backup { config, out } => in_runtime(Some(1), backup::write(config::read(&config)?, &out)),
+        Command::Restore { config, from } => {
+            in_runtime(Some(1), backup::restore(config::read(&config)?, &from))
         }
         Command::CostModel(args) => cost_model::run(&args),
         Command::Completions { shell } => {

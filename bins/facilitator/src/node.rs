@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{Method, Request, StatusCode};
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
@@ -48,8 +48,13 @@ impl RunningNode {
 
     /// What its admin API answers.
     pub(crate) async fn ask(&self, method: Method, path: &str) -> Result<Value, Failure> {
+        self.tell(method, path, Bytes::new()).await
+    }
+
+    /// What its admin API answers to a request with a body.
+    pub(crate) async fn tell(&self, method: Method, path: &str, body: Bytes) -> Result<Value, Failure> {
         let fail = |why: String| Failure::Start(format!("the node at {}: {why}", self.address));
-        let (status, body) = tokio::time::timeout(PATIENCE, self.exchange(method, path))
+        let (status, body) = tokio::time::timeout(PATIENCE, self.exchange(method, path, body))
             .await
             .map_err(|_| fail("no answer in time".into()))?
             .map_err(fail)?;
@@ -59,13 +64,13 @@ impl RunningNode {
         serde_json::from_slice(&body).map_err(|error| fail(error.to_string()))
     }
 
-    async fn exchange(&self, method: Method, path: &str) -> Result<(StatusCode, Bytes), String> {
-        let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    async fn exchange(&self, method: Method, path: &str, body: Bytes) -> Result<(StatusCode, Bytes), String> {
+        let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
         let request = Request::builder()
             .method(method)
             .uri(format!("http://{}{path}", self.address))
             .header(AUTHORIZATION, format!("Bearer {}", self.token))
-            .body(Empty::new())
+            .body(Full::new(body))
             .map_err(|error| error.to_string())?;
         let answer = client.request(request).await.map_err(|error| error.to_string())?;
         let status = answer.status();

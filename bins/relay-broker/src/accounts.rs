@@ -90,6 +90,7 @@ impl Plan {
             keys: self.keys.previous,
             clock: Arc::clone(clock),
             feed_store: None,
+            backup: None,
         })
         .map_err(Failure::start)?;
         let networks = settler.chains().iter().map(|chain| chain.info().network).collect();

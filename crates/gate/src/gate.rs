@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
-use tollwire_ledger::{Clock, Ledger};
+use tollwire_ledger::{Backup, Clock, Ledger};
 use tollwire_proxy::Proxy;
 use tollwire_session::{Issuer, KeySet, Verifier};
 use tollwire_settlement::Settler;
@@ -41,6 +41,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Keeps feeds of the admin API over restarts; without one they last until the process ends.
     pub feed_store: Option<Arc<dyn FeedStore>>,
+    /// Copies the ledger's store on demand of the admin API; only a store in a file can.
+    pub backup: Option<Arc<dyn Backup>>,
 }
 
 /// The one flow: quote, pay, admit; and what an operator sees of it. Knows no HTTP server and no framework.
@@ -52,6 +54,7 @@ pub struct Gate {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) verifier: Verifier,
     pub(crate) feed_store: Option<Arc<dyn FeedStore>>,
+    pub(crate) backup: Option<Arc<dyn Backup>>,
     /// Held while one feed is changed and kept.
     pub(crate) feed_changes: tokio::sync::Mutex<()>,
     pub(crate) heads: Heads,
@@ -87,6 +90,7 @@ impl Gate {
             proxy: parts.proxy,
             clock: parts.clock,
             feed_store: parts.feed_store,
+            backup: parts.backup,
             feed_changes: tokio::sync::Mutex::new(()),
         })
     }

@@ -18,6 +18,7 @@ mod writer;
 use self::failure::storage;
 use self::reader::Reader;
 use self::writer::{Answer, Ask, Writer};
+use crate::backup::Backup;
 use crate::command::Entry;
 use crate::file::{self, FileIdentity};
 use crate::ledger::{BoxFuture, Watched};
@@ -49,21 +50,31 @@ impl EmbeddedLedger {
     ///
     /// [`Error::Unfit`] if the directory is missing, another process has the file open, or a newer version wrote it.
     pub fn open(path: impl AsRef<Path>, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        Self::open_or_make(path.as_ref(), clock, true)
+    }
+
+    /// Opens a store that is there already.
+    ///
+    /// [`Error::Unfit`] if it is not, if there is no ledger in the file, or for the reasons of [`EmbeddedLedger::open`].
+    pub fn open_existing(path: impl AsRef<Path>, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         let path = path.as_ref();
+        match std::fs::metadata(path) {
+            Ok(file) if file.len() > 0 => Self::open_or_make(path, clock, false),
+            Ok(_) => Err(Error::Unfit(format!("{}: the file is empty", path.display()))),
+            Err(error) => Err(Error::Unfit(format!("{}: {error}", path.display()))),
+        }
+    }
+
+    fn open_or_make(path: &Path, clock: Arc<dyn Clock>, may_make: bool) -> Result<Self, Error> {
         let handle = file::open(path)?;
         let file = FileIdentity::of(path, &handle)?;
         let mut builder = Builder::new();
         builder.set_cache_size(CACHE_BYTES);
         let db = builder.create_file(handle).map_err(|error| named(path, storage(error)))?;
-        let born = tables::prepare(&db, clock.now()).map_err(|error| named(path, error))?;
+        let born = tables::prepare(&db, clock.now(), may_make).map_err(|error| named(path, error))?;
         let db = Arc::new(db);
         let writer = Writer::start(Arc::clone(&db), file.clone(), Arc::clone(&clock))?;
         Ok(Self { writer, db, file, clock, born })
-    }
-
-    /// Writes a consistent copy to a new file while the store is in use. Blocks; the copy opens like the original.
-    pub fn backup(&self, path: impl AsRef<Path>) -> Result<(), Error> {
-        backup::write(&self.db, path.as_ref())
     }
 
     fn read<'a, T: Send + 'a>(
@@ -82,6 +93,12 @@ impl EmbeddedLedger {
                 Answer::Outcome(_) | Answer::PaidOut(_) | Answer::Spent(_) => Err(misplaced()),
             }
         })
+    }
+}
+
+impl Backup for EmbeddedLedger {
+    fn backup(&self, path: &Path) -> Result<(), Error> {
+        backup::write(&self.db, path)
     }
 }
 

@@ -22,6 +22,12 @@ pub fn create_new(path: &Path) -> Result<File, Error> {
     Ok(file)
 }
 
+/// Gives a file another name in the same folder, durably.
+pub fn rename(from: &Path, to: &Path) -> Result<(), Error> {
+    std::fs::rename(from, to).map_err(|error| unfit(to, &error))?;
+    sync_directory(to)
+}
+
 fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true);

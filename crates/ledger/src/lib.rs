@@ -15,11 +15,13 @@ pub mod outcome;
 pub mod record;
 pub mod spend;
 
+mod backup;
 mod clock;
 mod error;
 mod ledger;
 mod payout;
 
+pub use backup::Backup;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use command::Command;
 pub use error::Error;

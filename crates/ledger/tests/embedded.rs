@@ -8,6 +8,7 @@ use common::plan::show;
 use common::{ManualClock, block_on, buy, hold, open, session};
 use std::sync::Arc;
 use std::time::Duration;
+use tollwire_ledger::Backup as _;
 use tollwire_ledger::embedded::EmbeddedLedger;
 use tollwire_ledger::spend::{Charge, Spent};
 use tollwire_ledger::{Clock, Error, Ledger, Outcome, SystemClock};

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use tollwire_ledger::embedded::EmbeddedLedger;
 use tollwire_ledger::memory::MemoryLedger;
-use tollwire_ledger::{Clock, Ledger};
+use tollwire_ledger::{Backup, Clock, Ledger};
 use tollwire_ledger_redis::{RedisConfig, RedisLedger};
 use tollwire_ops::store::StoreUrl;
 
@@ -16,6 +16,8 @@ pub struct OpenLedger {
     pub ledger: Arc<dyn Ledger>,
     /// Whether no other process can be on it.
     pub alone: bool,
+    /// Copies it while it is in use; only a store in a file can.
+    pub backup: Option<Arc<dyn Backup>>,
 }
 
 /// What is demanded of a Redis.
@@ -33,19 +35,22 @@ pub async fn open_ledger(
     demands: RedisDemands,
     clock: &Arc<dyn Clock>,
 ) -> Result<OpenLedger, Error> {
-    let alone = |ledger: Arc<dyn Ledger>| OpenLedger { ledger, alone: true };
     match url {
-        StoreUrl::Memory => Ok(alone(Arc::new(MemoryLedger::new(Arc::clone(clock))))),
+        StoreUrl::Memory => {
+            let ledger = Arc::new(MemoryLedger::new(Arc::clone(clock)));
+            Ok(OpenLedger { ledger, alone: true, backup: None })
+        }
         StoreUrl::File(path) => {
-            let ledger = EmbeddedLedger::open(path, Arc::clone(clock)).map_err(Error::start)?;
-            Ok(alone(Arc::new(ledger)))
+            let file = Arc::new(EmbeddedLedger::open(path, Arc::clone(clock)).map_err(Error::start)?);
+            let ledger: Arc<dyn Ledger> = file.clone();
+            Ok(OpenLedger { ledger, alone: true, backup: Some(file) })
         }
         StoreUrl::Redis(url) => {
             let mut config = RedisConfig::new(url);
             config.allow_volatile = demands.allow_volatile;
             config.wait_replicas = demands.wait_replicas;
             let ledger = RedisLedger::connect(config).await.map_err(Error::start)?;
-            Ok(OpenLedger { ledger: Arc::new(ledger), alone: false })
+            Ok(OpenLedger { ledger: Arc::new(ledger), alone: false, backup: None })
         }
     }
 }

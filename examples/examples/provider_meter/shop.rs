@@ -66,6 +66,7 @@ impl Shop {
             keys: KeySet::default(),
             clock: Arc::clone(&clock),
             feed_store: None,
+            backup: None,
         })?;
         gate.feeds().configure(vec![feed()?], clock.now())?;
         let reconciler = settler.spawn_reconciler();

@@ -6,16 +6,16 @@ mod feeds;
 mod proxy;
 
 pub(crate) use customers::Clientele;
+pub(crate) use feed_file::FeedFile;
 pub(crate) use feeds::feeds;
 pub(crate) use proxy::proxy_config;
 
 use crate::config::{self, File};
 use crate::failure::Failure;
-use feed_file::FeedFile;
 use std::sync::Arc;
 use std::time::Duration;
 use tollwire_gate::{FeedStore, Gate, GateConfig, Parts, Sweeper};
-use tollwire_ledger::{Clock, Ledger, SystemClock};
+use tollwire_ledger::{Backup, Clock, Ledger, SystemClock};
 use tollwire_ops::config::Loaded;
 use tollwire_ops::store::StoreUrl;
 use tollwire_proxy::{Proxy, ProxyConfig};
@@ -53,6 +53,8 @@ pub(crate) struct Blueprint {
     pub(crate) settlement_lease: Duration,
     /// Keeps registered feeds over restarts.
     pub(crate) feed_store: Option<Arc<dyn FeedStore>>,
+    /// Copies the store while it is in use.
+    pub(crate) backup: Option<Arc<dyn Backup>>,
     pub(crate) payouts: PayoutTerms,
     /// Time between two rounds of payouts; none are made by itself without.
     pub(crate) payout_every: Option<Duration>,
@@ -84,13 +86,15 @@ pub(crate) async fn node(file: &Loaded<File>) -> Result<Node, Failure> {
         proxy: proxy_config(file)?,
         settlement_lease: value.limits.settlement_lease.0,
         feed_store: Some(Arc::new(FeedFile::new(file.base.join(&value.registered_feeds)))),
+        backup: store.backup,
         payouts,
         payout_every: value.payout.enabled.then_some(value.payout.every.0),
     }
     .build()
 }
 
-async fn store(file: &Loaded<File>, clock: &Arc<dyn Clock>) -> Result<OpenLedger, Failure> {
+/// The open store of a file.
+pub(crate) async fn store(file: &Loaded<File>, clock: &Arc<dyn Clock>) -> Result<OpenLedger, Failure> {
     let value = &file.value;
     let demands = RedisDemands { allow_volatile: value.allow_volatile, wait_replicas: value.wait_replicas };
     Ok(tollwire_wiring::open_ledger(&StoreUrl::of(file, &value.store)?, demands, clock).await?)
@@ -181,6 +185,7 @@ impl Blueprint {
             keys: self.keys.previous,
             clock: self.clock,
             feed_store: self.feed_store,
+            backup: self.backup,
         })
         .map_err(Failure::start)?;
         let gate = Arc::new(gate);

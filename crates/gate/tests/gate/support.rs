@@ -187,6 +187,7 @@ pub(crate) fn node(
         keys: KeySet::default(),
         clock,
         feed_store: None,
+        backup: None,
     });
     Arc::new(gate.unwrap())
 }

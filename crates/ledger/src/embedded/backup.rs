@@ -11,11 +11,29 @@ use redb::{
     Builder, Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, Value,
     WriteTransaction,
 };
+use std::fs::File;
 use std::path::Path;
 
 pub(super) fn write(db: &Database, path: &Path) -> Result<(), Error> {
+    if path.exists() {
+        return Err(Error::Unfit(format!("{} exists already; name a new file", path.display())));
+    }
+    // Only a whole copy gets the name: what a crash leaves is not taken for one.
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = Path::new(&partial);
+    let handle = file::create_new(partial)?;
+    let written = copy(db, handle).and_then(|()| file::rename(partial, path));
+    if written.is_err() {
+        // The first error says more than a second would.
+        let _best_effort = std::fs::remove_file(partial);
+    }
+    written
+}
+
+fn copy(db: &Database, handle: File) -> Result<(), Error> {
     let from = db.begin_read().map_err(storage)?;
-    let copy = Builder::new().create_file(file::create_new(path)?).map_err(storage)?;
+    let copy = Builder::new().create_file(handle).map_err(storage)?;
     let into = copy.begin_write().map_err(storage)?;
     table(&from, &into, META)?;
     table(&from, &into, PAYMENTS)?;

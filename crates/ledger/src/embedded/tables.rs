@@ -51,10 +51,14 @@ const SCHEMA: &str = "schema";
 const SCHEMA_VERSION: u64 = 5;
 const EPOCH: &str = "epoch";
 
-/// Creates missing tables and checks that this build can read the file. Tells when the file was new.
-pub(super) fn prepare(db: &Database, now: Timestamp) -> Result<Timestamp, Error> {
+/// Checks that this build can read the file, and makes a ledger of a new one, if it `may`. Tells when it was new.
+pub(super) fn prepare(db: &Database, now: Timestamp, may: bool) -> Result<Timestamp, Error> {
     let txn = db.begin_write().map_err(storage)?;
     let (fresh, born) = schema(&txn, now)?;
+    if fresh && !may {
+        txn.abort().map_err(storage)?;
+        return Err(Error::Unfit("there is no ledger in it".to_owned()));
+    }
     if fresh {
         create_all(&txn)?;
         txn.commit().map_err(storage)?;

@@ -1,5 +1,6 @@
 //! The operator's service: health and metrics for anyone on its listener, the rest for the holder of the token.
 
+mod backup;
 mod chains;
 mod feeds;
 mod health;
@@ -122,6 +123,7 @@ where
         Route::Refund(id) => sessions::refund(gate, &id).await,
         Route::Ledger => ledger::report(gate).await,
         Route::Balance => ledger::balance(gate).await,
+        Route::Backup => backup::write(gate, request.into_body()).await,
         Route::Payouts => {
             let post = request.method() == Method::POST;
             let (parts, _body) = request.into_parts();

@@ -21,6 +21,7 @@ pub(super) enum Route {
     Ledger,
     Balance,
     Payouts,
+    Backup,
 }
 
 impl Route {
@@ -38,6 +39,7 @@ impl Route {
             "/admin/ledger" => Self::Ledger,
             "/admin/ledger/balance" => Self::Balance,
             "/admin/payouts" => Self::Payouts,
+            "/admin/backup" => Self::Backup,
             _ => match path.strip_prefix("/admin/")?.split_once('/')? {
                 ("feeds", feed) => Self::Feed(feed.parse().ok()?),
                 ("sessions", rest) => {
@@ -71,7 +73,7 @@ impl Route {
             | Self::Balance => "GET, HEAD",
             Self::Feeds | Self::Payouts => "GET, HEAD, POST",
             Self::Feed(_) => "GET, HEAD, PATCH, DELETE",
-            Self::Revoke(_) | Self::Close(_) | Self::Refund(_) => "POST",
+            Self::Revoke(_) | Self::Close(_) | Self::Refund(_) | Self::Backup => "POST",
         }
     }
 
