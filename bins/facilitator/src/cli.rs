@@ -21,7 +21,7 @@ pub(crate) enum Command {
     /// Show the whole story in one process: pay, stream, run dry at 4008, pay again, pay on while frames flow, and the
     /// books at the end.
     Demo,
-    /// Serve a sample feed on the dev chain (play money) and print what to try.
+    /// Serve sample feeds on the dev chain (play money) and print what to try.
     Dev {
         /// Where to listen.
         #[arg(long, default_value = "127.0.0.1:4020")]

@@ -1,4 +1,4 @@
-//! `facilitator dev`: a server on the dev chain with a sample feed.
+//! `facilitator dev`: a server on the dev chain with sample feeds.
 
 use crate::failure::Failure;
 use crate::sample;
@@ -23,8 +23,11 @@ use tollwire_wiring::Keys;
 use tollwire_x402::{Unit, Usdc};
 use url::Url;
 
-/// The sample feed's id.
+/// The id of the sample feed that is sold by the stream.
 pub(crate) const FEED: &str = "ticks";
+
+/// The id of the one that is sold by the message: its balance is spent while one watches.
+const QUOTES: &str = "quotes";
 
 /// A node on the dev chain, served on loopback; also what the demo plays on.
 pub(crate) struct DevNode {
@@ -138,22 +141,27 @@ impl DevNode {
     }
 }
 
-/// Serves the sample feed until Ctrl-C and prints what to try.
+/// Serves the sample feeds until Ctrl-C and prints what to try.
 pub(crate) async fn run(listen: SocketAddr) -> Result<(), Failure> {
     tollwire_ops::logging::install(&Log { filter: Some("warn".into()), json: false })?;
     let mut signals = Signals::listen()?;
-    let upstream = sample::start(Duration::from_millis(500)).await?;
-    // A cent per stream.
-    let dev = start(listen, vec![Offer::new(FEED, upstream, 10_000, vec![100, 10, 1])]).await?;
+    let ticks = sample::start(Duration::from_millis(500)).await?;
+    let quotes = sample::start(Duration::from_millis(100)).await?;
+    // A cent per stream, and a cent per message.
+    let ticks = Offer::new(FEED, ticks, 10_000, vec![100, 10, 1]);
+    let quotes = Offer { unit: Unit::Message, low_water: 5, ..Offer::new(QUOTES, quotes, 10_000, vec![10]) };
+    let dev = start(listen, vec![ticks, quotes]).await?;
     let url = dev.url.as_str().trim_end_matches('/').to_owned();
     console::line(format!("Facilitator listening on {url} (dev chain: play money; nothing is kept)"));
     console::line(format!(
         "
-Feed \"{FEED}\": live ticks, $0.01 per stream. Try, in another terminal:
+Feed \"{FEED}\": live ticks, $0.01 per stream. Feed \"{QUOTES}\": the same, $0.01 per message, ten at a time.
+Try, in another terminal:
 
   see the bill          curl -i {url}/feeds/{FEED}/session
   see what is for sale  curl -s {url}/feeds
   pay and stream        cargo run --release -p tollwire-examples --example agent -- {url}/feeds/{FEED}/session
+  pay, run dry, pay on  cargo run --release --bin tollwire -- stream {url}/feeds/{QUOTES} --max 0.20 --key random
 
 Any x402 client pays it as it is: network eip155:84532, every wallet owns 1,000 play USDC. Ctrl-C ends it."
     ));

@@ -12,6 +12,7 @@ mod bench;
 mod command;
 mod conformance;
 mod package;
+mod readers;
 mod sdks;
 mod setup;
 mod test;

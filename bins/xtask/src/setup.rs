@@ -1,13 +1,13 @@
 //! What the tests need and a fresh machine may lack.
 
 use crate::command::{exists, run, workspace};
-use crate::sdks;
+use crate::{readers, sdks};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Redis, an EVM node, a Solana node, the official x402 clients, a clock that can be stepped, a browser, Prometheus's
-/// tool, the languages of the SDKs.
+/// Redis, an EVM node, a Solana node, the official x402 clients, a clock that can be stepped, a browser, Prometheus,
+/// HAProxy, the languages of the SDKs.
 pub(crate) fn for_tests() -> Result<(), String> {
     debian(&[
         ("redis-server", "redis-server"),
@@ -15,6 +15,7 @@ pub(crate) fn for_tests() -> Result<(), String> {
         ("python3", "python3-venv"),
         ("faketime", "faketime"),
         ("promtool", "prometheus"),
+        ("haproxy", "haproxy"),
         ("chromium", "chromium"),
         ("mmdebstrap", "mmdebstrap"),
         ("strip", "binutils"),
@@ -22,6 +23,7 @@ pub(crate) fn for_tests() -> Result<(), String> {
     node()?;
     usdc()?;
     python(&workspace().join("crates/testkit/python/requirements.txt"), &tools().join("venv"))?;
+    readers::packages()?;
     clean_debian()?;
     for_sdks()
 }

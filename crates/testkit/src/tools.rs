@@ -57,6 +57,16 @@ pub fn sdk_typescript() -> Result<PathBuf, Error> {
     existing("the TypeScript SDK", folder.join("dist/src/index.js")).map(|_| folder)
 }
 
+/// npm's cache, which has the packages that the agents' quick start installs.
+pub fn npm_cache() -> Result<PathBuf, Error> {
+    existing("the npm packages of the quick starts", home().join("quick-starts/npm"))
+}
+
+/// The PyPI packages that the agents' quick start installs: a folder of wheels.
+pub fn wheels() -> Result<PathBuf, Error> {
+    existing("the PyPI packages of the quick starts", home().join("quick-starts/wheels"))
+}
+
 /// A real Chromium, as Debian's package of that name installs it.
 pub fn chromium() -> Result<PathBuf, Error> {
     let found = ["/usr/bin/chromium", "/usr/local/bin/chromium"]
