@@ -6,11 +6,13 @@ use futures_util::future::join_all;
 use serde_json::Value;
 use std::time::Duration;
 use tokio::process::Command;
+use tollwire_session::dpop::{DpopKey, Request};
 use tollwire_session::{Algorithm, Issuer, SigningKey, StreamClaims};
 use tollwire_testkit::process::{Process, free_port};
 use tollwire_testkit::tools;
 use tollwire_tests::agent::{Agent, fresh_nonce, now};
 use tollwire_tests::facilitator::Facilitator;
+use tollwire_tests::http::get;
 use tollwire_tests::settings::{Feed, Settings};
 use tollwire_tests::world::online;
 use tollwire_tests::ws;
@@ -248,6 +250,35 @@ async fn admits_agents(provider: Provider) {
     assert_eq!(world.direct(&stream).await.err(), Some((401, "type".to_owned())));
 }
 
+/// The same provider, and an agent that binds what it buys to its key.
+async fn admits_key_holders(provider: Provider) {
+    let world = World::start(provider, "session").await;
+    let key = DpopKey::generate(Algorithm::Es256).unwrap();
+    let fresh = || hex::encode(fresh_nonce());
+    let session = world.facilitator.url("/feeds/ticks/session");
+    let payment = Agent::new().payment(&session, TEN).await;
+    let proof = key.prove(&Request::new("GET", &session), now(), &fresh()).unwrap();
+    let bought = get(&session, &[(payment.header, &payment.value), ("dpop", &proof)]).await.json();
+    assert_eq!(bought["token_type"], "DPoP", "{bought}");
+    let token = bought["token"].as_str().unwrap();
+    let url = world.url();
+    let prove =
+        |key: &DpopKey| key.prove(&Request::new("GET", &url).with_token(token), now(), &fresh()).unwrap();
+    let by_key = format!("DPoP {token}");
+    let open = async |proof: &str| {
+        let opened = ws::open(&url, &[("authorization", &by_key), ("dpop", proof)]).await;
+        opened.map_err(|refused| (refused.status.as_u16(), code(&refused.body)))
+    };
+    let proof = prove(&key);
+    reads_ticks(&mut open(&proof).await.unwrap_or_else(|refused| panic!("{refused:?}"))).await;
+    let refused = |reason: &str| Some((401, reason.to_owned()));
+    assert_eq!(open(&proof).await.err(), refused("proof_replayed"));
+    let thief = DpopKey::generate(Algorithm::EdDsa).unwrap();
+    assert_eq!(open(&prove(&thief)).await.err(), refused("proof_binding"));
+    assert_eq!(world.direct(token).await.err(), refused("proof_required"));
+    assert!(open(&prove(&key)).await.is_ok());
+}
+
 #[tokio::test]
 async fn an_express_provider_sells() {
     sells(Provider::Express).await;
@@ -291,4 +322,19 @@ async fn a_fastapi_provider_admits_agents() {
 #[tokio::test]
 async fn a_net_http_provider_admits_agents() {
     admits_agents(Provider::NetHttp).await;
+}
+
+#[tokio::test]
+async fn an_express_provider_admits_key_holders() {
+    admits_key_holders(Provider::Express).await;
+}
+
+#[tokio::test]
+async fn a_fastapi_provider_admits_key_holders() {
+    admits_key_holders(Provider::FastApi).await;
+}
+
+#[tokio::test]
+async fn a_net_http_provider_admits_key_holders() {
+    admits_key_holders(Provider::NetHttp).await;
 }

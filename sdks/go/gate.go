@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 )
 
 type contextKey struct{}
@@ -18,6 +19,7 @@ func SessionFrom(ctx context.Context) *SessionContext {
 type Gate struct {
 	verifier *Verifier
 	feed     string
+	url      string
 }
 
 // NewGate is a gate for this feed; a *SetupError if that is no feed's name.
@@ -25,7 +27,14 @@ func NewGate(verifier *Verifier, feed string) (*Gate, error) {
 	if err := checkFeedID(feed); err != nil {
 		return nil, err
 	}
-	return &Gate{verifier, feed}, nil
+	return &Gate{verifier: verifier, feed: feed}, nil
+}
+
+// At is the same gate, which also takes session tokens that are bound to a key, with their DPoP proofs. url is the one that
+// agents open, as it is published (https or wss): proofs are made for it. Without it, such a token is refused with
+// ProofRequired.
+func (g *Gate) At(url string) *Gate {
+	return &Gate{g.verifier, g.feed, url}
 }
 
 // Admit admits a request, or says why not by a *VerifyError. On success the token is gone from the request, and the answer
@@ -40,15 +49,27 @@ func (g *Gate) Admit(r *http.Request) (*http.Request, error) {
 		return nil, err
 	case found == nil:
 		return nil, g.verifier.missing(g.feed)
-	case found.bound:
-		return nil, refuse(ProofRequired)
 	}
-	session, err := g.verifier.VerifySessionToken(found.token, g.feed)
+	session, err := g.verify(r, found)
 	if err != nil {
 		return nil, err
 	}
 	stripToken(r)
 	return r.WithContext(context.WithValue(r.Context(), contextKey{}, session)), nil
+}
+
+func (g *Gate) verify(r *http.Request, found *credentials) (*SessionContext, error) {
+	if !found.bound {
+		return g.verifier.VerifySessionToken(found.token, g.feed)
+	}
+	proof, err := extractProof(r)
+	switch {
+	case err != nil:
+		return nil, err
+	case g.url == "":
+		return nil, refuse(ProofRequired)
+	}
+	return g.verifier.VerifyBound(found.token, g.feed, proof, r.Method, g.url)
 }
 
 // Require is middleware: what is not admitted is answered, and never reaches next. It gates WebSocket upgrades and other
@@ -81,6 +102,8 @@ func WriteRefusal(w http.ResponseWriter, err error) {
 		header.Set("WWW-Authenticate", "Bearer")
 	case refusal.Reason == ProofRequired:
 		header.Set("WWW-Authenticate", `DPoP error="invalid_token", algs="EdDSA ES256"`)
+	case strings.HasPrefix(string(refusal.Reason), "proof_"):
+		header.Set("WWW-Authenticate", `DPoP error="invalid_dpop_proof", algs="EdDSA ES256"`)
 	case refusal.Status() == http.StatusUnauthorized:
 		header.Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 	}

@@ -110,3 +110,51 @@ func TestAFormReadBeforeTheGateKeepsNoToken(t *testing.T) {
 	_, err := NewGate(gate.verifier, "../ticks")
 	wantSetup(t, err, BadSetting)
 }
+
+func TestABoundTokenAdmitsWithItsProofOnce(t *testing.T) {
+	const door = "wss://feeds.example/stream"
+	issuer, agent := newIssuer(t, "a"), newHolder(t)
+	gate := must(NewGate(must(New(testURL, issuer.jwks, Options{Accept: SessionTokens})), "ticks"))
+	token := issuer.bound("ticks", agent)
+	admit := func(gate *Gate, scheme string, proofs ...string) (*http.Request, error) {
+		request := httptest.NewRequest("GET", "/stream", nil)
+		request.Header.Set("Authorization", scheme+" "+token)
+		for _, proof := range proofs {
+			request.Header.Add("DPoP", proof)
+		}
+		return gate.Admit(request)
+	}
+	prove := func(jti string) string { return agent.prove(door, token, jti) }
+	_, err := admit(gate, "DPoP", prove("a"))
+	wantRefusal(t, err, ProofRequired) // it does not know its URL
+	gate = gate.At(door)
+	for _, refused := range []struct {
+		scheme string
+		proofs []string
+		reason Reason
+	}{
+		{"DPoP", nil, ProofRequired},
+		{"Bearer", []string{prove("a")}, ProofRequired},
+		{"DPoP", []string{prove("a"), prove("b")}, ProofMalformed},
+		{"DPoP", []string{newHolder(t).prove(door, token, "a")}, ProofBinding},
+		{"DPoP", []string{agent.prove("wss://feeds.example/orders", token, "a")}, ProofURL},
+	} {
+		_, err := admit(gate, refused.scheme, refused.proofs...)
+		wantRefusal(t, err, refused.reason)
+	}
+	admitted := must(admit(gate, "DPoP", prove("a")))
+	if SessionFrom(admitted.Context()).Payer != testPayer || len(admitted.Header) != 0 {
+		t.Fatal(admitted.Header)
+	}
+	_, err = admit(gate, "DPoP", prove("a"))
+	wantRefusal(t, err, ProofReplayed)
+	answer := httptest.NewRecorder()
+	WriteRefusal(answer, err)
+	if answer.Code != 401 || !strings.HasPrefix(answer.Header().Get("WWW-Authenticate"), `DPoP error="invalid_dpop_proof"`) {
+		t.Fatal(answer)
+	}
+	_ = must(admit(gate, "DPoP", prove("b")))
+	token = issuer.session("ticks")
+	_, err = admit(gate, "DPoP", prove("c"))
+	wantRefusal(t, err, NotBound)
+}

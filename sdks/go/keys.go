@@ -88,43 +88,61 @@ func readKeys(jwks []byte) (keySet, error) {
 
 // readKey reads one JWK; the key is nil if it is of a kind or for a use that is not ours.
 func readKey(jwk map[string]any) (string, *publicKey, error) {
-	algorithm := ""
-	switch [2]any{jwk["kty"], jwk["crv"]} {
-	case [2]any{"OKP", "Ed25519"}:
-		algorithm = edDSA
-	case [2]any{"EC", "P-256"}:
-		algorithm = es256
-	default:
+	algorithm := algorithmOf(jwk)
+	if algorithm == "" {
 		return "", nil, nil
 	}
 	if _, private := jwk["d"]; private {
 		return "", nil, unusable("a JWK Set holds public keys; this one has a private key")
 	}
-	for name, ours := range map[string]string{"use": "sig", "alg": algorithm} {
-		if value, has := jwk[name]; has && value != ours {
-			return "", nil, nil
-		}
+	if !forUs(jwk, algorithm) {
+		return "", nil, nil
 	}
 	kid, _ := jwk["kid"].(string)
 	if !kidForm.MatchString(kid) {
 		return "", nil, unusable("a kid of 1 to 64 characters of A-Z, a-z, 0-9, '-', '_' or '.'")
 	}
+	key, err := importKey(jwk, algorithm)
+	return kid, key, err
+}
+
+// algorithmOf is the algorithm of a key that is of one of our kinds; else empty.
+func algorithmOf(jwk map[string]any) string {
+	kty, _ := jwk["kty"].(string)
+	crv, _ := jwk["crv"].(string)
+	switch {
+	case kty == "OKP" && crv == "Ed25519":
+		return edDSA
+	case kty == "EC" && crv == "P-256":
+		return es256
+	}
+	return ""
+}
+
+// forUs says whether a key is for signatures by its own algorithm, as far as it says so.
+func forUs(jwk map[string]any, algorithm string) bool {
+	use, hasUse := jwk["use"]
+	alg, hasAlg := jwk["alg"]
+	return (!hasUse || use == any("sig")) && (!hasAlg || alg == any(algorithm))
+}
+
+func importKey(jwk map[string]any, algorithm string) (*publicKey, error) {
 	x, err := coordinate(jwk, "x")
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	if algorithm == edDSA {
-		return kid, &publicKey{algorithm: edDSA, ed: x}, nil
+		return &publicKey{algorithm: edDSA, ed: x}, nil
 	}
 	y, err := coordinate(jwk, "y")
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	ec := &ecdsa.PublicKey{Curve: elliptic.P256(), X: new(big.Int).SetBytes(x), Y: new(big.Int).SetBytes(y)}
 	if !ec.Curve.IsOnCurve(ec.X, ec.Y) {
-		return "", nil, unusable("a coordinate is not one of a key")
+		return nil, unusable("a coordinate is not one of a key")
 	}
-	return kid, &publicKey{algorithm: es256, ec: ec}, nil
+	return &publicKey{algorithm: es256, ec: ec}, nil
 }
 
 func coordinate(jwk map[string]any, name string) ([]byte, error) {

@@ -2,6 +2,11 @@ package tollwire
 
 import "sync"
 
+// used is what admits once: an opening of a stream, or a proof.
+type used interface {
+	opening | proof
+}
+
 // opening is one opening of one stream. Agents choose stream ids, so they mean something only within a session.
 type opening struct {
 	session, stream string
@@ -11,33 +16,33 @@ type opening struct {
 // replays remembers what was used for at least as long as it would be good: two generations that change places every
 // periodSecs, the longest time from a first acceptance to its end; each holds at most max. When one is full, uses are
 // refused rather than forgotten.
-type replays struct {
+type replays[T used] struct {
 	periodSecs int64
 	max        int
 
 	mu         sync.Mutex
 	began      int64
-	young, old map[opening]struct{}
+	young, old map[T]struct{}
 }
 
-// first is nil for the first use; Replayed for every other, Busy when memory is full.
-func (r *replays) first(used opening, now int64) error {
+// first says whether this is the first use; Busy when memory is full.
+func (r *replays[T]) first(used T, now int64) (bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.turn(now)
 	_, young := r.young[used]
 	_, old := r.old[used]
 	if young || old {
-		return refuse(Replayed)
+		return false, nil
 	}
 	if len(r.young) >= r.max {
-		return refuse(Busy)
+		return false, refuse(Busy)
 	}
 	r.young[used] = struct{}{}
-	return nil
+	return true, nil
 }
 
-func (r *replays) turn(now int64) {
+func (r *replays[T]) turn(now int64) {
 	age := now - r.began
 	if r.young != nil && age < r.periodSecs {
 		return
@@ -46,6 +51,6 @@ func (r *replays) turn(now int64) {
 	if age < 2*r.periodSecs {
 		r.old = r.young
 	}
-	r.young = map[opening]struct{}{}
+	r.young = map[T]struct{}{}
 	r.began = now
 }

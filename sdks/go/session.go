@@ -38,6 +38,12 @@ type SessionGrant struct {
 	Network string
 }
 
+func (c *sessionClaims) granted() *SessionContext {
+	context := c.context()
+	context.Grant = &SessionGrant{c.unit, c.unitsAtIssue, c.deposited, c.network}
+	return context
+}
+
 func (c sharedClaims) context() *SessionContext {
 	return &SessionContext{Session: c.jti, Feed: c.feed, Payer: c.sub, ExpiresAt: time.Unix(c.exp, 0)}
 }

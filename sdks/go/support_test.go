@@ -46,10 +46,44 @@ func (i *issuer) stream(feed string, fence int) string {
 
 func (i *issuer) session(feed string) string {
 	now := time.Now().Unix()
-	return i.sign("session", map[string]any{
+	return i.sign("session", sessionClaimsOf(feed, now))
+}
+
+// bound is a session token that is bound to the holder's key.
+func (i *issuer) bound(feed string, holder *holder) string {
+	claims := sessionClaimsOf(feed, time.Now().Unix())
+	claims["cnf"] = map[string]string{"jkt": hash(holder.jwk)}
+	return i.sign("session", claims)
+}
+
+func sessionClaimsOf(feed string, now int64) map[string]any {
+	return map[string]any{
 		"aud": testURL, "feed": feed, "deposited": "$10.00", "streams_remaining": 10, "unit": "stream",
 		"network": "eip155:8453", "chain": "base", "iat": now, "nbf": now, "exp": now + 60, "gen": 0,
-	})
+	}
+}
+
+// holder is an agent's key for proofs.
+type holder struct {
+	key ed25519.PrivateKey
+	jwk string
+}
+
+func newHolder(t testing.TB) *holder {
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := base64.RawURLEncoding.EncodeToString(public)
+	return &holder{private, fmt.Sprintf(`{"crv":"Ed25519","kty":"OKP","x":"%s"}`, x)}
+}
+
+// prove is a proof for a GET of url with this token.
+func (h *holder) prove(url, token, jti string) string {
+	claims := fmt.Sprintf(`{"jti":"%s","htm":"GET","htu":"%s","iat":%d,"ath":"%s"}`, jti, url, time.Now().Unix(), hash(token))
+	encode := base64.RawURLEncoding.EncodeToString
+	signed := encode([]byte(`{"typ":"dpop+jwt","alg":"EdDSA","jwk":`+h.jwk+"}")) + "." + encode([]byte(claims))
+	return signed + "." + encode(ed25519.Sign(h.key, []byte(signed)))
 }
 
 func (i *issuer) sign(kind string, claims map[string]any) string {

@@ -30,6 +30,19 @@ func extractToken(r *http.Request) (*credentials, error) {
 	return header, nil
 }
 
+// extractProof is the request's DPoP proof, for a token that came as Authorization: DPoP. None is ProofRequired, two are
+// ProofMalformed.
+func extractProof(r *http.Request) (string, error) {
+	proofs := r.Header.Values("DPoP")
+	switch len(proofs) {
+	case 0:
+		return "", refuse(ProofRequired)
+	case 1:
+		return proofs[0], nil
+	}
+	return "", refuse(ProofMalformed)
+}
+
 // stripToken removes the token and its proof from a request, so that nothing behind or around logs or forwards them.
 func stripToken(r *http.Request) {
 	r.Header.Del("DPoP")

@@ -22,6 +22,21 @@ type vectorFile struct {
 		Name, JWKS, Expect string
 		Kids               []string
 	} `json:"key_sets"`
+	Proofs []struct {
+		requestVector
+		Token, JKT, By, JTI *string
+	}
+	Bound []struct {
+		requestVector
+		Feed, Token string
+		Status      int
+	}
+}
+
+// requestVector is a request with a proof, as the server knows it.
+type requestVector struct {
+	Name, Method, URL, Proof, Expect string
+	Now                              int64
 }
 
 type vector struct {
@@ -61,7 +76,7 @@ func readVectors(t testing.TB) *vectorFile {
 
 func TestVectors(t *testing.T) {
 	file := readVectors(t)
-	if len(file.Vectors) < 370 || len(file.KeySets) < 40 {
+	if len(file.Vectors) < 370 || len(file.KeySets) < 40 || len(file.Proofs) < 140 || len(file.Bound) < 8 {
 		t.Fatal("vectors are missing")
 	}
 	found := 0
@@ -81,7 +96,7 @@ func TestVectors(t *testing.T) {
 		expected := vector.expected()
 		compare(vector.Name, expected, vector.alone(alone))
 		if vector.Claims != nil && vector.Claims.Cnf != nil {
-			// The whole verifier refuses what is bound to a key: it sees no proof.
+			// Alone, what is bound to a key is refused.
 			expected = outcome{result: "proof_required", status: 401}
 		}
 		compare(vector.Name+" (VerifySessionToken)", expected, vector.whole(t, file))
@@ -90,7 +105,24 @@ func TestVectors(t *testing.T) {
 		sort.Strings(set.Kids)
 		compare(set.Name, append([]string{set.Expect}, set.Kids...), keySetOutcome(set.JWKS))
 	}
-	fmt.Printf("go: %d tokens, %d key sets, %d disagreements\n", len(file.Vectors), len(file.KeySets), found)
+	for _, vector := range file.Proofs {
+		expected := []string{vector.Expect}
+		if vector.By != nil {
+			expected = append(expected, *vector.By, *vector.JTI)
+		}
+		compare(vector.Name, expected, vector.proven(vector.Token, vector.JKT))
+	}
+	for _, vector := range file.Bound {
+		verifier := file.verifier(t, "session", vector.Now)
+		_, err := verifier.VerifyBound(vector.Token, vector.Feed, vector.Proof, vector.Method, vector.URL)
+		got := outcome{result: "ok", status: 101}
+		if err != nil {
+			got = refusalOutcome(err)
+		}
+		compare(vector.Name, outcome{result: vector.Expect, status: vector.Status}, got)
+	}
+	fmt.Printf("go: %d tokens, %d key sets, %d proofs, %d bound, %d disagreements\n",
+		len(file.Vectors), len(file.KeySets), len(file.Proofs), len(file.Bound), found)
 }
 
 func (v *vector) expected() outcome {
@@ -120,17 +152,32 @@ func (v *vector) alone(tokens *tokens) outcome {
 	return outcome{"ok", 101, claims.sub, claims.jti, claims.feed, claims.exp}
 }
 
-func (v *vector) whole(t *testing.T, file *vectorFile) outcome {
-	options := Options{Issuer: file.Issuer, Leeway: time.Duration(file.LeewaySecs) * time.Second}
-	options.Clock = func() time.Time { return time.Unix(v.Now, 0) }
-	if v.Verify == "session" {
+func (f *vectorFile) verifier(t *testing.T, verify string, now int64) *Verifier {
+	options := Options{Issuer: f.Issuer, Leeway: time.Duration(f.LeewaySecs) * time.Second}
+	options.Clock = func() time.Time { return time.Unix(now, 0) }
+	if verify == "session" {
 		options.Accept = SessionTokens
 	}
-	verifier, err := New(file.Audience, file.JWKS, options)
+	verifier, err := New(f.Audience, f.JWKS, options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	context, err := verifier.VerifySessionToken(v.Token, v.Feed)
+	return verifier
+}
+
+func (v *requestVector) proven(token, jkt *string) []string {
+	proof, err := verifyProof(v.Proof, asked{v.Method, v.URL, token}, v.Now)
+	switch {
+	case err != nil:
+		return []string{refusalOutcome(err).result}
+	case jkt != nil && proof.jkt != *jkt:
+		return []string{string(ProofBinding)}
+	}
+	return []string{"ok", proof.jkt, proof.jti}
+}
+
+func (v *vector) whole(t *testing.T, file *vectorFile) outcome {
+	context, err := file.verifier(t, v.Verify, v.Now).VerifySessionToken(v.Token, v.Feed)
 	if err != nil {
 		return refusalOutcome(err)
 	}

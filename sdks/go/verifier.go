@@ -27,8 +27,8 @@ type Options struct {
 	Issuer string
 	// Leeway is how far clocks may differ: 30 s by default, 60 s at most; negative for none.
 	Leeway time.Duration
-	// OpeningsMax is how many openings are remembered in each of two turns of two minutes; beyond that, streams are
-	// refused with 503. 262,144 by default.
+	// OpeningsMax is how many openings are remembered in each of two turns of two minutes, and how many DPoP proofs in
+	// turns of one; beyond that, streams are refused with 503. 262,144 by default.
 	OpeningsMax int
 	// Clock gives the time; time.Now by default.
 	Clock func() time.Time
@@ -48,7 +48,8 @@ type Verifier struct {
 	publicURL string
 	accept    Accept
 	tokens    tokens
-	openings  replays
+	openings  replays[opening]
+	proofs    replays[proof]
 	clock     func() time.Time
 	nudge     chan struct{}
 }
@@ -104,7 +105,8 @@ func newVerifier(publicURL string, keys keySet, options Options) *Verifier {
 		accept:    options.Accept,
 		tokens:    tokens{issuer: options.Issuer, audience: publicURL, leewaySecs: leeway},
 		// Accepted as early as the leeway before iat, as late as the leeway after exp.
-		openings: replays{periodSecs: 2*leeway + streamSecsMax, max: options.OpeningsMax},
+		openings: replays[opening]{periodSecs: 2*leeway + streamSecsMax, max: options.OpeningsMax},
+		proofs:   replays[proof]{periodSecs: proofReplaySecs, max: options.OpeningsMax},
 		clock:    options.Clock,
 		nudge:    make(chan struct{}, 1),
 	}
@@ -114,13 +116,28 @@ func newVerifier(publicURL string, keys keySet, options Options) *Verifier {
 
 // VerifySessionToken verifies a token for a feed: who opens what, or a *VerifyError. It is a computation on keys at hand.
 //
-// A stream token is used up by being accepted. A session token that is bound to a key is refused: alone it may be stolen.
+// A stream token is used up by being accepted. A session token that is bound to a key is refused with ProofRequired: alone it
+// may be stolen. It is for VerifyBound.
 func (v *Verifier) VerifySessionToken(token, feedID string) (*SessionContext, error) {
 	verify := v.stream
 	if v.accept == SessionTokens {
 		verify = v.session
 	}
-	context, err := verify(token, feedID, v.clock().Unix())
+	return v.noting(verify(token, feedID, v.clock().Unix()))
+}
+
+// VerifyBound verifies a session token that came as Authorization: DPoP: that it admits to the feed, and that the key it is
+// bound to made the request's DPoP header, proof, for this very request, within a minute, and for the first time.
+//
+// method is the request's (a WebSocket is opened by GET). url is the one that agents open, as the provider publishes it,
+// without regard to the Host header; wss and https are one, query and fragment do not matter. Which proofs were used is the
+// process's own memory: a provider with several processes can see one once per process within its minute.
+func (v *Verifier) VerifyBound(token, feedID, proof, method, url string) (*SessionContext, error) {
+	return v.noting(v.bound(token, feedID, proof, asked{method, url, &token}, v.clock().Unix()))
+}
+
+// noting asks for newer keys if an unknown one was the reason.
+func (v *Verifier) noting(context *SessionContext, err error) (*SessionContext, error) {
 	if refusal, ok := err.(*VerifyError); ok && refusal.Reason == UnknownKey {
 		select {
 		case v.nudge <- struct{}{}:
@@ -138,8 +155,11 @@ func (v *Verifier) stream(token, feedID string, now int64) (*SessionContext, err
 	if err != nil {
 		return nil, err
 	}
-	if err := v.openings.first(opening{claims.jti, claims.stream, claims.fence}, now); err != nil {
+	switch first, err := v.openings.first(opening{claims.jti, claims.stream, claims.fence}, now); {
+	case err != nil:
 		return nil, err
+	case !first:
+		return nil, refuse(Replayed)
 	}
 	context := claims.context()
 	context.Stream = &StreamGrant{Stream: claims.stream, Fence: claims.fence}
@@ -154,9 +174,34 @@ func (v *Verifier) session(token, feedID string, now int64) (*SessionContext, er
 	if claims.jkt != "" {
 		return nil, refuse(ProofRequired)
 	}
-	context := claims.context()
-	context.Grant = &SessionGrant{claims.unit, claims.unitsAtIssue, claims.deposited, claims.network}
-	return context, nil
+	return claims.granted(), nil
+}
+
+func (v *Verifier) bound(token, feedID, text string, asked asked, now int64) (*SessionContext, error) {
+	if v.accept == StreamTokens {
+		return nil, refuse(NotBound)
+	}
+	claims, err := v.tokens.session(token, feedID, now)
+	if err != nil {
+		return nil, err
+	}
+	if claims.jkt == "" {
+		return nil, refuse(NotBound)
+	}
+	proof, err := verifyProof(text, asked, now)
+	if err != nil {
+		return nil, err
+	}
+	if proof.jkt != claims.jkt {
+		return nil, refuse(ProofBinding)
+	}
+	switch first, err := v.proofs.first(*proof, now); {
+	case err != nil:
+		return nil, err
+	case !first:
+		return nil, refuse(ProofReplayed)
+	}
+	return claims.granted(), nil
 }
 
 // missing is what a request without a token is told.

@@ -18,6 +18,7 @@ LISTEN = os.environ.get("LISTEN", "127.0.0.1:9100")
 FEED = os.environ.get("FEED", "ticks")
 WALLET = os.environ.get("WALLET", "0x0000000000000000000000000000000000000000")
 ACCEPT = os.environ.get("ACCEPT", "stream")
+DOOR = os.environ.get("DOOR", f"ws://{LISTEN}/stream")
 
 
 def sold(purchase: Purchase) -> None:
@@ -25,7 +26,7 @@ def sold(purchase: Purchase) -> None:
 
 
 # The facilitator's public keys: fetched now, refreshed in the background, never on the way of a request.
-gate = FeedGate(Verifier.connect(FACILITATOR, accept=f"{ACCEPT}-tokens"), FEED)
+gate = FeedGate(Verifier.connect(FACILITATOR, accept=f"{ACCEPT}-tokens"), FEED).at(DOOR)
 
 app = FastAPI()
 app.add_middleware(PreAuth, facilitator=FACILITATOR, feed=FEED, wallet=WALLET, on_session=sold)

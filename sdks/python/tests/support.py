@@ -1,5 +1,6 @@
 """What the tests share: a facilitator as far as a provider sees it."""
 
+import hashlib
 import json
 import threading
 import time
@@ -22,7 +23,7 @@ class Issuer:
     def __init__(self, kid: str) -> None:
         self._key = Ed25519PrivateKey.generate()
         self._kid = kid
-        x = urlsafe_b64encode(self._key.public_key().public_bytes_raw()).rstrip(b"=").decode()
+        x = base64url(self._key.public_key().public_bytes_raw())
         jwk = {"kty": "OKP", "crv": "Ed25519", "x": x, "kid": kid, "use": "sig", "alg": "EdDSA"}
         self.jwks = json.dumps({"keys": [jwk]})
 
@@ -31,9 +32,10 @@ class Issuer:
         claims = {"stream": "0123456789abcdef", "fence": fence, "iat": iat, "exp": iat + 60}
         return self._sign("stream", feed, feed, jti, claims)
 
-    def session(self, feed: str = "ticks") -> str:
+    def session(self, feed: str = "ticks", jkt: str | None = None) -> str:
         iat = int(time.time())
-        claims = {
+        claims = {} if jkt is None else {"cnf": {"jkt": jkt}}
+        claims |= {
             "deposited": "$10.00",
             "streams_remaining": 10,
             "unit": "stream",
@@ -50,6 +52,28 @@ class Issuer:
         payload = {"iss": URL, "aud": aud, "sub": PAYER, "jti": jti or str(uuid.uuid4()), "feed": feed, **claims}
         headers = {"typ": f"tollwire-{kind}+jwt", "kid": self._kid}
         return jwt.encode(payload, self._key, "EdDSA", headers)
+
+
+class Holder:
+    """An agent's key for DPoP proofs."""
+
+    def __init__(self) -> None:
+        self._key = Ed25519PrivateKey.generate()
+        self._jwk = {"crv": "Ed25519", "kty": "OKP", "x": base64url(self._key.public_key().public_bytes_raw())}
+        self.jkt = hashed(json.dumps(self._jwk, separators=(",", ":")))
+
+    def prove(self, url: str, token: str, jti: str) -> str:
+        """A proof for a GET of this URL with this token."""
+        claims = {"jti": jti, "htm": "GET", "htu": url, "iat": int(time.time()), "ath": hashed(token)}
+        return jwt.encode(claims, self._key, "EdDSA", {"typ": "dpop+jwt", "jwk": self._jwk})
+
+
+def base64url(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def hashed(text: str) -> str:
+    return base64url(hashlib.sha256(text.encode()).digest())
 
 
 class Scripted:

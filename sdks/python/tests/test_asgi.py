@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.testclient import TestClient, WebSocketDenialResponse
-from support import PAYER, URL, Issuer
+from support import PAYER, URL, Holder, Issuer
 from tollwire import SessionContext, SetupError, Verifier, VerifyError
 from tollwire.asgi import FeedGate, Guard, refuse, session_of
 
@@ -131,6 +131,38 @@ def test_without_a_session_token_the_way_to_pay(application) -> None:
     assert answer.headers["link"] == f'<{URL}/feeds/ticks/session>; rel="payment"'
     token = ISSUER.session()
     assert [client.get(f"/?token={token}").status_code for _ in range(2)] == [200, 200]
+
+
+@APPLICATIONS
+def test_a_bound_token_admits_with_its_proof_once(application) -> None:
+    door, agent = "wss://feeds.example/stream", Holder()
+    token = ISSUER.session(jkt=agent.jkt)
+    client = TestClient(application(gate("session-tokens").at(door)))
+
+    def ask(scheme: str, *proofs: str) -> tuple[int, str]:
+        headers = [("Authorization", f"{scheme} {token}"), *(("DPoP", proof) for proof in proofs)]
+        answer = client.get("/", headers=headers)
+        return answer.status_code, answer.json()["code"] if answer.is_error else "ok"
+
+    def prove(jti: str) -> str:
+        return agent.prove(door, token, jti)
+
+    assert ask("DPoP") == (401, "proof_required")
+    assert ask("Bearer", prove("a")) == (401, "proof_required")
+    assert ask("DPoP", prove("a"), prove("b")) == (401, "proof_malformed")
+    assert ask("DPoP", Holder().prove(door, token, "a")) == (401, "proof_binding")
+    assert ask("DPoP", agent.prove("wss://feeds.example/orders", token, "a")) == (401, "proof_url")
+    assert ask("DPoP", prove("a")) == (200, "ok")
+    assert ask("DPoP", prove("a")) == (401, "proof_replayed")
+    headers = {"Authorization": f"DPoP {token}", "DPoP": prove("b")}
+    with client.websocket_connect("/stream?a=1", headers=headers) as websocket:
+        assert websocket.receive_json() == [PAYER, "a=1"]
+    with pytest.raises(WebSocketDenialResponse) as caught:
+        with client.websocket_connect("/stream", headers=headers):
+            pass
+    assert caught.value.headers["www-authenticate"].startswith('DPoP error="invalid_dpop_proof"')
+    token = ISSUER.session()
+    assert ask("DPoP", prove("c")) == (401, "not_bound")
 
 
 async def test_a_server_that_cannot_answer_refuses_all_the_same() -> None:

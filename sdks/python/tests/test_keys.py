@@ -125,15 +125,14 @@ def test_the_first_fetch_is_patient_and_says_at_last_what_was_wrong() -> None:
 
 def test_the_thread_ends_with_its_verifier() -> None:
     with Scripted(Issuer("a").jwks, 200).serve() as jwks:
-        threads = threading.active_count()
+        before = threading.enumerate()
         verifier = connect(jwks)
-        assert threading.active_count() == threads + 1
+        started = [thread for thread in threading.enumerate() if thread.name == "tollwire-keys" and thread not in before]
+        assert len(started) == 1
         del verifier
         gc.collect()
-        deadline = time.monotonic() + 10
-        while threading.active_count() > threads and time.monotonic() < deadline:
-            time.sleep(0.02)
-        assert threading.active_count() <= threads
+        started[0].join(timeout=10)
+        assert not started[0].is_alive()
 
 
 def test_as_a_plain_function_over_a_verifier_that_was_installed() -> None:

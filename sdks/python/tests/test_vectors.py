@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tollwire import SetupError, Verifier, VerifyError
 from tollwire._keys import read_keys
+from tollwire._proof import Asked, verify_proof
 from tollwire._tokens import Tokens
 
 _PATH = Path(__file__).parents[3] / "tests/vectors/tokens.json"
@@ -23,13 +24,36 @@ def disagreements() -> list[str]:
         if claims is not None:
             expected += [claims["sub"], claims["jti"], claims["feed"], claims["exp"]]
         compare(found, vector["name"], expected, token_alone(tokens, vector))
-        # The whole verifier refuses what is bound to a key: it sees no proof.
-        bound = claims is not None and "cnf" in claims
-        whole = ["proof_required", 401] if bound else expected
+        # Alone, what is bound to a key is refused.
+        needs_proof = claims is not None and "cnf" in claims
+        whole = ["proof_required", 401] if needs_proof else expected
         compare(found, f"{vector['name']} (verify_session_token)", whole, verified(jwks, vector))
     for vector in FILE["key_sets"]:
         compare(found, vector["name"], [vector["expect"], *vector.get("kids", [])], key_set(vector["jwks"]))
+    for vector in FILE["proofs"]:
+        expected = ["ok", vector["by"], vector["jti"]] if vector["expect"] == "ok" else [vector["expect"]]
+        compare(found, vector["name"], expected, proven(vector))
+    for vector in FILE["bound"]:
+        compare(found, vector["name"], [vector["expect"], vector["status"]], bound(jwks, vector))
     return found
+
+
+def proven(vector: dict) -> list:
+    asked = Asked(vector["method"], vector["url"], vector["token"])
+    try:
+        proof = verify_proof(vector["proof"], asked, vector["now"])
+    except VerifyError as error:
+        return [error.reason]
+    return ["ok", *proof] if vector["jkt"] in (None, proof.jkt) else ["proof_binding"]
+
+
+def bound(jwks: str, vector: dict) -> list:
+    verifier = verifier_at(jwks, "session", vector["now"])
+    try:
+        verifier.verify_bound(*(vector[name] for name in ("token", "feed", "proof", "method", "url")))
+    except VerifyError as error:
+        return [error.reason, error.status]
+    return ["ok", 101]
 
 
 def token_alone(tokens: Tokens, vector: dict) -> list:
@@ -42,19 +66,23 @@ def token_alone(tokens: Tokens, vector: dict) -> list:
 
 
 def verified(jwks: str, vector: dict) -> list:
-    verifier = Verifier(
-        FILE["audience"],
-        jwks,
-        accept=f"{vector['verify']}-tokens",
-        issuer=FILE["issuer"],
-        leeway_secs=FILE["leeway_secs"],
-        clock=lambda: vector["now"],
-    )
+    verifier = verifier_at(jwks, vector["verify"], vector["now"])
     try:
         context = verifier.verify_session_token(vector["token"], vector["feed"])
     except VerifyError as error:
         return [error.reason, error.status]
     return ["ok", 101, context.payer, context.session, context.feed, context.expires_at]
+
+
+def verifier_at(jwks: str, verify: str, now: int) -> Verifier:
+    return Verifier(
+        FILE["audience"],
+        jwks,
+        accept=f"{verify}-tokens",
+        issuer=FILE["issuer"],
+        leeway_secs=FILE["leeway_secs"],
+        clock=lambda: now,
+    )
 
 
 def key_set(jwks: str) -> list:
@@ -71,6 +99,7 @@ def compare(found: list[str], name: str, expected: list, got: list) -> None:
 
 def test_every_vector_gives_its_result() -> None:
     assert len(FILE["vectors"]) >= 370 and len(FILE["key_sets"]) >= 40
+    assert len(FILE["proofs"]) >= 140 and len(FILE["bound"]) >= 8
     assert disagreements() == []
 
 
@@ -78,5 +107,7 @@ if __name__ == "__main__":
     found = disagreements()
     for line in found:
         print(f"python disagrees: {line}")
-    print(f"python: {len(FILE['vectors'])} tokens, {len(FILE['key_sets'])} key sets, {len(found)} disagreements")
+    kinds = {"vectors": "tokens", "key_sets": "key sets", "proofs": "proofs", "bound": "bound"}
+    counts = ", ".join(f"{len(FILE[name])} {what}" for name, what in kinds.items())
+    print(f"python: {counts}, {len(found)} disagreements")
     sys.exit(1 if found else 0)

@@ -6,7 +6,7 @@ import express from "express";
 import { WebSocketServer } from "ws";
 
 const { FACILITATOR = "http://127.0.0.1:4020", LISTEN = "127.0.0.1:9100", FEED = "ticks", ACCEPT = "stream" } = process.env;
-const { WALLET = "0x0000000000000000000000000000000000000000" } = process.env;
+const { WALLET = "0x0000000000000000000000000000000000000000", DOOR = `ws://${LISTEN}/stream` } = process.env;
 
 // The facilitator's public keys: fetched now, refreshed in the background, never on the way of a request.
 const verifier = await Verifier.connect(FACILITATOR, { accept: `${ACCEPT}-tokens` });
@@ -20,7 +20,7 @@ const sockets = new WebSocketServer({ noServer: true });
 const server = createServer(app);
 server.on(
   "upgrade",
-  gateUpgrade(new FeedGate(verifier, FEED), (request, socket, head, session) => {
+  gateUpgrade(new FeedGate(verifier, FEED).at(DOOR), (request, socket, head, session) => {
     console.log(`${session.payer} opens ${session.feed}`);
     sockets.handleUpgrade(request, socket, head, ticks);
   }),

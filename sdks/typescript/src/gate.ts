@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { isFeedId } from "./claims.js";
 import type { SessionContext } from "./context.js";
 import { SetupError, VerifyError } from "./errors.js";
-import { extractToken, stripToken } from "./token.js";
+import { extractProof, extractToken, stripToken } from "./token.js";
 import type { Verifier } from "./verifier.js";
 
 const admitted = new WeakMap<IncomingMessage, SessionContext>();
@@ -14,12 +14,25 @@ export function sessionOf(request: IncomingMessage): SessionContext | undefined 
 
 /** Admits requests to one feed. */
 export class FeedGate {
+  private url: string | undefined;
+
   /** @throws {SetupError} `setting`, if that is no feed's name */
   constructor(
     private readonly verifier: Verifier,
     readonly feed: string,
   ) {
     requireFeedId(feed);
+  }
+
+  /**
+   * The same gate, which also takes session tokens that are bound to a key, with their DPoP proofs. `url` is the one that
+   * agents open, as it is published (`https` or `wss`): proofs are made for it. Without it, such a token is refused with
+   * `proof_required`.
+   */
+  at(url: string): FeedGate {
+    const gate = new FeedGate(this.verifier, this.feed);
+    gate.url = url;
+    return gate;
   }
 
   /**
@@ -33,11 +46,16 @@ export class FeedGate {
     if (before?.feed === this.feed) return before;
     const credentials = extractToken(request);
     if (credentials === undefined) throw this.verifier.missing(this.feed);
-    if (credentials.bound) throw new VerifyError("proof_required");
-    const context = await this.verifier.verifySessionToken(credentials.token, this.feed);
+    const context = await this.verify(credentials.token, extractProof(request), request.method ?? "");
     stripToken(request);
     admitted.set(request, context);
     return context;
+  }
+
+  private verify(token: string, proof: string | undefined, method: string): Promise<SessionContext> {
+    if (proof === undefined) return this.verifier.verifySessionToken(token, this.feed);
+    if (this.url === undefined) throw new VerifyError("proof_required");
+    return this.verifier.verifyBound(token, this.feed, proof, method, this.url);
   }
 }
 

@@ -7,5 +7,5 @@ export { gateUpgrade, requireSession, type Middleware, type Upgrade } from "./mi
 export { checkOnline, type SessionStatus } from "./online.js";
 export { preAuth, type PreAuthOptions } from "./preauth.js";
 export type { Purchase } from "./purchase.js";
-export { extractToken, stripToken, type Credentials } from "./token.js";
+export { extractProof, extractToken, stripToken, type Credentials } from "./token.js";
 export { Verifier, type Accept, type ConnectOptions, type VerifierOptions } from "./verifier.js";

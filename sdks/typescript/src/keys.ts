@@ -59,21 +59,29 @@ async function read(jwk: Json): Promise<PublicKey | undefined> {
   const x = coordinate(jwk, "x");
   const key =
     algorithm === "EdDSA" ? { kty: "OKP", crv: "Ed25519", x } : { kty: "EC", crv: "P-256", x, y: coordinate(jwk, "y") };
+  return { kid, algorithm, key: await importPublic(key, algorithm) };
+}
+
+/** @throws {SetupError} `keys` */
+export async function importPublic(jwk: Record<string, string>, algorithm: Algorithm): Promise<CryptoKey> {
   try {
-    const imported = await importJWK(key, algorithm);
+    const imported = await importJWK(jwk, algorithm);
     if (imported instanceof Uint8Array) throw unusable("a public key is expected");
-    return { kid, algorithm, key: imported };
+    return imported;
   } catch (cause) {
     throw unusable("a coordinate is not one of a key", cause);
   }
 }
 
-function algorithmOf(jwk: JsonObject): Algorithm | undefined {
-  const kind = `${String(jwk.get("kty"))} ${String(jwk.get("crv"))}`;
-  return kind === "OKP Ed25519" ? "EdDSA" : kind === "EC P-256" ? "ES256" : undefined;
+/** The algorithm of a key that is of one of our kinds. */
+export function algorithmOf(jwk: JsonObject): Algorithm | undefined {
+  const [kty, crv] = [jwk.get("kty"), jwk.get("crv")];
+  if (kty === "OKP" && crv === "Ed25519") return "EdDSA";
+  return kty === "EC" && crv === "P-256" ? "ES256" : undefined;
 }
 
-function coordinate(jwk: JsonObject, name: string): string {
+/** @throws {SetupError} `keys` */
+export function coordinate(jwk: JsonObject, name: string): string {
   const text = jwk.get(name);
   if (typeof text !== "string" || decode(text)?.length !== 32) throw unusable("a coordinate of 32 bytes in unpadded base64url is expected");
   return text;

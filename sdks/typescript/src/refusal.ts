@@ -17,6 +17,8 @@ export function refusal(error: VerifyError): Refusal {
   if (error.reason === "missing") headers["WWW-Authenticate"] = "Bearer";
   else if (error.reason === "proof_required") {
     headers["WWW-Authenticate"] = 'DPoP error="invalid_token", algs="EdDSA ES256"';
+  } else if (error.reason.startsWith("proof_")) {
+    headers["WWW-Authenticate"] = 'DPoP error="invalid_dpop_proof", algs="EdDSA ES256"';
   } else if (error.status === 401) headers["WWW-Authenticate"] = 'Bearer error="invalid_token"';
   return answer;
 }

@@ -20,6 +20,20 @@ export function extractToken(request: IncomingMessage): Credentials | undefined 
   return query ?? header;
 }
 
+/**
+ * The request's DPoP proof, if its token came as `Authorization: DPoP`. One that comes with a token of another kind proves
+ * nothing, and is none.
+ *
+ * @throws {VerifyError} `proof_required`, or `proof_malformed` if there are two
+ */
+export function extractProof(request: IncomingMessage): string | undefined {
+  if (fromHeader(request)?.bound !== true) return undefined;
+  const [proof, second] = request.headersDistinct["dpop"] ?? [];
+  if (second !== undefined) throw new VerifyError("proof_malformed");
+  if (proof === undefined) throw new VerifyError("proof_required");
+  return proof;
+}
+
 /** Removes the token and its proof from a request, so that nothing behind logs or forwards them. */
 export function stripToken(request: IncomingMessage): void {
   remove(request, "dpop");

@@ -4,6 +4,7 @@ import { fromSession, fromStream, type SessionContext } from "./context.js";
 import { SetupError, VerifyError } from "./errors.js";
 import { join } from "./fetch.js";
 import { readKeys, type KeySet } from "./keys.js";
+import { REPLAY_SECS, verifyProof } from "./proof.js";
 import { Source, type Refresh } from "./refresh.js";
 import { Replays } from "./replays.js";
 import { Tokens } from "./tokens.js";
@@ -22,7 +23,10 @@ export interface VerifierOptions {
   issuer?: string;
   /** How far clocks may differ, in seconds; 30 by default, 60 at most. */
   leewaySecs?: number;
-  /** How many openings are remembered in each of two turns of two minutes; beyond that, 503. 262,144 by default. */
+  /**
+   * How many openings are remembered in each of two turns of two minutes, and how many DPoP proofs in turns of one; beyond
+   * that, 503. 262,144 by default.
+   */
   openingsMax?: number;
   /** A clock of one's own: Unix seconds. */
   clock?: () => number;
@@ -50,6 +54,7 @@ export class Verifier {
   readonly accept: Accept;
   private readonly tokens: Tokens;
   private readonly openings: Replays;
+  private readonly proofs: Replays;
   private readonly clock: () => number;
   private refresh: Refresh | undefined;
 
@@ -64,6 +69,7 @@ export class Verifier {
     this.tokens = new Tokens(keys, options.issuer ?? publicUrl, publicUrl, leeway);
     // Accepted as early as the leeway before `iat`, as late as the leeway after `exp`.
     this.openings = new Replays(2 * leeway + STREAM_SECS_MAX, options.openingsMax ?? 262_144);
+    this.proofs = new Replays(REPLAY_SECS, options.openingsMax ?? 262_144);
     this.clock = options.clock ?? (() => Math.floor(Date.now() / 1000));
   }
 
@@ -93,17 +99,26 @@ export class Verifier {
 
   /**
    * Verifies a token for a feed: who opens what, or why not. A stream token is used up by being accepted. A session
-   * token that is bound to a key is refused: alone it may be stolen.
+   * token that is bound to a key is refused, by `proof_required`: alone it may be stolen. It is for {@link verifyBound}.
    *
    * @throws {VerifyError}
    */
   async verifySessionToken(token: string, feedId: string): Promise<SessionContext> {
-    try {
-      return await (this.accept === "stream-tokens" ? this.stream(token, feedId) : this.session(token, feedId));
-    } catch (error) {
-      if (error instanceof VerifyError && error.reason === "unknown_key") this.refresh?.nudge();
-      throw error;
-    }
+    return this.noting(this.accept === "stream-tokens" ? this.stream(token, feedId) : this.session(token, feedId));
+  }
+
+  /**
+   * Verifies a session token that came as `Authorization: DPoP`: that it admits to the feed, and that the key it is bound to
+   * made the request's `DPoP` header, `proof`, for this very request, within a minute, and for the first time.
+   *
+   * `method` is the request's (a WebSocket is opened by `GET`). `url` is the one that agents open, as the provider publishes
+   * it, without regard to the `Host` header; `wss` and `https` are one, query and fragment do not matter. Which proofs were
+   * used is the process's own memory: a provider with several processes can see one once per process within its minute.
+   *
+   * @throws {VerifyError}
+   */
+  async verifyBound(token: string, feedId: string, proof: string, method: string, url: string): Promise<SessionContext> {
+    return this.noting(this.bound(token, feedId, proof, method, url));
   }
 
   /** What a request without a token is told. */
@@ -128,6 +143,27 @@ export class Verifier {
     const claims = await this.tokens.session(token, feedId, this.clock());
     if (claims.jkt !== undefined) throw new VerifyError("proof_required");
     return fromSession(claims);
+  }
+
+  private async bound(token: string, feedId: string, proof: string, method: string, url: string): Promise<SessionContext> {
+    if (this.accept === "stream-tokens") throw new VerifyError("not_bound");
+    const now = this.clock();
+    const claims = await this.tokens.session(token, feedId, now);
+    if (claims.jkt === undefined) throw new VerifyError("not_bound");
+    const { jkt, jti } = await verifyProof(proof, { method, url, token }, now);
+    if (jkt !== claims.jkt) throw new VerifyError("proof_binding");
+    if (!this.proofs.first(`${jkt} ${jti}`, now)) throw new VerifyError("proof_replayed");
+    return fromSession(claims);
+  }
+
+  /** Asks for newer keys if an unknown one was the reason. */
+  private async noting(verified: Promise<SessionContext>): Promise<SessionContext> {
+    try {
+      return await verified;
+    } catch (error) {
+      if (error instanceof VerifyError && error.reason === "unknown_key") this.refresh?.nudge();
+      throw error;
+    }
   }
 }
 

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import express from "express";
 import { WebSocket, WebSocketServer } from "ws";
 import { FeedGate, Verifier, gateUpgrade, requireSession, sessionOf, type Accept } from "../src/index.js";
-import { Issuer, PAYER, Served, URL_ } from "./support.js";
+import { Holder, Issuer, PAYER, Served, URL_ } from "./support.js";
 
 async function gate(issuer: Issuer, accept: Accept): Promise<FeedGate> {
   return new FeedGate(await Verifier.fromJwks(URL_, issuer.jwks, { accept }), "ticks");
@@ -72,6 +72,42 @@ test("without a session token, the way to pay", async () => {
   assert.match(head, /link: <https:\/\/pay\.example\/feeds\/ticks\/session>; rel="payment"/);
   const token = await issuer.session("ticks");
   for (let i = 0; i < 2; i++) assert.equal(await (await fetch(served.url(`/?token=${token}`))).text(), "in");
+  served.stop();
+});
+
+test("a bound token admits with its proof, once", async () => {
+  const door = "wss://feeds.example/stream";
+  const [issuer, agent] = [await Issuer.create("a"), await Holder.create()];
+  const plain = await gate(issuer, "session-tokens");
+  const token = await issuer.session("ticks", agent.jkt);
+  const serve = async (admits: FeedGate) => {
+    const check = requireSession(admits);
+    return Served.start((request, response) => check(request, response, () => response.end(request.rawHeaders.join())));
+  };
+  const [unproven, served] = [await serve(plain), await serve(plain.at(door))];
+  const prove = (jti: string) => agent.prove(door, token, jti);
+  const ask = (at: Served, scheme: string, ...proofs: string[]) =>
+    raw(at, "/stream", [`Authorization: ${scheme} ${token}`, ...proofs.map((proof) => `DPoP: ${proof}`)]);
+  const thief = await Holder.create();
+  for (const [at, scheme, proofs, code] of [
+    [unproven, "DPoP", [await prove("a")], "proof_required"],
+    [served, "DPoP", [], "proof_required"],
+    [served, "Bearer", [await prove("a")], "proof_required"],
+    [served, "DPoP", [await prove("a"), await prove("b")], "proof_malformed"],
+    [served, "DPoP", [await thief.prove(door, token, "a")], "proof_binding"],
+    [served, "DPoP", [await agent.prove("wss://feeds.example/orders", token, "a")], "proof_url"],
+  ] as const) {
+    assert.deepEqual((await ask(at, scheme, ...proofs)).slice(0, 2), [401, code]);
+  }
+  const [status, left] = await ask(served, "DPoP", await prove("a"));
+  assert.deepEqual([status, /dpop|authorization/i.test(left)], [200, false]);
+  const [again, code, head] = await ask(served, "DPoP", await prove("a"));
+  assert.deepEqual([again, code], [401, "proof_replayed"]);
+  assert.match(head, /www-authenticate: dpop error="invalid_dpop_proof"/);
+  const bearer = await issuer.session("ticks");
+  const unbound = await raw(served, "/stream", [`Authorization: DPoP ${bearer}`, `DPoP: ${await agent.prove(door, bearer, "c")}`]);
+  assert.deepEqual(unbound.slice(0, 2), [401, "not_bound"]);
+  unproven.stop();
   served.stop();
 });
 

@@ -1,7 +1,7 @@
 // What the tests share: a facilitator as far as a provider sees it.
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { CompactSign, exportJWK, generateKeyPair, type CryptoKey } from "jose";
 
 export const URL_ = "https://pay.example";
@@ -31,7 +31,8 @@ export class Issuer {
     return this.sign("tollwire-stream+jwt", claims);
   }
 
-  async session(feed: string): Promise<string> {
+  /** Bound to the key of this thumbprint, if there is one. */
+  async session(feed: string, jkt?: string): Promise<string> {
     const iat = Math.floor(Date.now() / 1000);
     return this.sign("tollwire-session+jwt", {
       iss: URL_,
@@ -48,6 +49,7 @@ export class Issuer {
       nbf: iat,
       exp: iat + 60,
       gen: 0,
+      ...(jkt === undefined ? {} : { cnf: { jkt } }),
     });
   }
 
@@ -55,6 +57,35 @@ export class Issuer {
     const header = { alg: "EdDSA", typ, kid: this.kid };
     return new CompactSign(Buffer.from(JSON.stringify(claims))).setProtectedHeader(header).sign(this.key);
   }
+}
+
+/** An agent's key for DPoP proofs. */
+export class Holder {
+  private constructor(
+    private readonly key: CryptoKey,
+    private readonly jwk: object,
+  ) {}
+
+  static async create(): Promise<Holder> {
+    const { privateKey, publicKey } = await generateKeyPair("ES256", { extractable: true });
+    const { crv, kty, x, y } = await exportJWK(publicKey);
+    return new Holder(privateKey, { crv, kty, x, y });
+  }
+
+  get jkt(): string {
+    return hash(JSON.stringify(this.jwk));
+  }
+
+  /** A proof for a GET of this URL with this token. */
+  async prove(url: string, token: string, jti: string): Promise<string> {
+    const claims = { jti, htm: "GET", htu: url, iat: Math.floor(Date.now() / 1000), ath: hash(token) };
+    const header = { typ: "dpop+jwt", alg: "ES256", jwk: this.jwk };
+    return new CompactSign(Buffer.from(JSON.stringify(claims))).setProtectedHeader(header).sign(this.key);
+  }
+}
+
+function hash(text: string): string {
+  return createHash("sha256").update(text).digest("base64url");
 }
 
 /** A server on a free port of this machine. */

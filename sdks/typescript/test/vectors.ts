@@ -1,9 +1,10 @@
 // The vectors that every language must read the same way: `npm run vectors`. Prints what disagrees.
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { Verifier } from "../src/index.js";
+import { Verifier, type SessionContext } from "../src/index.js";
 import { VerifyError } from "../src/errors.js";
 import { readKeys } from "../src/keys.js";
+import { verifyProof } from "../src/proof.js";
 import { Tokens } from "../src/tokens.js";
 
 interface Vector {
@@ -24,6 +25,29 @@ interface KeySetVector {
   kids?: string[];
 }
 
+/** What a request with a proof is, as the server knows it. */
+interface Asked {
+  name: string;
+  now: number;
+  method: string;
+  url: string;
+  proof: string;
+  expect: string;
+}
+
+interface ProofVector extends Asked {
+  token: string | null;
+  jkt: string | null;
+  by?: string;
+  jti?: string;
+}
+
+interface BoundVector extends Asked {
+  feed: string;
+  token: string;
+  status: number;
+}
+
 interface File {
   issuer: string;
   audience: string;
@@ -31,6 +55,8 @@ interface File {
   jwks: unknown;
   vectors: Vector[];
   key_sets?: KeySetVector[];
+  proofs?: ProofVector[];
+  bound?: BoundVector[];
 }
 
 /** What became of something: a name, and what was read if it was accepted. */
@@ -47,12 +73,34 @@ export async function disagreements(): Promise<string[]> {
   for (const vector of file.vectors) {
     const expected = expectation(vector);
     compare(found, vector.name, expected, await outcome(() => tokens[vector.verify](vector.token, vector.feed, vector.now)));
-    // The whole verifier refuses what is bound to a key: it sees no proof.
+    // Alone, what is bound to a key is refused.
     const whole = vector.claims?.cnf === undefined ? expected : ["proof_required", 401];
     compare(found, `${vector.name} (verifySessionToken)`, whole, await verified(vector));
   }
   for (const set of file.key_sets ?? []) compare(found, set.name, [set.expect, ...(set.kids ?? [])], await keySet(set));
+  for (const vector of file.proofs ?? []) {
+    const expected = vector.expect === "ok" ? ["ok", vector.by, vector.jti] : [vector.expect];
+    compare(found, vector.name, expected, await proven(vector));
+  }
+  for (const vector of file.bound ?? []) {
+    compare(found, vector.name, [vector.expect, vector.status], (await bound(vector)).slice(0, 2));
+  }
   return found;
+}
+
+async function proven({ proof, method, url, token, now, jkt }: ProofVector): Promise<unknown[]> {
+  try {
+    const by = await verifyProof(proof, { method, url, token: token ?? undefined }, now);
+    return jkt === null || by.jkt === jkt ? ["ok", by.jkt, by.jti] : ["proof_binding"];
+  } catch (error) {
+    if (error instanceof VerifyError) return [error.reason];
+    throw error;
+  }
+}
+
+async function bound({ token, feed, proof, method, url, now }: BoundVector): Promise<Outcome> {
+  const verifier = await verifierAt("session", now);
+  return outcome(async () => seen(await verifier.verifyBound(token, feed, proof, method, url)));
 }
 
 function expectation({ expect, status, claims }: Vector): Outcome {
@@ -70,16 +118,21 @@ async function outcome(verify: () => Promise<{ sub: string; jti: string; feed: s
 }
 
 async function verified(vector: Vector): Promise<Outcome> {
-  const verifier = await Verifier.fromJwks(file.audience, JSON.stringify(file.jwks), {
-    accept: `${vector.verify}-tokens`,
+  const verifier = await verifierAt(vector.verify, vector.now);
+  return outcome(async () => seen(await verifier.verifySessionToken(vector.token, vector.feed)));
+}
+
+function verifierAt(verify: "session" | "stream", now: number): Promise<Verifier> {
+  return Verifier.fromJwks(file.audience, JSON.stringify(file.jwks), {
+    accept: `${verify}-tokens`,
     issuer: file.issuer,
     leewaySecs: file.leeway_secs,
-    clock: () => vector.now,
+    clock: () => now,
   });
-  return outcome(async () => {
-    const context = await verifier.verifySessionToken(vector.token, vector.feed);
-    return { sub: context.payer, jti: context.session, feed: context.feed, exp: context.expiresAt };
-  });
+}
+
+function seen({ payer, session, feed, expiresAt }: SessionContext) {
+  return { sub: payer, jti: session, feed, exp: expiresAt };
 }
 
 async function keySet(set: KeySetVector): Promise<string[]> {
@@ -98,6 +151,7 @@ function compare(found: string[], name: string, expected: unknown, got: unknown)
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const found = await disagreements();
   for (const line of found) console.log(`typescript disagrees: ${line}`);
-  console.log(`typescript: ${file.vectors.length} tokens, ${file.key_sets?.length ?? 0} key sets, ${found.length} disagreements`);
+  const counts = `${file.vectors.length} tokens, ${file.key_sets?.length} key sets, ${file.proofs?.length} proofs, ${file.bound?.length} bound`;
+  console.log(`typescript: ${counts}, ${found.length} disagreements`);
   process.exit(found.length === 0 ? 0 : 1);
 }

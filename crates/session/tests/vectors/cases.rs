@@ -1,5 +1,6 @@
 //! What is forged, and what must become of it.
 
+mod bound;
 mod claims;
 mod controls;
 mod form;
@@ -13,7 +14,7 @@ mod valid;
 
 use crate::forge::{Draft, NOW, URL};
 use crate::keys::{Key, Keys};
-use crate::{Control, File, Kind, Proof, Receipt, Vector};
+use crate::{Bound, Control, File, Kind, Proof, Receipt, Vector};
 use serde_json::Value;
 use tollwire_session::KeySet;
 
@@ -26,6 +27,7 @@ pub(crate) struct Cases<'a> {
     stored: Option<&'a File>,
     vectors: Vec<Vector>,
     proofs: Vec<Proof>,
+    bound: Vec<Bound>,
     receipts: Vec<Receipt>,
     controls: Vec<Control>,
 }
@@ -36,6 +38,7 @@ pub(crate) fn file(stored: Option<&File>) -> File {
         stored,
         vectors: Vec::new(),
         proofs: Vec::new(),
+        bound: Vec::new(),
         receipts: Vec::new(),
         controls: Vec::new(),
     };
@@ -46,6 +49,7 @@ pub(crate) fn file(stored: Option<&File>) -> File {
     streams::add(&mut cases);
     languages::add(&mut cases);
     proofs::add(&mut cases);
+    bound::add(&mut cases);
     receipts::add(&mut cases);
     controls::add(&mut cases);
     let keys = &cases.keys;
@@ -63,6 +67,7 @@ pub(crate) fn file(stored: Option<&File>) -> File {
         vectors: cases.vectors,
         key_sets: key_sets::all(),
         proofs: cases.proofs,
+        bound: cases.bound,
         receipts: cases.receipts,
         controls: cases.controls,
     }
@@ -90,11 +95,7 @@ impl Cases<'_> {
 
     fn push(&mut self, verify: Kind, name: &str, token: String, expect: &str, claims: Option<Value>) {
         assert!(self.vectors.iter().all(|vector| vector.name != name), "{name}");
-        let status = match expect {
-            "ok" => 101,
-            "expired" | "not_yet_valid" | "wrong_feed" => 403,
-            _ => 401,
-        };
+        let status = status(expect);
         let (name, expect) = (name.to_owned(), expect.to_owned());
         self.vectors.push(Vector {
             name,
@@ -119,5 +120,14 @@ impl Cases<'_> {
             }
         }
         draft.sign(key)
+    }
+}
+
+/// The HTTP status of a result.
+fn status(expect: &str) -> u16 {
+    match expect {
+        "ok" => 101,
+        "expired" | "not_yet_valid" | "wrong_feed" => 403,
+        _ => 401,
     }
 }

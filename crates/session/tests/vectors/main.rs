@@ -29,6 +29,8 @@ struct File {
     #[serde(default)]
     proofs: Vec<Proof>,
     #[serde(default)]
+    bound: Vec<Bound>,
+    #[serde(default)]
     receipts: Vec<Receipt>,
     #[serde(default)]
     controls: Vec<Control>,
@@ -97,6 +99,21 @@ struct Proof {
     by: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     jti: Option<String>,
+}
+
+/// A token and a proof, as a provider gets them with one request for its feed, and what must become of them. Judged where
+/// both are: `crates/middleware/tests/vectors.rs`, and the SDKs.
+#[derive(Serialize, Deserialize)]
+struct Bound {
+    name: String,
+    now: u64,
+    feed: String,
+    method: String,
+    url: String,
+    token: String,
+    proof: String,
+    expect: String,
+    status: u16,
 }
 
 /// A usage receipt, and what must become of it at any time.

@@ -17,6 +17,7 @@ import (
 func main() {
 	facilitator := setting("FACILITATOR", "http://127.0.0.1:4020")
 	feed := setting("FEED", "ticks")
+	listen := setting("LISTEN", "127.0.0.1:9100")
 	options := tollwire.Options{}
 	if setting("ACCEPT", "stream") == "session" {
 		options.Accept = tollwire.SessionTokens
@@ -37,9 +38,10 @@ func main() {
 
 	mux := http.NewServeMux()
 	mux.Handle("/feeds/"+feed+"/session", preAuth)
+	gate = gate.At(setting("DOOR", "ws://"+listen+"/stream"))
 	mux.Handle("/stream", gate.Require(http.HandlerFunc(stream)))
 
-	listener, err := net.Listen("tcp", setting("LISTEN", "127.0.0.1:9100"))
+	listener, err := net.Listen("tcp", listen)
 	check(err)
 	fmt.Printf("listening on %s\n", listener.Addr())
 	check(http.Serve(listener, mux))

@@ -5,7 +5,7 @@ PyJWT verifies signatures for us; what it reads of a token is not relied on.
 
 from typing import Any, NamedTuple
 
-from jwt import PyJWS, PyJWTError
+from jwt import PyJWK, PyJWS, PyJWTError
 
 from ._base64url import decode
 from ._json import read_object
@@ -40,12 +40,17 @@ def open_token(token: str, keys: KeySet, typ: str) -> dict[str, Any]:
     if key.algorithm != compact.algorithm:
         raise VerifyError("algorithm")
     try:
-        _jws.decode(token, key.key, algorithms=[key.algorithm])
+        check_signature(token, key.key, key.algorithm)
     except (PyJWTError, ValueError):
         raise VerifyError("signature") from None
     if compact.typ != typ:
         raise VerifyError("type")
     return read_object(compact.payload)
+
+
+def check_signature(token: str, key: PyJWK, algorithm: Algorithm) -> None:
+    """A ``PyJWTError`` or ``ValueError`` unless this key signed the token."""
+    _jws.decode(token, key, algorithms=[algorithm])
 
 
 def _parse(token: str) -> _Compact:

@@ -68,7 +68,7 @@ def _read(jwk: Any) -> PublicKey | None:
     """Reads one JWK; ``None`` if it is of a kind or for a use that is not ours."""
     if type(jwk) is not dict:
         raise _unusable("a JWK is a JSON object")
-    algorithm = _algorithm(jwk)
+    algorithm = algorithm_of(jwk)
     if algorithm is None:
         return None
     if "d" in jwk:
@@ -78,23 +78,30 @@ def _read(jwk: Any) -> PublicKey | None:
     kid = jwk.get("kid")
     if type(kid) is not str or _KID.fullmatch(kid) is None:
         raise _unusable("a kid of 1 to 64 characters of A-Z, a-z, 0-9, '-', '_' or '.'")
-    public = {"kty": jwk["kty"], "crv": jwk["crv"], "x": _coordinate(jwk, "x")}
+    public = {"kty": jwk["kty"], "crv": jwk["crv"], "x": coordinate(jwk, "x")}
     if algorithm == "ES256":
-        public["y"] = _coordinate(jwk, "y")
+        public["y"] = coordinate(jwk, "y")
+    return PublicKey(kid, algorithm, public_key(public, algorithm))
+
+
+def public_key(jwk: dict[str, str], algorithm: Algorithm) -> PyJWK:
+    """A key for signatures, or a ``SetupError`` by ``keys``."""
     try:
-        return PublicKey(kid, algorithm, PyJWK(public, algorithm))
+        return PyJWK(jwk, algorithm)
     except (PyJWTError, ValueError) as error:
         raise _unusable("a coordinate is not one of a key") from error
 
 
-def _algorithm(jwk: dict[str, Any]) -> Algorithm | None:
+def algorithm_of(jwk: dict[str, Any]) -> Algorithm | None:
+    """The algorithm of a key that is of one of our kinds."""
     kind = (jwk.get("kty"), jwk.get("crv"))
     if kind == ("OKP", "Ed25519"):
         return "EdDSA"
     return "ES256" if kind == ("EC", "P-256") else None
 
 
-def _coordinate(jwk: dict[str, Any], name: str) -> str:
+def coordinate(jwk: dict[str, Any], name: str) -> str:
+    """A coordinate as it is written, or a ``SetupError`` by ``keys``."""
     text = jwk.get(name)
     data = decode(text) if type(text) is str else None
     if text is None or data is None or len(data) != 32:

@@ -1,4 +1,4 @@
-"""What has been used: stream tokens admit once."""
+"""What has been used: stream tokens and DPoP proofs admit once."""
 
 import threading
 from collections.abc import Hashable

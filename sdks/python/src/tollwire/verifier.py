@@ -9,6 +9,7 @@ from typing import Literal
 from ._claims import STREAM_SECS_MAX
 from ._fetch import join
 from ._keys import JWKS_BYTES_MAX, KeySet, read_keys
+from ._proof import REPLAY_SECS, Asked, verify_proof
 from ._refresh import Refresh, Source
 from ._replays import Replays
 from ._tokens import Tokens
@@ -27,7 +28,8 @@ class Verifier:
 
     ``public_url`` is the facilitator's, ``jwks`` a JWK Set as text. ``issuer`` is its ``[token] issuer``, where that is
     another; ``leeway_secs`` how far clocks may differ (60 at most); ``openings_max`` how many openings are remembered in
-    each of two turns of two minutes, beyond which streams are refused with 503; ``clock`` gives Unix seconds.
+    each of two turns of two minutes, and how many DPoP proofs in turns of one, beyond which streams are refused with 503;
+    ``clock`` gives Unix seconds.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Verifier:
         self._tokens = Tokens(read_keys(jwks), issuer or public_url, public_url, leeway)
         # Accepted as early as the leeway before `iat`, as late as the leeway after `exp`.
         self._openings = Replays(2 * leeway + STREAM_SECS_MAX, openings_max)
+        self._proofs = Replays(REPLAY_SECS, openings_max)
         self._clock = clock
         self._refresh: Refresh | None = None
 
@@ -86,17 +89,24 @@ class Verifier:
     def verify_session_token(self, token: str, feed_id: str) -> SessionContext:
         """Who opens what, or a ``VerifyError``.
 
-        A stream token is used up by being accepted. A session token that is bound to a key is refused: alone it may be
-        stolen.
+        A stream token is used up by being accepted. A session token that is bound to a key is refused, by
+        ``proof_required``: alone it may be stolen. It is for ``verify_bound``.
         """
-        try:
-            if self.accept == "stream-tokens":
-                return self._stream(token, feed_id)
-            return self._session(token, feed_id)
-        except VerifyError as error:
-            if error.reason == "unknown_key" and self._refresh is not None:
-                self._refresh.nudge()
-            raise
+        verify = self._stream if self.accept == "stream-tokens" else self._session
+        return self._noting(verify, token, feed_id)
+
+    def verify_bound(self, token: str, feed_id: str, proof: str, method: str, url: str) -> SessionContext:
+        """The same of a session token that came as ``Authorization: DPoP``.
+
+        It must admit to the feed, and the key it is bound to must have made the request's ``DPoP`` header, ``proof``, for
+        this very request, within a minute, and for the first time.
+
+        ``method`` is the request's (a WebSocket is opened by ``GET``). ``url`` is the one that agents open, as the provider
+        publishes it, without regard to the ``Host`` header; ``wss`` and ``https`` are one, query and fragment do not matter.
+        Which proofs were used is the process's own memory: a provider with several processes can see one once per process
+        within its minute.
+        """
+        return self._noting(self._bound, token, feed_id, proof, method, url)
 
     def missing(self, feed_id: str) -> VerifyError:
         """What a request without a token is told."""
@@ -122,6 +132,29 @@ class Verifier:
         if claims.jkt is not None:
             raise VerifyError("proof_required")
         return from_session(claims)
+
+    def _bound(self, token: str, feed_id: str, proof: str, method: str, url: str) -> SessionContext:
+        if self.accept == "stream-tokens":
+            raise VerifyError("not_bound")
+        now = int(self._clock())
+        claims = self._tokens.session(token, feed_id, now)
+        if claims.jkt is None:
+            raise VerifyError("not_bound")
+        proven = verify_proof(proof, Asked(method, url, token), now)
+        if proven.jkt != claims.jkt:
+            raise VerifyError("proof_binding")
+        if not self._proofs.first(proven, now):
+            raise VerifyError("proof_replayed")
+        return from_session(claims)
+
+    def _noting(self, verify: Callable[..., SessionContext], *arguments: str) -> SessionContext:
+        """Asks for newer keys if an unknown one was the reason."""
+        try:
+            return verify(*arguments)
+        except VerifyError as error:
+            if error.reason == "unknown_key" and self._refresh is not None:
+                self._refresh.nudge()
+            raise
 
     def _use(self, keys: KeySet) -> None:
         self._tokens.keys = keys

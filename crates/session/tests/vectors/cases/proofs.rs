@@ -125,6 +125,9 @@ fn accepted(cases: &mut Cases<'_>) {
             "htu with needless escapes and dots",
             good.clone().claim("htu", "https://pay.example/x/../%77s/./ticks"),
         ),
+        ("htu with an empty port", good.clone().claim("htu", "https://pay.example:/ws/ticks")),
+        ("htu with zeros before its port", good.clone().claim("htu", "https://pay.example:00443/ws/ticks")),
+        ("htu with dots above the root", good.clone().claim("htu", "https://pay.example/../ws/x/../ticks")),
         ("htu as a WebSocket URL", good.claim("htu", "wss://pay.example/ws/ticks")),
     ] {
         cases.accept_proof(name, &asked, &draft);
@@ -249,6 +252,7 @@ fn keys(cases: &mut Cases<'_>) {
     for (name, jwk) in [
         ("missing", Value::Null),
         ("a string", json!("key")),
+        ("of a list of kinds", with(&ed, "kty", json!(["OKP"]))),
         ("empty", json!({})),
         ("with its private half", with(&ed, "d", json!("9eV2fPFTMZUXYw8iaHa4bIFgzFg7wBN0TGvyVfXMDuU"))),
         ("symmetric", json!({ "kty": "oct", "k": "AAAA" })),
@@ -346,6 +350,16 @@ fn requests(cases: &mut Cases<'_>) {
         "https://evil.example\\@pay.example/ws/ticks",
         "https://evil.example?https://pay.example/ws/ticks",
         "https://pay.example/ws/ticks%",
+        "https://pay.example/ws/ticks%zz",
+        "https://pay.example/ws/tick%",
+        "https://pay.example/ws/ticks ",
+        "https://pay.example/ws/ticks/.",
+        "https://pay.example/ws/t\u{ef}cks",
+        "https://pay.example:65979/ws/ticks",
+        "https://pay.example:+443/ws/ticks",
+        "https://pay.example:443:443/ws/ticks",
+        "https:///ws/ticks",
+        "ftp://pay.example/ws/ticks",
     ] {
         cases.refuse_proof(&format!("htu {htu:?}"), &good.clone().claim("htu", htu), "proof_url");
     }

@@ -12,7 +12,7 @@ from ..context import SessionContext
 from ..errors import SetupError, VerifyError
 from ..verifier import Verifier
 from ._refusal import refusal
-from ._scope import Scope, extract_token, strip_token
+from ._scope import Scope, extract_proof, extract_token, strip_token
 
 _KEY = "tollwire.session"
 
@@ -40,6 +40,17 @@ class FeedGate:
         require_feed_id(feed)
         self.feed = feed
         self._verifier = verifier
+        self._url: str | None = None
+
+    def at(self, url: str) -> "FeedGate":
+        """The same gate, which also takes session tokens that are bound to a key, with their DPoP proofs.
+
+        ``url`` is the one that agents open, as it is published (``https`` or ``wss``): proofs are made for it. Without it,
+        such a token is refused by ``proof_required``.
+        """
+        gate = FeedGate(self._verifier, self.feed)
+        gate._url = url
+        return gate
 
     async def __call__(self, connection: HTTPConnection) -> SessionContext:
         """Admits a request or a WebSocket by its head, or says why not."""
@@ -61,12 +72,18 @@ class FeedGate:
         credentials = extract_token(scope)
         if credentials is None:
             raise self._verifier.missing(self.feed)
-        if credentials.bound:
-            raise VerifyError("proof_required")
-        context = self._verifier.verify_session_token(credentials.token, self.feed)
+        context = self._verify(credentials.token, extract_proof(scope), scope)
         strip_token(scope)
         scope[_KEY] = context
         return context
+
+    def _verify(self, token: str, proof: str | None, scope: Scope) -> SessionContext:
+        if proof is None:
+            return self._verifier.verify_session_token(token, self.feed)
+        if self._url is None:
+            raise VerifyError("proof_required")
+        # A WebSocket is opened by GET, which ASGI does not say.
+        return self._verifier.verify_bound(token, self.feed, proof, scope.get("method", "GET"), self._url)
 
 
 class Guard:

@@ -19,6 +19,8 @@ def refusal(error: VerifyError) -> Response:
         answer.headers["WWW-Authenticate"] = "Bearer"
     elif error.reason == "proof_required":
         answer.headers["WWW-Authenticate"] = 'DPoP error="invalid_token", algs="EdDSA ES256"'
+    elif error.reason.startswith("proof_"):
+        answer.headers["WWW-Authenticate"] = 'DPoP error="invalid_dpop_proof", algs="EdDSA ES256"'
     elif error.status == 401:
         answer.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
     return answer

@@ -27,6 +27,21 @@ def extract_token(scope: Scope) -> Credentials | None:
     return query if header is None else header
 
 
+def extract_proof(scope: Scope) -> str | None:
+    """The request's DPoP proof, if its token came as ``Authorization: DPoP``.
+
+    One that comes with a token of another kind proves nothing, and is none. None at all is ``proof_required``, two are
+    ``proof_malformed``.
+    """
+    credentials = _from_header(scope)
+    if credentials is None or not credentials.bound:
+        return None
+    proofs = [value for name, value in scope["headers"] if name.lower() == b"dpop"]
+    if len(proofs) != 1:
+        raise VerifyError("proof_malformed" if proofs else "proof_required")
+    return proofs[0].decode("latin-1")
+
+
 def strip_token(scope: Scope) -> None:
     """Removes the token and its proof from a request, so that nothing behind logs or forwards them."""
     names = [b"dpop", b"authorization"] if _is_credentials(scope) else [b"dpop"]
