@@ -14,6 +14,7 @@ mod clients;
 mod commands;
 mod draining;
 mod forwarding;
+mod orchestrator;
 mod pages;
 mod paying;
 mod prepaid;

@@ -8,7 +8,7 @@ use tollwire_ops::console;
 /// Reads the file as `serve` would; binds and contacts nothing.
 pub(crate) fn run(path: &Path) -> Result<(), Failure> {
     let file = config::read(path)?;
-    wiring::relay(&file, None, (None, None), None)?;
+    wiring::relay(&file, None, (None, None, None), None)?;
     wiring::admin_token(&file)?;
     bridge::key(&file)?;
     bridge::registry(&file)?;

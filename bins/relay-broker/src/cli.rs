@@ -16,8 +16,8 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Tell the story in one process: twenty paid calls at once over one socket, one whose socket is cut, and an app whose
-    /// agent is away when it is asked.
+    /// Tell the story in one process: twenty paid calls at once over one socket, one whose socket is cut, an app whose
+    /// agent is away when it is asked, and a person who is asked before it costs anything.
     Demo,
     /// Serve a sample API and a demo agent on this machine and print what to try.
     Dev {
@@ -57,6 +57,18 @@ pub(crate) enum Command {
     /// Agents that answer apps.
     #[command(subcommand)]
     Agent(AgentCommand),
+    /// People who talk to the orchestrator.
+    #[command(subcommand)]
+    Person(PersonCommand),
+    /// Be the orchestrator's brain: an example that chooses agents by the words of a message, without a language model.
+    Brain {
+        /// Where agents connect, such as ws://127.0.0.1:4030/v1/ws/agent.
+        #[arg(long)]
+        url: String,
+        /// The environment variable that holds the agent's token.
+        #[arg(long, default_value = "TOLLWIRE_BRAIN_TOKEN")]
+        token: String,
+    },
 }
 
 /// What is done about agent sessions, without a running broker.
@@ -155,6 +167,40 @@ pub(crate) enum AgentCommand {
     Revoke {
         /// Its name.
         id: AgentId,
+        #[command(flatten)]
+        asked: Asked,
+    },
+    /// List all, a line of JSON each.
+    List {
+        #[command(flatten)]
+        asked: Asked,
+    },
+}
+
+/// What is done with a person.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PersonCommand {
+    /// Add a person and print their API key, this once.
+    Add {
+        /// Their name in keys: a-z, 0-9 and -.
+        id: AppId,
+        /// Their name for people.
+        #[arg(long)]
+        name: Option<String>,
+        #[command(flatten)]
+        asked: Asked,
+    },
+    /// Print another API key; older ones stay good for an hour.
+    Rotate {
+        /// Their name.
+        id: AppId,
+        #[command(flatten)]
+        asked: Asked,
+    },
+    /// Make all their API keys worthless.
+    Revoke {
+        /// Their name.
+        id: AppId,
         #[command(flatten)]
         asked: Asked,
     },

@@ -2,7 +2,8 @@
 
 use crate::failure::Failure;
 use crate::payments::Till;
-use crate::{demo_agent, sample};
+use crate::{brain, demo_agent, sample};
+use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +18,9 @@ use tollwire_ops::shutdown::Signals;
 use tollwire_relay::bridge::{Agent, App, Bridge, BridgeConfig, KeptToken, Party, Registry, TokenKey};
 use tollwire_relay::call::{Api, Apis, Price};
 use tollwire_relay::http::RelayService;
+use tollwire_relay::orchestrator::{Orchestrator, OrchestratorConfig};
 use tollwire_relay::runtime::Origins;
-use tollwire_relay::store::{Embedded, EmbeddedRows};
+use tollwire_relay::store::{Embedded, EmbeddedRows, Rows};
 use tollwire_relay::{Relay, RelayConfig};
 use url::Url;
 
@@ -27,6 +29,9 @@ const HEARTBEAT: Duration = Duration::from_secs(600);
 
 /// What a call of the API that costs something costs, in USDC.
 pub(crate) const PRICE: &str = "0.001";
+
+/// The agent that chooses agents.
+const BRAIN: &str = "brain";
 
 /// The id of that API; the other is `demo`, and free.
 pub(crate) const PAID: &str = "paid";
@@ -62,7 +67,11 @@ pub(crate) async fn start(listen: SocketAddr) -> Result<DevBroker, Failure> {
     let amount = PRICE.parse().map_err(Failure::start)?;
     paid.price = Some(Price { amount, pay_to: till.own_wallets() });
     let rows = EmbeddedRows::open(Embedded::memory().map_err(Failure::start)?, Arc::new(SystemClock)).await;
-    let (bridge, tokens) = bridge().await?;
+    let rows: Arc<dyn Rows> = Arc::new(rows.map_err(Failure::start)?);
+    let (bridge, key, mut tokens) = bridge().await?;
+    let orchestrator = orchestrator(&bridge, key, &rows, (&till, &url)).await?;
+    tokens.person =
+        orchestrator.add_person("you".parse().map_err(Failure::start)?).await.map_err(Failure::start)?;
     let mut limits = tollwire_relay::Limits::default();
     // Who types an agent's answers by hand does not answer pings.
     limits.heartbeat = HEARTBEAT;
@@ -71,7 +80,8 @@ pub(crate) async fn start(listen: SocketAddr) -> Result<DevBroker, Failure> {
         apis: Apis::new([demo, paid]).map_err(Failure::start)?,
         origins: Origins::new(&url, &[]).map_err(Failure::start)?,
         bridge: Some(bridge),
-        rows: Some(Arc::new(rows.map_err(Failure::start)?)),
+        orchestrator: Some(orchestrator),
+        rows: Some(rows),
         payments: Some(till.payments.clone()),
         ..RelayConfig::default()
     };
@@ -100,10 +110,13 @@ pub(crate) async fn run(listen: SocketAddr) -> Result<(), Failure> {
     let broker = start(listen).await?;
     let (address, tokens) = (broker.address, &broker.tokens);
     let agent = Config::new(format!("ws://{address}/v1/ws/agent"), tokens.demo.clone());
-    let agent = tokio::spawn(demo_agent::run(agent));
+    let brain = Config::new(format!("ws://{address}/v1/ws/agent"), tokens.brain.clone());
+    let (agent, brain) = (tokio::spawn(demo_agent::run(agent)), tokio::spawn(brain::run(brain)));
+    console::line(greeting_of_people(address, &tokens.person));
     console::line(greeting(address, &tokens.app, &tokens.agent));
     signals.next().await;
     agent.abort();
+    brain.abort();
     broker.stop().await;
     Ok(())
 }
@@ -113,10 +126,36 @@ pub(crate) struct Tokens {
     pub(crate) app: String,
     agent: String,
     pub(crate) demo: String,
+    pub(crate) brain: String,
+    /// A person's API key.
+    pub(crate) person: String,
 }
 
-/// A bridge in memory, with an app, an agent to be, and the demo agent.
-async fn bridge() -> Result<(Bridge, Tokens), Failure> {
+/// People, and the demo agent for them: free to count, and for a price to repeat.
+async fn orchestrator(
+    bridge: &Bridge,
+    key: TokenKey,
+    rows: &Arc<dyn Rows>,
+    (till, url): (&Till, &Url),
+) -> Result<Orchestrator, Failure> {
+    let brain = BRAIN.parse().map_err(Failure::start)?;
+    let mut config = OrchestratorConfig::new(key, brain, bridge.clone(), Arc::clone(rows), url.clone());
+    config.payments = Some(till.payments.clone());
+    let orchestrator = Orchestrator::start(config).await.map_err(Failure::start)?;
+    let echo = json!({
+        "slug": "echo", "name": "Echo", "description": "Says again what was said", "bridge_agent": "echo",
+        "pay_to": till.own_wallets(),
+        "actions": [
+            { "name": "listen", "description": "Listen to something" },
+            { "name": "repeat", "description": "Repeat something", "price": PRICE },
+        ],
+    });
+    orchestrator.add_agent(echo).await.map_err(Failure::start)?;
+    Ok(orchestrator)
+}
+
+/// A bridge in memory, with an app, an agent to be, the demo agent, and a brain.
+async fn bridge() -> Result<(Bridge, TokenKey, Tokens), Failure> {
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(Failure::start)?;
     let key = TokenKey::new(&hex::encode(secret)).map_err(Failure::start)?;
@@ -125,16 +164,16 @@ async fn bridge() -> Result<(Bridge, Tokens), Failure> {
     let app_token = issue(&key, &Party::App(app.id.clone()), &mut app.tokens)?;
     registry.apps.insert(app.id.clone(), app);
     let mut agents = Vec::new();
-    for (id, name) in [("my-agent", "Your agent"), ("echo", "Echo")] {
+    for (id, name) in [("my-agent", "Your agent"), ("echo", "Echo"), (BRAIN, "Concierge")] {
         let mut agent = Agent::new(id.parse().map_err(Failure::start)?);
         name.clone_into(&mut agent.name);
         agents.push(issue(&key, &Party::Agent(agent.id.clone()), &mut agent.tokens)?);
         registry.agents.insert(agent.id.clone(), agent);
     }
-    let bridge = Bridge::start(BridgeConfig { registry, ..BridgeConfig::new(key) }).await;
-    let demo = agents.pop().unwrap_or_default();
-    let agent = agents.pop().unwrap_or_default();
-    Ok((bridge.map_err(Failure::start)?, Tokens { app: app_token, agent, demo }))
+    let bridge = Bridge::start(BridgeConfig { registry, ..BridgeConfig::new(key.clone()) }).await;
+    let [brain, demo, agent] = [(); 3].map(|()| agents.pop().unwrap_or_default());
+    let tokens = Tokens { app: app_token, agent, demo, brain, person: String::new() };
+    Ok((bridge.map_err(Failure::start)?, key, tokens))
 }
 
 fn issue(key: &TokenKey, party: &Party, kept: &mut Vec<KeptToken>) -> Result<String, Failure> {
@@ -182,5 +221,18 @@ The second waits, for you to come as an agent in a third terminal, and to answer
   {{\"type\":\"reply\",\"event_id\":\"evt_...\",\"content\":\"I am.\",\"done\":true}}
 
 Ctrl-C ends it."
+    )
+}
+
+fn greeting_of_people(address: SocketAddr, key: &str) -> String {
+    format!(
+        "People talk to an orchestrator, which has agents work for them. Begin a session,
+
+  curl -X POST -H \"X-Api-Key: {key}\" http://{address}/api/sessions
+
+open the ws_url of the answer with ?token= and its token, and send:
+
+  {{\"type\":\"USER_MESSAGE\",\"data\":{{\"content\":\"listen to me\"}}}}
+"
     )
 }

@@ -5,6 +5,7 @@
 mod accounts;
 mod asp;
 mod asp_tools;
+mod brain;
 mod bridge;
 mod check;
 mod cli;
@@ -13,6 +14,7 @@ mod demo;
 mod demo_agent;
 mod dev;
 mod failure;
+mod orchestrator;
 mod payments;
 mod registrations;
 mod sample;
@@ -56,6 +58,8 @@ fn run(command: Command) -> Result<(), Failure> {
         }
         Command::Asp(AspCommand::Secret) => asp_tools::secret(),
         Command::Agent(command) => in_runtime(Some(1), registrations::agent(command)),
+        Command::Person(command) => in_runtime(Some(1), registrations::person(command)),
+        Command::Brain { url, token } => in_runtime(Some(1), serve_brain(url, &token)),
     }
 }
 
@@ -65,4 +69,16 @@ fn in_runtime(
     command: impl Future<Output = Result<(), Failure>>,
 ) -> Result<(), Failure> {
     tollwire_ops::runtime::block_on(threads, command).map_err(Failure::start)?
+}
+
+/// Runs the example brain until the broker is gone for good, or Ctrl-C.
+async fn serve_brain(url: String, token: &str) -> Result<(), Failure> {
+    let token = std::env::var(token).map_err(|_| Failure::Start(format!("{token} is not set")))?;
+    let mut signals = tollwire_ops::shutdown::Signals::listen()?;
+    console::line("The brain is at work.");
+    tokio::select! {
+        () = brain::run(tollwire_client::bridge::Config::new(url, token)) => {}
+        _ = signals.next() => {}
+    }
+    Ok(())
 }

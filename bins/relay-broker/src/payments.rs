@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tollwire_client::{Config, HttpFacilitator};
 use tollwire_gate::Gate;
@@ -28,6 +28,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(40);
 /// How calls are paid for.
 pub(crate) struct Till {
     pub(crate) payments: Payments,
+    /// Told the wallets that agents of the orchestrator are paid at.
+    agents: Option<Payees>,
     own: Option<Own>,
 }
 
@@ -52,11 +54,8 @@ pub(crate) async fn open(file: &Loaded<File>) -> Result<Option<Till>, Failure> {
         let own = in_process(file, &clock).await?;
         (Arc::<ChangingFacilitator>::clone(&own.facilitator), Some(own))
     };
-    let payees = own.as_ref().map(|own| {
-        let facilitator = Arc::clone(&own.facilitator);
-        let told: Payees = Arc::new(move |wallets| facilitator.allow(wallets));
-        told
-    });
+    let [payees, agents] =
+        own.as_ref().map(|own| payees(&own.facilitator)).map_or([None, None], |both| both.map(Some));
     let payments = Payments {
         facilitator,
         remembers: own.is_some(),
@@ -66,7 +65,22 @@ pub(crate) async fn open(file: &Loaded<File>) -> Result<Option<Till>, Failure> {
         own_wallets: own.as_ref().map(Own::real_wallets).unwrap_or_default(),
         accounts: own.as_ref().and_then(Own::gate),
     };
-    Ok(Some(Till { payments, own }))
+    Ok(Some(Till { payments, agents, own }))
+}
+
+/// Told the wallets that calls pay, and those that agents are paid at: each by itself, and both are allowed.
+fn payees(facilitator: &Arc<ChangingFacilitator>) -> [Payees; 2] {
+    let lists = Arc::new(Mutex::new([Vec::new(), Vec::new()]));
+    [0, 1].map(|place: usize| {
+        let (lists, facilitator) = (Arc::clone(&lists), Arc::clone(facilitator));
+        let told: Payees = Arc::new(move |wallets| {
+            let mut lists = lists.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(list) = lists.get_mut(place).filter(|list| **list != wallets) else { return };
+            *list = wallets;
+            facilitator.allow(lists.concat());
+        });
+        told
+    })
 }
 
 /// The facilitator that a file names; contacts nobody.
@@ -160,8 +174,14 @@ impl Till {
                 own_wallets: BTreeMap::new(),
                 accounts,
             },
+            agents: None,
             own: Some(own),
         })
+    }
+
+    /// How the orchestrator's jobs are paid for.
+    pub(crate) fn for_jobs(&self) -> Payments {
+        Payments { payees: self.agents.clone(), ..self.payments.clone() }
     }
 
     /// The wallets of the chains that settle here.

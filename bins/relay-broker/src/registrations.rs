@@ -1,6 +1,6 @@
-//! `relay-broker app|agent add|rotate|revoke|list`: what the admin API of the running broker does, for the command line.
+//! `relay-broker app|agent|person add|rotate|revoke|list`: what the admin API of the running broker does, for the command line.
 
-use crate::cli::{AgentCommand, AppCommand, Asked};
+use crate::cli::{AgentCommand, AppCommand, Asked, PersonCommand};
 use crate::failure::Failure;
 use crate::{bridge, config};
 use bytes::Bytes;
@@ -46,6 +46,21 @@ pub(crate) async fn agent(command: AgentCommand) -> Result<(), Failure> {
         AgentCommand::Revoke { id, asked } => show(&post(&asked, &format!("agents/{id}/revoke")).await?),
         AgentCommand::List { asked } => {
             list(&ask(&asked, Method::GET, "agents", &Value::Null).await?, "agents");
+        }
+    }
+    Ok(())
+}
+
+pub(crate) async fn person(command: PersonCommand) -> Result<(), Failure> {
+    match command {
+        PersonCommand::Add { id, name, asked } => {
+            let body = given(json!({ "id": id, "name": name }));
+            show(&ask(&asked, Method::POST, "people", &body).await?);
+        }
+        PersonCommand::Rotate { id, asked } => show(&post(&asked, &format!("people/{id}/rotate")).await?),
+        PersonCommand::Revoke { id, asked } => show(&post(&asked, &format!("people/{id}/revoke")).await?),
+        PersonCommand::List { asked } => {
+            list(&ask(&asked, Method::GET, "people", &Value::Null).await?, "people");
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use crate::config::{self, File};
 use crate::failure::Failure;
-use crate::{asp, bridge, payments, store, wiring};
+use crate::{asp, bridge, orchestrator, payments, store, wiring};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +32,9 @@ pub(crate) async fn run(file: Loaded<File>) -> Result<(), Failure> {
     let asp = asp::start(&file, &store).await?;
     let till = payments::open(&file).await?;
     let payments = till.as_ref().map(|till| till.payments.clone());
-    let relay = wiring::relay(&file, Some(rows), (bridge, asp), payments)?;
+    let for_jobs = till.as_ref().map(payments::Till::for_jobs);
+    let orchestrator = orchestrator::start(&file, &rows, bridge.as_ref(), for_jobs).await?;
+    let relay = wiring::relay(&file, Some(rows), (bridge, asp, orchestrator), payments)?;
     relay.load().await.map_err(Failure::start)?;
     let (stop, admin_stop) = (CancellationToken::new(), CancellationToken::new());
     let listeners = TaskTracker::new();

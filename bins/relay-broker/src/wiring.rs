@@ -10,6 +10,7 @@ use tollwire_ops::listener::{self, Listener, ProxyTrust};
 use tollwire_relay::asp::Asp;
 use tollwire_relay::bridge::Bridge;
 use tollwire_relay::call::{Api, Apis, PaymentHeader, Price};
+use tollwire_relay::orchestrator::Orchestrator;
 use tollwire_relay::runtime::Origins;
 use tollwire_relay::store::Rows;
 use tollwire_relay::{Limits, Payments, Relay, RelayConfig};
@@ -19,19 +20,22 @@ use tollwire_settlement::ChainInfo;
 pub(crate) fn relay(
     file: &Loaded<File>,
     rows: Option<Arc<dyn Rows>>,
-    (bridge, asp): (Option<Bridge>, Option<Asp>),
+    (bridge, asp, orchestrator): (Option<Bridge>, Option<Asp>, Option<Orchestrator>),
     payments: Option<Payments>,
 ) -> Result<Relay, Failure> {
-    let roots_pem = match &file.value.upstream_roots {
-        None => None,
-        Some(path) => Some(
-            std::fs::read_to_string(file.base.join(path))
-                .map_err(|error| file.error("upstream_roots", error.to_string()))?,
-        ),
-    };
+    let roots_pem = roots(file)?;
     let (apis, origins, limits) = (apis(file)?, origins(file)?, limits(file));
-    let config = RelayConfig { apis, origins, limits, bridge, asp, roots_pem, rows, payments };
+    let config = RelayConfig { apis, origins, limits, bridge, asp, orchestrator, roots_pem, rows, payments };
     Relay::new(config).map_err(|error| file.error("upstream_roots", error.to_string()).into())
+}
+
+/// Authorities beside the public ones, for whatever is asked over HTTPS.
+pub(crate) fn roots(file: &Loaded<File>) -> Result<Option<String>, Error> {
+    let read = |path: &std::path::PathBuf| {
+        std::fs::read_to_string(file.base.join(path))
+            .map_err(|error| file.error("upstream_roots", error.to_string()))
+    };
+    file.value.upstream_roots.as_ref().map(read).transpose()
 }
 
 /// What `/admin/*` asks for.
@@ -103,7 +107,8 @@ fn price(
     Ok(Some(Price { amount, pay_to }))
 }
 
-fn limits(file: &Loaded<File>) -> Limits {
+/// Bounds and time-outs of connections and calls.
+pub(crate) fn limits(file: &Loaded<File>) -> Limits {
     let written = &file.value.limits;
     let mut limits = Limits::default();
     limits.sockets_max = written.sockets;

@@ -13,6 +13,7 @@
 //!   paid for once.
 //! - [`HttpFacilitator`] speaks to any x402 facilitator.
 //! - [`bridge`] has both sides of a messaging bridge, an app's and an agent's, which pay nothing.
+//! - [`orchestrator`] has a person's side of one, who is asked before agents cost anything.
 //!
 //! It is **not** a wallet: keys come from the caller, and balances are not looked at.
 //!
@@ -47,6 +48,7 @@
 
 pub mod asp;
 pub mod bridge;
+pub mod orchestrator;
 
 mod budget;
 mod config;

@@ -9,7 +9,7 @@ use crate::pay::check_living;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tokio::time::sleep;
-use tollwire_ledger::model::Session;
+use tollwire_ledger::model::{Fate, Session};
 use tollwire_ledger::{Command, Outcome};
 use tollwire_x402::{SessionId, StreamId, Unit, Usdc};
 
@@ -71,6 +71,26 @@ impl Gate {
         }
         let of_account = claims.unit == Unit::Usdc;
         if of_account { Ok(claims.jti) } else { Err(tollwire_session::Error::WrongFeed.into()) }
+    }
+
+    /// The transaction that moved an account's newest deposit.
+    pub async fn deposit_of(&self, account: &SessionId) -> Result<Option<String>, tollwire_ledger::Error> {
+        let journal = self.ledger.journal(account).await?;
+        for id in journal.iter().rev().filter_map(|line| line.payment.as_ref()) {
+            if let Some(payment) = self.ledger.payment(id).await?
+                && let Fate::Credited(landing) = payment.fate
+            {
+                return Ok(Some(landing.tx));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What is left in an account and held by nobody, in atomic units; `None` if it serves nothing.
+    pub async fn balance_of(&self, account: &SessionId) -> Result<Option<u64>, tollwire_ledger::Error> {
+        let session = self.ledger.session(account).await?;
+        let living = session.filter(|session| check_living(session, self.clock.now()).is_ok());
+        Ok(living.map(|session| session.remaining()))
     }
 
     /// Holds an amount for as long as `lease`.
@@ -145,7 +165,8 @@ impl Gate {
         }
     }
 
-    /// Captures what is held; `None` if it has lapsed.
+    /// Captures what is held; `None` if it has lapsed, or is not known any more: a hold need not outlive a crash, what was
+    /// captured does.
     async fn post(&self, charge: &Charge) -> Result<Option<Captured>, ChargeError> {
         let Charge { account, id, fence, units } = charge.clone();
         let command =
@@ -155,7 +176,7 @@ impl Gate {
                 let remaining = view.session.as_deref().map_or(0, Session::remaining);
                 Ok(Some(Captured { remaining }))
             }
-            Outcome::Lapsed | Outcome::Fenced => Ok(None),
+            Outcome::Lapsed | Outcome::Fenced | Outcome::Unknown => Ok(None),
             _ => Err(self.over(&charge.account).await?),
         }
     }

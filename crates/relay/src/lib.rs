@@ -12,12 +12,13 @@
 //! | [`call`] | `relay.call`: envelopes, registered APIs, forwarding, the HTTP twin |
 //! | [`asp`] | sessions between agents: every message numbered, replayable, provable |
 //! | [`bridge`] | apps and agents: events, tokens, answers |
+//! | [`orchestrator`] | people, and agents that work for them: asked first, or paid within limits |
 //! | [`log`], [`notes`] | what the bridge must not forget: streams of entries, and small values |
 //! | [`store`] | what is kept over a restart, in one file or on Redis |
 //! | [`http`] | the public and the admin service |
 //!
 //! Bodies are bytes: what an agent puts into `requestBody` and what an API answers passes unchanged (frames:
-//! `README.md`, `BRIDGE.md` and `ASP.md` of this crate).
+//! `README.md`, `BRIDGE.md`, `ASP.md` and `ORCHESTRATOR.md` of this crate).
 
 pub mod asp;
 pub mod bridge;
@@ -25,6 +26,7 @@ pub mod call;
 pub mod http;
 pub mod log;
 pub mod notes;
+pub mod orchestrator;
 pub mod runtime;
 pub mod store;
 

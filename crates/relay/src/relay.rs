@@ -10,6 +10,7 @@ use crate::asp::{self, Asp};
 use crate::bridge::Bridge;
 use crate::call::{Apis, Caller, Desk, Registry, Upstream, offer_timeout_secs, twin};
 use crate::http::{Answer, Problem, preflight, readable};
+use crate::orchestrator::{self, Orchestrator};
 use crate::runtime::Origins;
 use crate::store::{Rows, StoreError};
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
@@ -27,7 +28,7 @@ use tollwire_gate::Gate;
 /// How long connections that were told to go may take for their last words.
 const LAST_WORDS: Duration = Duration::from_secs(20);
 
-/// How long the body of a request about an agent session may take.
+/// How long the body of a request about a session may take.
 const BODY_WITHIN: Duration = Duration::from_secs(10);
 
 /// A row that nobody writes: reading it tells whether the store answers.
@@ -42,6 +43,7 @@ struct Shared {
     registry: Registry,
     bridge: Option<Bridge>,
     asp: Option<Asp>,
+    orchestrator: Option<Orchestrator>,
     origins: Origins,
     rows: Option<Arc<dyn Rows>>,
     desk: Option<Arc<Desk>>,
@@ -59,7 +61,8 @@ struct Shared {
 impl Relay {
     /// A broker for these APIs.
     pub fn new(config: RelayConfig) -> Result<Self, StartError> {
-        let RelayConfig { apis, origins, limits, bridge, asp, roots_pem, rows, payments } = config;
+        let RelayConfig { apis, origins, limits, bridge, asp, orchestrator, roots_pem, rows, payments } =
+            config;
         let upstream = Arc::new(Upstream::new(roots_pem.as_deref(), &limits)?);
         let tasks = TaskTracker::new();
         let timeout_secs = offer_timeout_secs(limits.connect + limits.answer.saturating_mul(2));
@@ -77,6 +80,7 @@ impl Relay {
             registry,
             bridge,
             asp,
+            orchestrator,
             origins,
             rows,
             desk,
@@ -168,6 +172,31 @@ impl Relay {
         asp.answer(&head, body.as_deref()).await
     }
 
+    /// The orchestrator, if there is one.
+    pub fn orchestrator(&self) -> Option<&Orchestrator> {
+        self.0.orchestrator.as_ref()
+    }
+
+    /// Opens a person's WebSocket, or answers what they ask over HTTP. Must be called within a tokio runtime.
+    pub(crate) async fn orchestrate<B>(&self, request: Request<B>) -> Answer
+    where
+        B: Body + Send,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let Some(ours) = self.0.orchestrator.clone() else { return crate::http::nothing_here() };
+        if let Some(session) = orchestrator::socket_of(request.uri().path()).map(str::to_owned) {
+            return self.open_orchestrator(ours, session, request);
+        }
+        if !self.0.origins.allow(request.headers()) {
+            return foreign_page();
+        }
+        let (head, body) = request.into_parts();
+        let body = Limited::new(body, orchestrator::BODY_BYTES_MAX).collect();
+        let body = timeout(BODY_WITHIN, body).await.ok().and_then(Result::ok).map(Collected::to_bytes);
+        ours.answer(&head, body.as_deref()).await
+    }
+
     /// Makes the call of an HTTP request.
     pub(crate) async fn call<B>(&self, request: Request<B>) -> Answer
     where
@@ -201,6 +230,10 @@ impl Relay {
             }
         }
         shared.cut.cancel();
+        // It lives on the bridge.
+        if let Some(orchestrator) = &shared.orchestrator {
+            orchestrator.stop().await;
+        }
         if let Some(bridge) = &shared.bridge {
             bridge.stop().await;
         }

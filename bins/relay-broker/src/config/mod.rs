@@ -5,6 +5,7 @@ mod asp;
 mod bridge;
 mod footguns;
 mod limits;
+mod orchestrator;
 mod payments;
 mod prepaid;
 
@@ -13,6 +14,7 @@ pub(crate) use asp::Asp;
 pub(crate) use bridge::{Agent, App};
 pub(crate) use footguns::warnings;
 pub(crate) use limits::Limits;
+pub(crate) use orchestrator::Orchestrator;
 pub(crate) use prepaid::{Prepaid, deposits};
 
 use serde::Deserialize;
@@ -91,6 +93,8 @@ pub(crate) struct File {
     pub(crate) agent: Vec<Agent>,
     /// Agent sessions; without it there are none.
     pub(crate) asp: Option<Asp>,
+    /// People, and agents that work for them; without it there are none.
+    pub(crate) orchestrator: Option<Orchestrator>,
 }
 
 /// `[admin]`.
@@ -122,5 +126,6 @@ pub(crate) fn read(path: &std::path::Path) -> Result<Loaded<File>, tollwire_ops:
     payments::validate(&file)?;
     prepaid::validate(&file)?;
     crate::asp::validate(&file)?;
+    orchestrator::validate(&file)?;
     Ok(file)
 }

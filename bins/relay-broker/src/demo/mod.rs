@@ -1,9 +1,10 @@
-//! `relay-broker demo`: the story of paid calls and of messages in one process, told as it happens. Whatever it claims is
+//! `relay-broker demo`: the story of paid calls, of messages and of people in one process, told as it happens. Whatever it claims is
 //! checked as it is told; a claim that does not hold is a failure.
 
 mod calls;
 mod link;
 mod messages;
+mod people;
 
 use crate::dev;
 use crate::failure::Failure;
@@ -31,6 +32,7 @@ async fn story() -> Result<(), Failure> {
     calls::at_once(&story, &broker).await?;
     calls::cut(&story, &broker).await?;
     messages::waiting(&story, &broker).await?;
+    people::asked_first(&story, &broker).await?;
     broker.stop().await;
     Ok(())
 }

@@ -23,12 +23,29 @@ type Socket = WebSocketStream<Box<dyn Connection>>;
 const READ_BUFFER_BYTES: usize = 8 * 1024;
 const WRITE_BUFFER_BYTES: usize = 4 * 1024;
 
+/// What a new connection proves itself with.
+pub(crate) enum Renewed {
+    /// The same as ever.
+    Same,
+    /// This.
+    With(String),
+    /// That cannot be had now.
+    Later,
+    /// It will not be had any more: the end, by this code.
+    Never(u16),
+}
+
 /// What a side of the bridge makes of its frames.
-pub(super) trait Side: Send + 'static {
+pub(crate) trait Side: Send + 'static {
     /// What its owner asks for.
     type Command: Send;
     /// What its owner is told.
     type Event: Send;
+
+    /// What the next connection proves itself with.
+    fn renew(&mut self) -> impl Future<Output = Renewed> + Send {
+        std::future::ready(Renewed::Same)
+    }
 
     /// Frames to send on a new connection, in order.
     fn opened(&mut self) -> Vec<String>;
@@ -47,7 +64,7 @@ pub(super) trait Side: Send + 'static {
 }
 
 /// How to connect.
-pub(super) struct Link {
+pub(crate) struct Link {
     config: Config,
     url: Url,
     tls: Arc<ClientConfig>,
@@ -55,7 +72,7 @@ pub(super) struct Link {
 
 impl Link {
     /// Checks what can be checked without connecting.
-    pub(super) fn new(config: Config) -> Result<Self, Error> {
+    pub(crate) fn new(config: Config) -> Result<Self, Error> {
         let url: Url = config.url.parse().map_err(|_| Error::Url("it is no URL"))?;
         let local = match url.host() {
             Some(Host::Domain(name)) => name == "localhost",
@@ -75,13 +92,30 @@ impl Link {
     }
 
     /// Connects again and again, until the broker says to stay away or the owner is gone.
-    pub(super) async fn run<S: Side>(
+    pub(crate) async fn run<S: Side>(
         mut self,
         mut side: S,
         mut commands: mpsc::Receiver<S::Command>,
         events: mpsc::Sender<S::Event>,
     ) {
         loop {
+            let renewed = match timeout(self.config.connect_wait, side.renew()).await {
+                Ok(Renewed::Never(code)) => {
+                    drop(events.send(S::ended(code)).await);
+                    return;
+                }
+                Ok(Renewed::With(token)) => {
+                    self.config.token = token.into();
+                    true
+                }
+                Ok(Renewed::Same) => true,
+                Ok(Renewed::Later) | Err(_) => false,
+            };
+            if !renewed {
+                let random = (self.config.jitter.0)();
+                sleep(self.config.backoff.next(random)).await;
+                continue;
+            }
             let code = match timeout(self.config.connect_wait, self.open()).await {
                 Ok(Ok(socket)) => {
                     self.config.backoff.reset();

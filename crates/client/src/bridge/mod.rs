@@ -33,6 +33,9 @@ mod config;
 mod link;
 mod recent;
 
+pub(crate) use link::{Link, Renewed, Side};
+pub(crate) use recent::Recent;
+
 pub use agent::{AgentClient, AgentEvent};
 pub use app::{AppClient, AppEvent};
 pub use backoff::Backoff;
@@ -51,6 +54,9 @@ pub enum Error {
     /// What was to be sent is not JSON.
     #[error("not JSON: {0}")]
     NotJson(String),
+    /// The broker does not do what it was asked for.
+    #[error("refused: {0}")]
+    Refused(String),
     /// The client has ended: its last event said why.
     #[error("the connection has ended for good")]
     Ended,

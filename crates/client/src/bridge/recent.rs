@@ -7,19 +7,19 @@ const REMEMBERED: usize = 4_096;
 
 /// The last few thousand names.
 #[derive(Debug, Default)]
-pub(super) struct Recent {
+pub(crate) struct Recent {
     known: HashSet<String>,
     order: VecDeque<String>,
 }
 
 impl Recent {
     /// Whether a name is remembered.
-    pub(super) fn knows(&self, name: &str) -> bool {
+    pub(crate) fn knows(&self, name: &str) -> bool {
         self.known.contains(name)
     }
 
     /// Notes a name. Whether it is new.
-    pub(super) fn note(&mut self, name: &str) -> bool {
+    pub(crate) fn note(&mut self, name: &str) -> bool {
         if !self.known.insert(name.to_owned()) {
             return false;
         }

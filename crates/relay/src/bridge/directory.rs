@@ -30,7 +30,9 @@ struct State {
     /// What the store says, and under which revision.
     stored: Registry,
     revision: Option<Bytes>,
-    /// Both.
+    /// Apps of the broker's own.
+    hosted: Registry,
+    /// All of them.
     present: Arc<Registry>,
 }
 
@@ -82,10 +84,15 @@ impl Directory {
         self.change(|state| state.file = file);
     }
 
+    /// Knows an app of the broker's own, whatever else has its name.
+    pub(crate) fn host(&self, app: App) {
+        self.change(|state| drop(state.hosted.apps.insert(app.id.clone(), app)));
+    }
+
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         change(&mut state);
-        state.present = Arc::new(state.stored.clone().overlaid_by(&state.file));
+        state.present = Arc::new(state.stored.clone().overlaid_by(&state.file).overlaid_by(&state.hosted));
     }
 
     /// Takes over what the store says, if that has changed. Whether it has.

@@ -18,6 +18,7 @@
 //! | `registry`, `token`, `directory` | who is registered, what proves it, and where that is kept |
 //! | `submit`, `end` | an event's way into the log, and out of it |
 //! | `app`, `answers`, `agent`, `agent_work` | connections |
+//! | `inside` | an app that lives in the broker itself |
 //! | `hub`, `bus` | connections of this node, and word between nodes |
 //! | `conversation` | which threads go on |
 //! | `audit` | what happened, without content |
@@ -39,6 +40,7 @@ mod hear;
 mod hub;
 mod id;
 mod inner;
+mod inside;
 mod intake;
 mod keeper;
 mod limits;
@@ -53,7 +55,9 @@ mod token;
 pub(crate) use admin::{AgentBody, AppBody};
 pub(crate) use directory::RegistrationError;
 pub(crate) use door::{Door, handshake_token};
+pub(crate) use inside::{Inside, NoAnswer};
 pub(crate) use intake::{Intake, Waiting, intake};
+pub(crate) use registry::rotate;
 pub(crate) use say::PING;
 
 pub use bus::{Alone, Bus, News, Tell};

@@ -135,7 +135,8 @@ pub(crate) fn rotate(tokens: &mut Vec<KeptToken>, hash: TokenHash, now: Timestam
 }
 
 impl KeptToken {
-    fn is_good(&self, now: Timestamp) -> bool {
+    /// Whether it is good at `now`.
+    pub(crate) fn is_good(&self, now: Timestamp) -> bool {
         self.until.is_none_or(|until| until > now)
     }
 }

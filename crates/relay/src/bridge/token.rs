@@ -120,6 +120,11 @@ impl TokenKey {
         Ok((NewToken(token), hash))
     }
 
+    /// Another secret, made of this one.
+    pub(crate) fn derive(&self, what: &str) -> [u8; 32] {
+        self.0.clone().chain_update("derived\0").chain_update(what).finalize().into_bytes().into()
+    }
+
     pub(crate) fn hash(&self, token: &str) -> TokenHash {
         TokenHash(self.0.clone().chain_update(token).finalize().into_bytes().into())
     }

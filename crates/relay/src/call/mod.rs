@@ -12,6 +12,7 @@ mod body;
 mod caller;
 mod envelope;
 mod error;
+mod fetch;
 mod frame;
 mod headers;
 mod id;
@@ -32,7 +33,7 @@ pub use priced::{Price, PriceError};
 pub use registry::Payees;
 
 pub(crate) use caller::Caller;
-pub(crate) use priced::{Desk, offer_timeout_secs};
+pub(crate) use priced::{Cashier, Desk, NotTaken, Settling, offer_timeout_secs};
 pub(crate) use registry::{Registry, RegistryError};
 pub(crate) use session::Session;
 pub(crate) use twin::{PREFIX, twin};

@@ -106,6 +106,11 @@ impl AdminService {
                 _ => super::nothing_here(),
             };
         }
+        if let Some(orchestrator) = self.relay.orchestrator()
+            && let Some(answer) = orchestrator.administer(&head.method, &words, &whole).await
+        {
+            return answer;
+        }
         let Some(bridge) = self.relay.bridge() else { return super::nothing_here() };
         registrations::serve(bridge, &head.method, (path, head.uri.query()), &whole).await
     }

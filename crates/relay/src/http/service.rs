@@ -6,6 +6,7 @@ use crate::Relay;
 use crate::asp;
 use crate::bridge::Door;
 use crate::call::PREFIX;
+use crate::orchestrator;
 use http::header::ALLOW;
 use http::{Method, Request, StatusCode};
 use http_body::Body;
@@ -74,6 +75,9 @@ where
     }
     if asp::is_ours(path) {
         return relay.asp(request).await;
+    }
+    if orchestrator::is_ours(path) {
+        return relay.orchestrate(request).await;
     }
     match (path, request.method()) {
         (SOCKET, &Method::GET) => relay.open(request),

@@ -29,12 +29,28 @@ pub enum Topic {
     Sessions,
     /// DPoP proofs that were used.
     Proofs,
+    /// People who talk to the orchestrator; they do not lapse.
+    People,
+    /// Agents that the orchestrator chooses from; they do not lapse.
+    ServiceAgents,
+    /// Brokers that are at work.
+    Nodes,
+    /// Sessions of the orchestrator in which something is under way; they do not lapse.
+    Unfinished,
 }
 
 impl Topic {
     /// Whether its notes are for a while only.
     pub const fn lapses(self) -> bool {
-        !matches!(self, Self::Apps | Self::Agents | Self::Revision)
+        !matches!(
+            self,
+            Self::Apps
+                | Self::Agents
+                | Self::Revision
+                | Self::People
+                | Self::ServiceAgents
+                | Self::Unfinished
+        )
     }
 
     /// Its name in stores.
@@ -48,6 +64,10 @@ impl Topic {
             Self::Claims => "claims",
             Self::Sessions => "sessions",
             Self::Proofs => "proofs",
+            Self::People => "people",
+            Self::ServiceAgents => "service_agents",
+            Self::Nodes => "nodes",
+            Self::Unfinished => "unfinished",
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::Limits;
 use crate::asp::Asp;
 use crate::bridge::Bridge;
 use crate::call::{Apis, Payees};
+use crate::orchestrator::Orchestrator;
 use crate::runtime::Origins;
 use crate::store::Rows;
 use std::collections::BTreeMap;
@@ -27,6 +28,8 @@ pub struct RelayConfig {
     pub bridge: Option<Bridge>,
     /// Agent sessions; none if left out.
     pub asp: Option<Asp>,
+    /// The orchestrator; none if left out.
+    pub orchestrator: Option<Orchestrator>,
     /// Authorities that APIs' certificates may be signed by, beside the public ones (PEM).
     pub roots_pem: Option<String>,
     /// Where it keeps what must outlive it.
@@ -71,4 +74,7 @@ pub enum StartError {
     /// The extra authorities cannot be used.
     #[error("extra authorities: {0}")]
     Roots(#[from] RootsError),
+    /// The orchestrator cannot begin.
+    #[error("orchestrator: {0}")]
+    Orchestrator(String),
 }

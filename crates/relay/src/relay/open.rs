@@ -5,9 +5,10 @@ use crate::asp::Asp;
 use crate::bridge::{Door, handshake_token};
 use crate::call::Session;
 use crate::http::{Answer, Problem};
+use crate::orchestrator::Orchestrator;
 use crate::runtime::{self, Budget, Ending, Outbox, Socket};
 use crate::telemetry;
-use http::header::{ALLOW, AUTHORIZATION, SEC_WEBSOCKET_VERSION, WWW_AUTHENTICATE};
+use http::header::{ALLOW, AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Request, StatusCode};
 use hyper::upgrade::OnUpgrade;
 use std::sync::Arc;
@@ -65,6 +66,30 @@ impl Relay {
         self.serve(upgraded, asp.frame_bytes_max(), |shared, socket| async move {
             let ends = (shared.stop.clone(), shared.cut.clone());
             asp.serve(session, socket, (&shared.limits, &shared.tasks), ends).await
+        })
+    }
+
+    /// Opens a person's WebSocket. Whatever is wrong with the token or the session is said on the WebSocket: no close code can
+    /// be told before it is there.
+    pub(super) fn open_orchestrator<B>(
+        &self,
+        ours: Orchestrator,
+        session: String,
+        mut request: Request<B>,
+    ) -> Answer {
+        if request.method() != Method::GET {
+            let wrong =
+                Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this path takes GET");
+            return wrong.header(ALLOW, "GET").into_answer();
+        }
+        let (token, protocol) = person_s_token(&request);
+        let mut upgraded = self.may_open(&request).and_then(|()| self.upgrade(&mut request));
+        if let (Ok((answer, ..)), Some(protocol)) = (&mut upgraded, protocol) {
+            answer.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, protocol);
+        }
+        self.serve(upgraded, ours.frame_bytes_max(), |shared, socket| async move {
+            let ends = (shared.stop.clone(), shared.cut.clone());
+            ours.serve((&session, token.as_deref()), socket, &shared.limits, ends).await
         })
     }
 
@@ -141,4 +166,19 @@ impl Relay {
         });
         answer
     }
+}
+
+/// The token that a person opens a session with, and the subprotocol to answer with, if any was offered. Pages cannot set
+/// headers, and what stands in an URL ends up in logs; so the token may be a subprotocol of its own: `bearer.<token>`. Another
+/// one that is offered beside it is chosen, so that the token need not be said back.
+fn person_s_token<B>(request: &Request<B>) -> (Option<String>, Option<HeaderValue>) {
+    const BEARER: &str = "bearer.";
+    let lines = request.headers().get_all(SEC_WEBSOCKET_PROTOCOL).iter();
+    let offered: Vec<&str> =
+        lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(',')).map(str::trim).collect();
+    let bearer = offered.iter().find_map(|name| name.strip_prefix(BEARER)).map(str::to_owned);
+    let chosen = offered.iter().find(|name| !name.starts_with(BEARER)).or(offered.first());
+    let chosen = chosen.and_then(|name| HeaderValue::from_str(name).ok());
+    let token = handshake_token(request.headers(), request.uri().query());
+    (token.map(std::borrow::Cow::into_owned).or(bearer), chosen)
 }

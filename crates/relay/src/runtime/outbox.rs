@@ -151,6 +151,11 @@ impl Outbox {
         self.changed.notify_one();
     }
 
+    /// Whether it was asked to close.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.state().end.is_some()
+    }
+
     /// Closes without what is queued.
     pub(crate) fn cut(&self, code: CloseCode) {
         let mut state = self.state();

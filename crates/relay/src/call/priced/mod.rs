@@ -15,6 +15,7 @@
 mod account;
 mod bill;
 mod desk;
+mod direct;
 mod follow;
 mod held;
 mod judge;
@@ -31,6 +32,7 @@ mod sign_in;
 pub use price::{Price, PriceError};
 
 pub(crate) use desk::Desk;
+pub(crate) use direct::{Cashier, NotTaken, Settling};
 pub(super) use held::Notes;
 pub(super) use recall::Recall;
 pub(crate) use run::offer_timeout_secs;

@@ -23,10 +23,10 @@ use tollwire_x402::facilitator::{Failure, Request, VerifyResponse};
 use tollwire_x402::reason;
 
 /// How long a facilitator may take to verify.
-const VERIFY_WITHIN: Duration = Duration::from_secs(10);
+pub(super) const VERIFY_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long it may take to settle; ours answers within 30 seconds that it does not know yet.
-const SETTLE_WITHIN: Duration = Duration::from_secs(45);
+pub(super) const SETTLE_WITHIN: Duration = Duration::from_secs(45);
 
 /// How long after that nobody else asks.
 const SETTLE_MARGIN: Duration = Duration::from_secs(5);

@@ -1,0 +1,263 @@
+//! The registered agents: kept as notes, and what each says of itself, asked when it is needed and believed for a while.
+
+use super::agent::{Action, Capabilities, ServiceAgent, Wrong, is_healthy};
+use super::ids;
+use super::limits::OrchestratorLimits;
+use crate::Payments;
+use crate::bridge::Inside;
+use crate::call::{Payees, Upstream};
+use crate::notes::{Notes, Topic};
+use crate::store::StoreError;
+use futures_util::future::join_all;
+use http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::time::Instant;
+use tollwire_ledger::Timestamp;
+use tollwire_x402::{ApiId, Network, Usdc};
+
+/// Why an agent is not registered, changed or removed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AgentError {
+    /// There is one of this slug.
+    #[error("there is an agent of this slug already")]
+    Exists,
+    /// There is none.
+    #[error("there is no agent of this slug")]
+    Unknown,
+    /// It cannot be registered as it is written.
+    #[error("{0}")]
+    Malformed(String),
+    /// There are too many.
+    #[error("there are as many agents as may be registered")]
+    TooMany,
+    /// The store did not take it.
+    #[error("the store: {0}")]
+    Store(#[from] StoreError),
+}
+
+impl From<Wrong> for AgentError {
+    fn from(wrong: Wrong) -> Self {
+        Self::Malformed(wrong.to_string())
+    }
+}
+
+/// All of them.
+pub(super) struct Agents {
+    notes: Arc<dyn Notes>,
+    upstream: Arc<Upstream>,
+    inside: Arc<Inside>,
+    limits: OrchestratorLimits,
+    /// Wallets that nobody is paid at; `None` if nobody settles signed payments.
+    own_wallets: Option<BTreeMap<Network, String>>,
+    payees: Option<Payees>,
+    seen: Mutex<HashMap<ApiId, Seen>>,
+}
+
+/// What was last seen of an agent here.
+#[derive(Debug, Clone, Default)]
+struct Seen {
+    healthy_until: Option<Instant>,
+    checked: Option<(Timestamp, bool)>,
+    failures: u32,
+    actions: Option<(Instant, Vec<Action>)>,
+}
+
+impl Agents {
+    pub(super) fn new(
+        notes: Arc<dyn Notes>,
+        upstream: Arc<Upstream>,
+        inside: Arc<Inside>,
+        limits: OrchestratorLimits,
+        payments: Option<&Payments>,
+    ) -> Self {
+        let own_wallets = payments.map(|payments| payments.own_wallets.clone());
+        let payees = payments.and_then(|payments| payments.payees.clone());
+        Self { notes, upstream, inside, limits, own_wallets, payees, seen: Mutex::default() }
+    }
+
+    /// Tells whoever settles which wallets agents are paid at.
+    pub(super) async fn tell_payees(&self, now: Timestamp) -> Result<(), StoreError> {
+        if let Some(payees) = &self.payees {
+            let all = self.all(now).await?;
+            payees(all.iter().flat_map(|agent| agent.pay_to.values().cloned()).collect());
+        }
+        Ok(())
+    }
+
+    fn read(&self, body: Value) -> Result<ServiceAgent, AgentError> {
+        let agent: ServiceAgent =
+            serde_json::from_value(body).map_err(|error| AgentError::Malformed(error.to_string()))?;
+        agent.check()?;
+        match (agent.payable(Usdc::ZERO), &self.own_wallets) {
+            (Some(_), None) => {
+                let why = "pay_to: nobody settles here; configure a facilitator or [[chain]]";
+                return Err(AgentError::Malformed(why.to_owned()));
+            }
+            (Some(price), Some(own)) => {
+                price.check_payees(own).map_err(|error| AgentError::Malformed(error.to_string()))?;
+            }
+            (None, _) => {}
+        }
+        Ok(agent)
+    }
+
+    fn seen(&self) -> MutexGuard<'_, HashMap<ApiId, Seen>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One of them.
+    pub(super) async fn get(&self, slug: &str, now: Timestamp) -> Result<Option<ServiceAgent>, StoreError> {
+        let found = self.notes.get((Topic::ServiceAgents, slug), now).await?;
+        let read = |bytes: bytes::Bytes| {
+            serde_json::from_slice(&bytes)
+                .map_err(|error| StoreError::Corrupt(format!("agent {slug}: {error}")))
+        };
+        found.map(read).transpose()
+    }
+
+    /// All of them, in the order of their slugs.
+    pub(super) async fn all(&self, now: Timestamp) -> Result<Vec<ServiceAgent>, StoreError> {
+        let all = self.notes.list(Topic::ServiceAgents, now).await?;
+        Ok(all.iter().filter_map(|(_, agent)| serde_json::from_slice(agent).ok()).collect())
+    }
+
+    /// Registers one.
+    pub(super) async fn add(&self, body: Value, now: Timestamp) -> Result<ServiceAgent, AgentError> {
+        let mut agent = self.read(body)?;
+        (agent.created, agent.key_version) = (now, 0);
+        if self.all(now).await?.len() >= self.limits.agents_max {
+            return Err(AgentError::TooMany);
+        }
+        let claimed =
+            self.notes.claim((Topic::ServiceAgents, agent.slug.as_str()), written(&agent), None, now);
+        if !claimed.await? {
+            return Err(AgentError::Exists);
+        }
+        self.tell_payees(now).await?;
+        Ok(agent)
+    }
+
+    /// Changes one; what is left out stays. `rotate` gives it another key.
+    pub(super) async fn amend(
+        &self,
+        slug: &ApiId,
+        (patch, rotate): (&Value, bool),
+        now: Timestamp,
+    ) -> Result<ServiceAgent, AgentError> {
+        let before = self.get(slug.as_str(), now).await?.ok_or(AgentError::Unknown)?;
+        let mut whole = serde_json::to_value(&before).unwrap_or_default();
+        for (name, value) in patch.as_object().into_iter().flatten() {
+            whole[name] = value.clone();
+        }
+        let mut agent = self.read(whole)?;
+        if agent.slug != *slug {
+            return Err(AgentError::Malformed("slug: an agent keeps its slug".to_owned()));
+        }
+        (agent.created, agent.key_version) = (before.created, before.key_version);
+        if rotate {
+            agent.key_version = agent.key_version.saturating_add(1);
+        }
+        self.notes.put((Topic::ServiceAgents, slug.as_str()), written(&agent), None).await?;
+        self.seen().remove(slug);
+        self.tell_payees(now).await?;
+        Ok(agent)
+    }
+
+    /// Removes one.
+    pub(super) async fn remove(&self, slug: &ApiId, now: Timestamp) -> Result<(), AgentError> {
+        self.get(slug.as_str(), now).await?.ok_or(AgentError::Unknown)?;
+        self.notes.remove((Topic::ServiceAgents, slug.as_str())).await?;
+        self.seen().remove(slug);
+        Ok(())
+    }
+
+    /// Whether an agent can work now.
+    pub(super) async fn is_healthy(&self, agent: &ServiceAgent, now: Timestamp) -> bool {
+        if let Some(on_bridge) = &agent.bridge_agent {
+            return self.inside.is_online(on_bridge).await;
+        }
+        let known = self.seen().get(&agent.slug).and_then(|seen| seen.healthy_until);
+        if known.is_some_and(|until| Instant::now() < until) {
+            return true;
+        }
+        let healthy = match agent.api() {
+            Some(api) => {
+                let asked =
+                    self.upstream.fetch(&api, "/health", (HeaderMap::new(), None), self.limits.health);
+                matches!(asked.await, Ok((StatusCode::OK, body)) if is_healthy(&body))
+            }
+            None => false,
+        };
+        let mut all = self.seen();
+        let seen = all.entry(agent.slug.clone()).or_default();
+        seen.checked = Some((now, healthy));
+        seen.healthy_until = healthy.then(|| Instant::now() + self.limits.health_cache);
+        seen.failures = if healthy { 0 } else { seen.failures.saturating_add(1) };
+        healthy
+    }
+
+    /// What an agent can do; nothing if it does not say so.
+    pub(super) async fn actions(&self, agent: &ServiceAgent) -> Vec<Action> {
+        if !agent.actions.is_empty() {
+            return agent.actions.clone();
+        }
+        let known = self.seen().get(&agent.slug).and_then(|seen| seen.actions.clone());
+        if let Some((until, actions)) = known
+            && Instant::now() < until
+        {
+            return actions;
+        }
+        let Some(api) = agent.api() else { return Vec::new() };
+        let asked = self.upstream.fetch(&api, "/capabilities", (HeaderMap::new(), None), self.limits.health);
+        let actions = match asked.await {
+            Ok((StatusCode::OK, body)) => Capabilities::read(&body).unwrap_or_default(),
+            _ => return Vec::new(),
+        };
+        let until = Instant::now() + self.limits.health_cache;
+        self.seen().entry(agent.slug.clone()).or_default().actions = Some((until, actions.clone()));
+        actions
+    }
+
+    /// All agents that say what they can do, with that.
+    pub(super) async fn catalogue(
+        &self,
+        now: Timestamp,
+    ) -> Result<Vec<(ServiceAgent, Vec<Action>)>, StoreError> {
+        let all = self.all(now).await?;
+        let actions = join_all(all.iter().map(|agent| self.actions(agent))).await;
+        Ok(all.into_iter().zip(actions).filter(|(_, actions)| !actions.is_empty()).collect())
+    }
+
+    /// An agent, as everybody may see it.
+    pub(super) fn shown(&self, agent: &ServiceAgent, actions: &[Action]) -> Value {
+        let seen = self.seen().get(&agent.slug).cloned().unwrap_or_default();
+        let status = seen.checked.map(|(_, healthy)| if healthy { "ok" } else { "unhealthy" });
+        json!({
+            "id": agent.id(), "slug": agent.slug, "name": agent.name, "description": agent.description,
+            "category": agent.category, "agent_version": agent.agent_version,
+            "actions": actions,
+            "last_health_check_at": seen.checked.map(|(at, _)| ids::time(at)),
+            "last_health_status": status,
+            "consecutive_health_failures": seen.failures,
+            "created_at": ids::time(agent.created),
+        })
+    }
+
+    /// An agent, as the operator may see it.
+    pub(super) async fn whole(&self, agent: &ServiceAgent) -> Value {
+        let mut view = self.shown(agent, &self.actions(agent).await);
+        if let Some(members) = view.as_object_mut() {
+            members.insert("base_url".to_owned(), json!(agent.base_url));
+            members.insert("allow_private".to_owned(), json!(agent.allow_private));
+            members.insert("bridge_agent".to_owned(), json!(agent.bridge_agent));
+            members.insert("pay_to".to_owned(), json!(agent.pay_to));
+        }
+        view
+    }
+}
+
+fn written(agent: &ServiceAgent) -> bytes::Bytes {
+    serde_json::to_vec(agent).unwrap_or_default().into()
+}

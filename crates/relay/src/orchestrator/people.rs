@@ -1,0 +1,152 @@
+//! The people whose sessions these are: the operator adds them, and gives each an API key.
+
+use super::token::{Keys, person_of};
+use crate::bridge::{AppId, KeptToken, rotate};
+use crate::notes::{Notes, Topic};
+use crate::store::StoreError;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tollwire_ledger::Timestamp;
+
+/// How long an older key is good after another was made.
+const OVERLAP: Duration = Duration::from_secs(3_600);
+
+/// A person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Person {
+    pub(super) id: AppId,
+    pub(super) name: String,
+    keys: Vec<KeptToken>,
+    created: Timestamp,
+}
+
+/// Why a person is not changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PersonError {
+    /// There is one of this name.
+    #[error("there is one of this name already")]
+    Exists,
+    /// There is none.
+    #[error("there is none of this name")]
+    Unknown,
+    /// The store did not take it.
+    #[error("the store: {0}")]
+    Store(#[from] StoreError),
+}
+
+/// All of them.
+pub(super) struct People {
+    notes: Arc<dyn Notes>,
+}
+
+impl People {
+    pub(super) fn new(notes: Arc<dyn Notes>) -> Self {
+        Self { notes }
+    }
+
+    async fn find(&self, id: &str, now: Timestamp) -> Result<Person, PersonError> {
+        let found = self.notes.get((Topic::People, id), now).await?.ok_or(PersonError::Unknown)?;
+        serde_json::from_slice(&found)
+            .map_err(|error| StoreError::Corrupt(format!("person {id}: {error}")).into())
+    }
+
+    async fn write(&self, person: &Person) -> Result<(), StoreError> {
+        self.notes.put((Topic::People, person.id.as_str()), bytes(person), None).await
+    }
+
+    /// Whose an API key is.
+    pub(super) async fn admit(
+        &self,
+        keys: &Keys,
+        key: &str,
+        now: Timestamp,
+    ) -> Result<Option<Person>, StoreError> {
+        let Some(id) = person_of(key) else { return Ok(None) };
+        let person = match self.find(id, now).await {
+            Ok(person) => person,
+            Err(PersonError::Store(error)) => return Err(error),
+            Err(_) => return Ok(None),
+        };
+        let hash = keys.hash(key);
+        // All of them, whichever fits.
+        let good = person.keys.iter().filter(|kept| kept.hash == hash).any(|kept| kept.is_good(now));
+        Ok(good.then_some(person))
+    }
+
+    /// Whether somebody is known.
+    pub(super) async fn knows(&self, id: &str, now: Timestamp) -> Result<bool, StoreError> {
+        Ok(self.notes.get((Topic::People, id), now).await?.is_some())
+    }
+
+    /// Adds somebody; with the first API key, which is shown this once.
+    pub(super) async fn add(
+        &self,
+        keys: &Keys,
+        (id, name): (AppId, Option<String>),
+        now: Timestamp,
+    ) -> Result<Value, PersonError> {
+        let name = name.unwrap_or_else(|| id.to_string());
+        let mut person = Person { id, name, keys: Vec::new(), created: now };
+        let (key, hash) = keys.api_key(person.id.as_str())?;
+        rotate(&mut person.keys, hash, now, Duration::ZERO);
+        let claimed = self.notes.claim((Topic::People, person.id.as_str()), bytes(&person), None, now);
+        if !claimed.await? {
+            return Err(PersonError::Exists);
+        }
+        Ok(person.shown(Some(&key)))
+    }
+
+    /// Makes another API key; older ones stay good for a while.
+    pub(super) async fn rotate(&self, keys: &Keys, id: &str, now: Timestamp) -> Result<Value, PersonError> {
+        let mut person = self.find(id, now).await?;
+        let (key, hash) = keys.api_key(id)?;
+        rotate(&mut person.keys, hash, now, OVERLAP);
+        self.write(&person).await?;
+        Ok(person.shown(Some(&key)))
+    }
+
+    /// Makes all keys of somebody's worthless at once.
+    pub(super) async fn revoke(&self, id: &str, now: Timestamp) -> Result<Value, PersonError> {
+        let mut person = self.find(id, now).await?;
+        person.keys.clear();
+        self.write(&person).await?;
+        Ok(person.shown(None))
+    }
+
+    /// Forgets somebody.
+    pub(super) async fn remove(&self, id: &str, now: Timestamp) -> Result<(), PersonError> {
+        self.find(id, now).await?;
+        Ok(self.notes.remove((Topic::People, id)).await?)
+    }
+
+    /// Somebody, as the operator may see them.
+    pub(super) async fn view(&self, id: &str, now: Timestamp) -> Result<Value, PersonError> {
+        Ok(self.find(id, now).await?.shown(None))
+    }
+
+    /// All, as the operator may see them.
+    pub(super) async fn list(&self, now: Timestamp) -> Result<Vec<Value>, StoreError> {
+        let all = self.notes.list(Topic::People, now).await?;
+        let read = all.iter().filter_map(|(_, person)| serde_json::from_slice::<Person>(person).ok());
+        Ok(read.map(|person| person.shown(None)).collect())
+    }
+}
+
+impl Person {
+    fn shown(&self, key: Option<&str>) -> Value {
+        let keys: Vec<Value> =
+            self.keys.iter().map(|kept| json!({ "until": kept.until.map(Timestamp::millis) })).collect();
+        let mut view =
+            json!({ "id": self.id, "name": self.name, "created": self.created.millis(), "keys": keys });
+        if let (Some(members), Some(key)) = (view.as_object_mut(), key) {
+            members.insert("token".to_owned(), json!(key));
+        }
+        view
+    }
+}
+
+fn bytes(person: &Person) -> bytes::Bytes {
+    serde_json::to_vec(person).unwrap_or_default().into()
+}

@@ -1,0 +1,240 @@
+//! What a person pays with, and what auto-pay may spend: one row each, changed by comparison alone, so that sessions of one
+//! person that pay at once, on whichever brokers, never spend more in a day than the person allows.
+
+use crate::store::{Change, Changed, FOR_EVER, Row, Rows, StoreError, fresh_version};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tollwire_ledger::Timestamp;
+use tollwire_x402::{SessionId, Usdc};
+
+/// Seconds of a day.
+const DAY: u64 = 86_400;
+
+/// The most credits of one person; then the oldest is forgotten.
+const CREDITS_MAX: usize = 100;
+
+/// What auto-pay may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AutoPay {
+    /// Whether it pays at all.
+    pub enabled: bool,
+    /// The most for one job.
+    pub per_job: Usdc,
+    /// The most in one day, by UTC.
+    pub per_day: Usdc,
+}
+
+impl Default for AutoPay {
+    fn default() -> Self {
+        let dollars = |dollars: u64| Usdc::from_atomic(dollars * 1_000_000).unwrap_or_default();
+        Self { enabled: false, per_job: dollars(10), per_day: dollars(50) }
+    }
+}
+
+/// A payment whose agent failed after it had settled: it pays for a later job with the same agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credit {
+    /// The job that it was for.
+    pub job: String,
+    /// The agent that was paid.
+    pub agent: String,
+    /// How much.
+    pub amount: Usdc,
+    /// The settlement.
+    pub transaction: String,
+    /// The job that takes it, if one does.
+    #[serde(default)]
+    pub taken: Option<String>,
+}
+
+/// A person's means.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Purse {
+    /// The prepaid account.
+    pub account: Option<SessionId>,
+    /// What auto-pay may do.
+    pub auto: AutoPay,
+    /// The day that `spent` is about, counted from 1970-01-01.
+    pub day: u64,
+    /// What auto-pay has spent that day.
+    pub spent: Usdc,
+    /// Jobs of that day that may still turn out to cost nothing.
+    pub open: BTreeMap<String, Usdc>,
+    /// Payments made in vain.
+    pub credits: Vec<Credit>,
+}
+
+impl Purse {
+    fn at(&mut self, now: Timestamp) {
+        let day = now.secs() / DAY;
+        // A clock that steps back begins no day anew.
+        if day > self.day {
+            (self.day, self.spent) = (day, Usdc::ZERO);
+            self.open.clear();
+        }
+    }
+
+    /// What auto-pay has spent on the day of `now`.
+    pub fn spent_on(&self, now: Timestamp) -> Usdc {
+        if now.secs() / DAY > self.day { Usdc::ZERO } else { self.spent }
+    }
+
+    fn spend(&mut self, job: &str, amount: Usdc, now: Timestamp) -> bool {
+        self.at(now);
+        if self.open.contains_key(job) {
+            return true;
+        }
+        let after = self.spent.checked_add(amount).filter(|after| *after <= self.auto.per_day);
+        let Some(after) = after.filter(|_| self.auto.enabled && amount <= self.auto.per_job) else {
+            return false;
+        };
+        self.spent = after;
+        self.open.insert(job.to_owned(), amount);
+        true
+    }
+}
+
+/// The purses of all people.
+#[derive(Clone)]
+pub struct Purses(Arc<dyn Rows>);
+
+impl Purses {
+    /// Kept in these rows.
+    pub fn new(rows: Arc<dyn Rows>) -> Self {
+        Self(rows)
+    }
+
+    /// A person's purse.
+    pub async fn of(&self, person: &str) -> Result<Purse, StoreError> {
+        read(self.0.row(&key(person)).await?.as_ref())
+    }
+
+    /// Changes a purse, however many do at once; what `change` leaves as it is is not written. It may be called more than
+    /// once.
+    pub async fn change<T>(
+        &self,
+        person: &str,
+        mut change: impl FnMut(&mut Purse) -> T + Send,
+    ) -> Result<T, StoreError> {
+        let key = key(person);
+        let mut row = self.0.row(&key).await?;
+        loop {
+            let before = read(row.as_ref())?;
+            let mut purse = before.clone();
+            let outcome = change(&mut purse);
+            if purse == before {
+                return Ok(outcome);
+            }
+            let content = serde_json::to_vec(&purse)
+                .map_err(|error| StoreError::Corrupt(format!("cannot encode a purse: {error}")))?;
+            let version = fresh_version()?;
+            let wanted = Change {
+                key: key.clone(),
+                from: row.map(|row| row.version),
+                to: Some(Row { version, content }),
+                keep_until: FOR_EVER,
+                due: None,
+                alias: None,
+            };
+            match self.0.change(wanted).await? {
+                Changed::Done | Changed::Taken => return Ok(outcome),
+                // The answer to an earlier try may have been lost.
+                Changed::Moved(Some(now)) if now.version == version => return Ok(outcome),
+                Changed::Moved(now) => row = now,
+            }
+        }
+    }
+
+    /// Lets auto-pay spend an amount on a job, if the person's rules allow it; once per job of a day.
+    pub async fn spend(
+        &self,
+        person: &str,
+        job: &str,
+        amount: Usdc,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.change(person, |purse| purse.spend(job, amount, now)).await
+    }
+
+    /// A job has cost what was spent on it.
+    pub async fn settle(&self, person: &str, job: &str) -> Result<(), StoreError> {
+        self.change(person, |purse| {
+            let _amount = purse.open.remove(job);
+        })
+        .await
+    }
+
+    /// A job has cost nothing: what was spent on it that day may be spent again.
+    pub async fn release(&self, person: &str, job: &str) -> Result<(), StoreError> {
+        self.change(person, |purse| {
+            if let Some(amount) = purse.open.remove(job) {
+                purse.spent = purse.spent.checked_sub(amount).unwrap_or_default();
+            }
+        })
+        .await
+    }
+
+    /// Keeps a payment that was made in vain; once per job.
+    pub async fn keep(&self, person: &str, credit: Credit) -> Result<(), StoreError> {
+        self.change(person, |purse| {
+            if purse.credits.iter().all(|kept| kept.job != credit.job) {
+                purse.credits.push(credit.clone());
+                let over = purse.credits.len().saturating_sub(CREDITS_MAX);
+                purse.credits.drain(..over);
+            }
+        })
+        .await
+    }
+
+    /// Takes a payment that was made in vain for a job with the same agent and the same price; the same one again for the
+    /// same job.
+    pub async fn take(
+        &self,
+        person: &str,
+        (agent, amount): (&str, Usdc),
+        job: &str,
+    ) -> Result<Option<Credit>, StoreError> {
+        self.change(person, |purse| {
+            let fits = |credit: &&mut Credit| match &credit.taken {
+                Some(by) => by == job,
+                None => credit.agent == agent && credit.amount == amount,
+            };
+            let credit = purse.credits.iter_mut().find(fits)?;
+            credit.taken = Some(job.to_owned());
+            Some(credit.clone())
+        })
+        .await
+    }
+
+    /// What a job has taken is used up (`true`), or there again.
+    pub async fn used(&self, person: &str, job: &str, used: bool) -> Result<(), StoreError> {
+        self.change(person, |purse| {
+            let is_ours = |credit: &Credit| credit.taken.as_deref() == Some(job);
+            if used {
+                purse.credits.retain(|credit| !is_ours(credit));
+            } else if let Some(credit) = purse.credits.iter_mut().find(|credit| is_ours(credit)) {
+                credit.taken = None;
+            }
+        })
+        .await
+    }
+}
+
+impl std::fmt::Debug for Purses {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Purses").finish_non_exhaustive()
+    }
+}
+
+fn key(person: &str) -> String {
+    format!("orchestrator/purse/{person}")
+}
+
+fn read(row: Option<&Row>) -> Result<Purse, StoreError> {
+    row.map_or(Ok(Purse::default()), |row| {
+        serde_json::from_slice(&row.content).map_err(|error| StoreError::Corrupt(format!("purse: {error}")))
+    })
+}

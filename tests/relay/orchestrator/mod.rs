@@ -1,0 +1,9 @@
+//! The orchestrator through the real binary: its brain a process of its own, its agents real servers.
+
+mod helper;
+mod kills;
+mod nodes;
+mod paying;
+mod people;
+mod rig;
+mod talk;
