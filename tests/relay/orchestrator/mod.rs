@@ -1,5 +1,6 @@
 //! The orchestrator through the real binary: its brain a process of its own, its agents real servers.
 
+mod clients;
 mod helper;
 mod kills;
 mod nodes;

@@ -75,9 +75,21 @@ impl Work {
         if ended != Some(End::Left) {
             self.inner.seats.forget(&self.id);
         }
-        if let Some(socket) = &self.socket {
-            let code = if ended.is_none() { CloseCode::GoingAway } else { CloseCode::Internal };
-            socket.outbox.end(None, code);
+        let (words, code) = match ended {
+            None => (None, CloseCode::GoingAway),
+            Some(_) if self.record.state == State::Closed => {
+                let why = say::error(ErrorType::SessionNotFound, "the session is over");
+                (Some(why), CloseCode::SessionNotFound)
+            }
+            Some(_) => (None, CloseCode::Internal),
+        };
+        // Whoever came last was not served any more.
+        let last = std::iter::from_fn(|| self.news.try_recv().ok()).filter_map(|news| match news {
+            News::Attached(socket) => Some(socket),
+            News::Heard(_) | News::Arrived(_) => None,
+        });
+        for socket in self.socket.take().into_iter().chain(last) {
+            socket.outbox.end(words.clone(), code);
         }
     }
 
