@@ -10,6 +10,7 @@
 //! | `tollwire_relay_events_total` | `outcome` | events of apps: `accepted`, or the code of our refusal |
 //! | `tollwire_relay_answers_total` | `outcome` | ends of events: `replied`, or the error's code |
 //! | `tollwire_relay_answer_seconds` | | from an event's delivery to its final answer |
+//! | `tollwire_relay_jobs_total` | `outcome` | steps of people's jobs: `said` (by the brain), `paid`, `in_doubt`, `done`, and what went wrong |
 
 use crate::call::CallError;
 use http::StatusCode;
@@ -80,4 +81,11 @@ pub(crate) fn event(outcome: &'static str) {
 pub(crate) fn answered(outcome: &'static str, took: Duration) {
     counter!("tollwire_relay_answers_total", "outcome" => outcome).increment(1);
     histogram!("tollwire_relay_answer_seconds").record(took);
+}
+
+/// What a step of a person's job came to, if it is to be counted.
+pub(crate) fn job(outcome: Option<&'static str>) {
+    if let Some(outcome) = outcome {
+        counter!("tollwire_relay_jobs_total", "outcome" => outcome).increment(1);
+    }
 }

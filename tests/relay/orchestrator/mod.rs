@@ -1,6 +1,7 @@
 //! The orchestrator through the real binary: its brain a process of its own, its agents real servers.
 
 mod clients;
+mod doubt;
 mod helper;
 mod kills;
 mod nodes;

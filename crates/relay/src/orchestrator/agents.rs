@@ -213,7 +213,8 @@ impl Agents {
         let asked = self.upstream.fetch(&api, "/capabilities", (HeaderMap::new(), None), self.limits.health);
         let actions = match asked.await {
             Ok((StatusCode::OK, body)) => Capabilities::read(&body).unwrap_or_default(),
-            _ => return Vec::new(),
+            // One that says nothing is not asked any more often than one that does.
+            _ => Vec::new(),
         };
         let until = Instant::now() + self.limits.health_cache;
         self.seen().entry(agent.slug.clone()).or_default().actions = Some((until, actions.clone()));
@@ -243,6 +244,12 @@ impl Agents {
             "consecutive_health_failures": seen.failures,
             "created_at": ids::time(agent.created),
         })
+    }
+
+    /// These agents, as everybody may see them.
+    pub(super) async fn views(&self, agents: &[&ServiceAgent]) -> Vec<Value> {
+        let actions = join_all(agents.iter().map(|agent| self.actions(agent))).await;
+        agents.iter().zip(&actions).map(|(agent, actions)| self.shown(agent, actions)).collect()
     }
 
     /// An agent, as the operator may see it.

@@ -240,11 +240,13 @@ impl Inner {
             .filter(|agent| asked.category.is_empty() || agent.category == asked.category)
             .filter(|agent| fits(&[&agent.name, &agent.description, agent.slug.as_str()]))
             .collect();
-        let page = found.iter().skip(asked.per_page.saturating_mul(asked.page - 1)).take(asked.per_page);
-        let mut views = Vec::new();
-        for agent in page {
-            views.push(self.agents.shown(agent, &self.agents.actions(agent).await));
-        }
+        let page: Vec<_> = found
+            .iter()
+            .copied()
+            .skip(asked.per_page.saturating_mul(asked.page - 1))
+            .take(asked.per_page)
+            .collect();
+        let views = self.agents.views(&page).await;
         let (page, per_page) = (asked.page, asked.per_page);
         answer(
             StatusCode::OK,

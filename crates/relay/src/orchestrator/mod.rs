@@ -48,3 +48,4 @@ pub(crate) use http::{BODY_BYTES_MAX, is_ours, socket_of};
 pub use limits::OrchestratorLimits;
 pub use purse::{AutoPay, Credit, Purse, Purses};
 pub use start::{Orchestrator, OrchestratorConfig};
+pub use tollwire_x402::Usdc;

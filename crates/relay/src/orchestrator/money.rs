@@ -97,6 +97,12 @@ async fn try_to_cover(
     Ok(Outcome::Asked(bill))
 }
 
+/// Gives back what auto-pay or a credit may have been asked to cover a job with. Can be done again.
+pub(super) async fn uncover(inner: &Inner, whose: &Whose, job: &Job) -> Result<(), StoreError> {
+    inner.purses.release(&whose.person, &job.id).await?;
+    inner.purses.used(&whose.person, &job.id, false).await
+}
+
 /// With what an approval pays: a signed payment, or the person's account. The error says, for people, what to send instead;
 /// nothing has changed then.
 pub(super) async fn approve(

@@ -57,6 +57,25 @@ pub(super) enum Outcome {
     Failed(String),
 }
 
+impl Outcome {
+    /// Its name in metrics, if it ends a job or pays for one.
+    pub(super) const fn word(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Said(_) => "said",
+            Self::Unavailable(_) => "unavailable",
+            Self::Paid(..) => "paid",
+            Self::Unpaid(_) => "unpaid",
+            Self::InDoubt => "in_doubt",
+            Self::Cleared => "done",
+            Self::Uncleared(_) => "uncleared",
+            Self::Failed(_) => "failed",
+            Self::Chosen(_) | Self::Free | Self::Asked(_) | Self::Covered(..) | Self::Worked(_) => {
+                return None;
+            }
+        })
+    }
+}
+
 /// Whose session it is, and which.
 #[derive(Debug, Clone)]
 pub(super) struct Whose {

@@ -14,6 +14,7 @@ use super::seats::{News, Socket};
 use super::steps::{self, Outcome, Whose};
 use crate::notes::Topic;
 use crate::store::{Change, Changed, StoreError, fresh_version};
+use crate::telemetry;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -320,7 +321,13 @@ impl Work {
     /// Gives back what the job under way was paid with.
     async fn undo(&mut self) {
         let Some(job) = &self.record.job else { return };
-        if let Err(error) = money::give_back(&self.inner, &self.whose(), job).await {
+        let whose = self.whose();
+        let given = match (self.record.state, &job.money) {
+            // What covers it may have been taken, and not been written down.
+            (State::AgentConnected, None) => money::uncover(&self.inner, &whose, job).await,
+            _ => money::give_back(&self.inner, &whose, job).await,
+        };
+        if let Err(error) = given {
             tracing::warn!(%error, session = self.id, "what a cancelled job was paid with is not given back yet");
         }
     }
@@ -343,9 +350,11 @@ impl Work {
             Outcome::Cleared => self.result(),
             _ => Vec::new(),
         };
-        if let Outcome::Unpaid(_) = outcome {
+        let pricing = self.record.state == State::AgentConnected;
+        if matches!(outcome, Outcome::Unpaid(_)) || (pricing && matches!(outcome, Outcome::Failed(_))) {
             self.undo().await;
         }
+        telemetry::job(outcome.word());
         let Some(job) = &mut self.record.job else { return Ok(()) };
         let input = match outcome {
             Outcome::Said(_) => Input::Answered,

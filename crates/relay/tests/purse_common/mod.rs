@@ -4,9 +4,8 @@
 
 use std::sync::Arc;
 use tollwire_ledger::Timestamp;
-use tollwire_relay::orchestrator::{AutoPay, Credit, Purses};
+use tollwire_relay::orchestrator::{AutoPay, Credit, Purses, Usdc};
 use tollwire_relay::store::Rows;
-use tollwire_x402::Usdc;
 
 /// Seconds of a day.
 const DAY: u64 = 86_400;
