@@ -25,7 +25,7 @@ cargo xtask <task>
   setup        install what the tests need and this machine lacks, into target/testkit and by apt-get; says what it installs
   test         setup, then every test of the workspace (arguments after -- go to cargo test), then those of the SDKs
   sdks         install what the SDKs' languages need, then run their tests and the shared vectors in every language, and say
-               which disagrees; `sdks bench` prints what a token costs in each
+               which disagrees; `sdks bench` prints what a token costs in each, Rust too
   conformance  install the Autobahn suite into target/testkit, then check RFC 6455 with it (needs CPython 2.7; says so if
                there is none, and fails then with --required)
   package      build the release binaries and pack them as target/package/tollwire_*.deb, with a container file beside it
