@@ -5,6 +5,7 @@ mod doubt;
 mod helper;
 mod kills;
 mod nodes;
+mod on_bridge;
 mod paying;
 mod people;
 mod rig;

@@ -12,6 +12,9 @@ use tollwire_x402::Usdc;
 /// The version this build writes.
 const VERSION: u8 = 1;
 
+/// Bytes of frames that have not arrived.
+const UNSEEN_BYTES_MAX: usize = 512 * 1024;
+
 /// A session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
@@ -121,6 +124,17 @@ impl Record {
         }
     }
 
+    /// Keeps so many of the frames that have not arrived, and no more bytes than a connection can be given at once; the newest
+    /// stays in any case.
+    pub(super) fn forget_oldest(&mut self, count_max: usize) {
+        let mut bytes: usize =
+            self.unseen.iter().map(|(_, frame)| frame.len()).fold(0, usize::saturating_add);
+        while self.unseen.len() > count_max.max(1) || (bytes > UNSEEN_BYTES_MAX && self.unseen.len() > 1) {
+            let Some((_, oldest)) = self.unseen.pop_front() else { return };
+            bytes = bytes.saturating_sub(oldest.len());
+        }
+    }
+
     /// Whether nothing can happen to it any more.
     pub(super) fn is_over(&self) -> bool {
         self.state == State::Closed
@@ -154,6 +168,20 @@ pub(super) fn key(session: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_oldest_frames_are_forgotten_first() {
+        let mut record = Record::new("ada".into(), Timestamp::from_millis(7));
+        record.unseen = (1..=70).map(|number| (number, "x".repeat(10))).collect();
+        record.forget_oldest(64);
+        assert_eq!((record.unseen.len(), record.unseen[0].0), (64, 7));
+        record.unseen.push_back((71, "x".repeat(UNSEEN_BYTES_MAX - 25)));
+        record.forget_oldest(64);
+        assert_eq!(record.unseen.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [69, 70, 71]);
+        record.unseen.push_back((72, "x".repeat(UNSEEN_BYTES_MAX + 1)));
+        record.forget_oldest(64);
+        assert_eq!(record.unseen.len(), 1, "the newest is not lost");
+    }
 
     #[test]
     fn what_is_written_is_read() {

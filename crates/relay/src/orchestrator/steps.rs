@@ -22,6 +22,9 @@ const KEY_HEADER: HeaderName = HeaderName::from_static("x-orchestrator-key");
 /// The same key is the same job.
 const JOB_HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 
+/// The longest answer of an agent, or of the brain, in bytes: sessions keep it until it has arrived.
+const OUTPUT_BYTES_MAX: usize = 256 * 1024;
+
 /// How long the brain may be away before people are told, and how often it is looked for.
 const BRAIN_BACK: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -143,6 +146,9 @@ async fn choose(inner: &Inner, whose: &Whose, job: &Job) -> Outcome {
         }
     };
     match word {
+        Some(Word::Say(text)) if text.len() > OUTPUT_BYTES_MAX => {
+            Outcome::Failed("the answer is too long".to_owned())
+        }
         Some(Word::Say(text)) => Outcome::Said(text),
         Some(Word::Use(chosen)) => {
             let named = |(agent, _): &&(ServiceAgent, Vec<Action>)| agent.slug.as_str() == chosen.agent;
@@ -195,6 +201,7 @@ async fn invoke(inner: &Inner, whose: &Whose, job: &Job) -> Done {
         None => over_http(inner, (job, &agent), &asked).await,
     };
     match answer.and_then(|body| agent::output(&body)) {
+        Ok(output) if output.len() > OUTPUT_BYTES_MAX => Done::Failed("its answer is too long".to_owned()),
         Ok(output) => Done::Output(output),
         Err(why) => Done::Failed(why),
     }

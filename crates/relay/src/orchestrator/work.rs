@@ -420,9 +420,7 @@ impl Work {
             self.record.unseen.push_back((self.record.next, frame));
             self.record.next = self.record.next.saturating_add(1);
         }
-        while self.record.unseen.len() > self.inner.limits.unseen_max {
-            self.record.unseen.pop_front();
-        }
+        self.record.forget_oldest(self.inner.limits.unseen_max);
         self.save().await?;
         self.give();
         Ok(())
