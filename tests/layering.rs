@@ -50,7 +50,7 @@ fn the_pure_crates_know_no_runtime_and_no_randomness() {
     for package in ["tollwire-x402", "tollwire-asp", "tollwire-session", "tollwire-ledger"] {
         assert_free_of(package, &["tokio", "hyper", "getrandom", "rand"]);
     }
-    // k256 names a random source that nothing here calls.
+    // Its cryptography names a random source that nothing here calls.
     assert_free_of("tollwire-exact", &["tokio", "hyper"]);
 }
 
@@ -64,7 +64,7 @@ fn a_provider_compiles_no_store_no_chain_and_no_proxy() {
                 "deadpool-redis",
                 "redb",
                 "alloy-",
-                "k256",
+                "secp256k1",
                 "ed25519-dalek",
                 "tollwire-proxy",
                 "tollwire-ledger",
@@ -86,7 +86,7 @@ fn only_the_chain_crates_know_wallets() {
     for package in
         ["tollwire-session", "tollwire-ledger", "tollwire-wire", "tollwire-proxy", "tollwire-ledger-redis"]
     {
-        assert_free_of(package, &["alloy-", "k256", "ed25519-dalek"]);
+        assert_free_of(package, &["alloy-", "secp256k1", "ed25519-dalek"]);
     }
     assert_free_of("tollwire-gate", &["alloy-"]);
 }

@@ -7,7 +7,8 @@ use crate::node::{At, Node};
 use crate::prepare::Loners;
 use alloy_primitives::Address;
 use serde_json::Value;
-use tollwire_exact::evm::{Checked, Dialect, Domain, check_static};
+use std::sync::atomic::AtomicBool;
+use tollwire_exact::evm::{Checked, Dialect, Domain, Signers, check_static_by};
 use tollwire_ledger::model::{Attempt, Landing, Outgoing, Payment};
 use tollwire_settlement::chain::{BoxFuture, Delivery, Turn};
 use tollwire_settlement::{Chain, ChainError, ChainInfo, Firmness, Identified, Observation, Purse, Refusal};
@@ -34,6 +35,9 @@ pub struct EvmChain {
     pub(crate) outbox: Outbox,
     /// Whose payments share no transaction with others'.
     pub(crate) loners: Loners,
+    pub(crate) signers: Signers,
+    /// Whether the asset's contract was seen: one that is there stays (EIP-6780), so it is not asked for again.
+    pub(crate) asset_seen: AtomicBool,
     /// Whether Multicall3 stands on this chain.
     pub(crate) has_multicall: bool,
     /// Whose wallets may be deployed by the way.
@@ -89,7 +93,7 @@ impl Chain for EvmChain {
     }
 
     fn identify(&self, requirements: &PaymentRequirements, payload: &Value) -> Result<Identified, Refusal> {
-        let checked = check_static(requirements, payload, Dialect::V2)?;
+        let checked = check_static_by(&self.signers, requirements, payload, Dialect::V2)?;
         self.own_asset(requirements).map_err(|refusal| refusal.by(checked.payer().to_string()))?;
         Ok(identified(checked))
     }

@@ -8,7 +8,8 @@ use crate::node::{At, Node};
 use crate::prepare::Loners;
 use crate::{Error, EvmChain, EvmConfig};
 use std::fmt::Display;
-use tollwire_exact::evm::{Address, Domain, PrivateKey};
+use std::sync::atomic::AtomicBool;
+use tollwire_exact::evm::{Address, Domain, PrivateKey, Signers};
 use tollwire_settlement::{ChainError, ChainInfo};
 use tollwire_x402::Network;
 use tollwire_x402::v2::Extra;
@@ -48,8 +49,21 @@ impl EvmChain {
         };
         tracing::info!(%network, %signer, signers = pool.all().len(), deposit_wallet = %pay_to, "chain connected");
         let factories = factories.iter().map(address).collect();
-        let (outbox, loners) = (Outbox::default(), Loners::default());
-        Ok(Self { info, usdc, node, pool, outbox, loners, has_multicall, factories, config })
+        let asset_seen = AtomicBool::new(false);
+        let (outbox, loners, signers) = (Outbox::default(), Loners::default(), Signers::default());
+        Ok(Self {
+            info,
+            usdc,
+            node,
+            pool,
+            outbox,
+            loners,
+            signers,
+            asset_seen,
+            has_multicall,
+            factories,
+            config,
+        })
     }
 }
 

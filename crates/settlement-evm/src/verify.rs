@@ -12,7 +12,8 @@ use crate::node::{At, Batch, Called, Question};
 use crate::wallet::Way;
 use alloy_sol_types::SolCall;
 use serde_json::Value;
-use tollwire_exact::evm::{Dialect, Payload, check_at};
+use std::sync::atomic::Ordering;
+use tollwire_exact::evm::{Dialect, Payload, check_at_by};
 use tollwire_settlement::{ChainError, Identified, Refusal};
 use tollwire_x402::reason;
 use tollwire_x402::v2::PaymentRequirements;
@@ -27,7 +28,7 @@ const AFTER_SIGNATURE: [&str; 4] = [
 
 /// What the chain shows of a payment's payer and of its transfer.
 struct Seen {
-    asset: Vec<u8>,
+    asset: bool,
     payer: Vec<u8>,
     trial: Called,
 }
@@ -39,7 +40,7 @@ impl EvmChain {
         payload: &Value,
         now: u64,
     ) -> Result<Result<Identified, Refusal>, ChainError> {
-        let checked = match check_at(requirements, payload, Dialect::V2, now) {
+        let checked = match check_at_by(&self.signers, requirements, payload, Dialect::V2, now) {
             Ok(checked) => checked,
             Err(refusal) => return self.earlier(requirements, payload, refusal.into()).await.map(Err),
         };
@@ -68,8 +69,10 @@ impl EvmChain {
         }
         let first = match self.own_asset(requirements) {
             Ok(()) => {
-                let own_key =
-                    parsed.recover(&self.usdc).is_ok_and(|signer| signer == parsed.authorization.from);
+                let own_key = self
+                    .signers
+                    .recover(&parsed, &self.usdc)
+                    .is_ok_and(|signer| signer == parsed.authorization.from);
                 self.judge(&parsed, own_key, false).await?
             }
             Err(refusal) => Err(refusal),
@@ -88,7 +91,7 @@ impl EvmChain {
     ) -> Result<Result<(), Refusal>, ChainError> {
         let refuse = |reason, message: &str| Ok(Err(Refusal::new(reason, message)));
         let Seen { asset, payer, trial } = self.see(payload).await?;
-        if asset.is_empty() {
+        if !asset {
             return refuse(reason::ASSET_NOT_DEPLOYED, "there is no contract at the asset's address");
         }
         let passes = matches!(trial, Called::Returned(_));
@@ -120,13 +123,19 @@ impl EvmChain {
     /// All that a sound payment needs, in one request.
     async fn see(&self, payload: &Payload) -> Result<Seen, ChainError> {
         let mut batch = Batch::default();
-        let asset = batch.add(Question::code(address(&self.usdc.contract)));
+        let asset = (!self.asset_seen.load(Ordering::Relaxed))
+            .then(|| batch.add(Question::code(address(&self.usdc.contract))));
         let payer = batch.add(Question::code(address(&payload.authorization.from)));
         let trial = self.way(payload).map(|way| batch.add(self.trial(&way)));
         let deployed = self.way_with_deployment(payload).map(|way| batch.add(self.trial(&way)));
         let mut told = self.node.ask_all(batch).await?;
         let damaged = || Called::Reverted("the signature's wrapper is damaged".into());
-        let (asset, payer) = (told.of(asset)?, told.of(payer)?);
+        let asset = match asset {
+            Some(asset) => !told.of(asset)?.is_empty(),
+            None => true,
+        };
+        self.asset_seen.store(asset, Ordering::Relaxed);
+        let payer = told.of(payer)?;
         let trial = deployed.filter(|_| payer.is_empty()).or(trial);
         let trial = trial.map_or_else(|| Ok(damaged()), |trial| told.of(trial))?;
         Ok(Seen { asset, payer, trial })

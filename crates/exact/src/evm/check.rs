@@ -1,6 +1,6 @@
 //! The checks of the `exact` scheme that need no chain, in the order of the reference facilitator.
 
-use super::{Address, Domain, Payload, Refusal, Signature};
+use super::{Address, Domain, Payload, Refusal, Signature, Signers};
 use serde_json::Value;
 use tollwire_x402::v2::PaymentRequirements;
 use tollwire_x402::{Network, PaymentId, reason};
@@ -58,7 +58,17 @@ pub fn check_static(
     payload: &Value,
     dialect: Dialect,
 ) -> Result<Checked, Refusal> {
-    check(requirements, payload, dialect, None)
+    check(requirements, payload, dialect, None, &Signers::default())
+}
+
+/// [`check_static`], with what is known of signatures seen before.
+pub fn check_static_by(
+    signers: &Signers,
+    requirements: &PaymentRequirements,
+    payload: &Value,
+    dialect: Dialect,
+) -> Result<Checked, Refusal> {
+    check(requirements, payload, dialect, None, signers)
 }
 
 /// [`check_static`], and the authorization's window at `now` (seconds since the epoch) in its place of the order.
@@ -68,7 +78,18 @@ pub fn check_at(
     dialect: Dialect,
     now: u64,
 ) -> Result<Checked, Refusal> {
-    check(requirements, payload, dialect, Some(now))
+    check(requirements, payload, dialect, Some(now), &Signers::default())
+}
+
+/// [`check_at`], with what is known of signatures seen before.
+pub fn check_at_by(
+    signers: &Signers,
+    requirements: &PaymentRequirements,
+    payload: &Value,
+    dialect: Dialect,
+    now: u64,
+) -> Result<Checked, Refusal> {
+    check(requirements, payload, dialect, Some(now), signers)
 }
 
 /// The numbers are the steps of the reference order; 4, 5, 11 and 12 ask the chain.
@@ -77,12 +98,13 @@ fn check(
     payload: &Value,
     dialect: Dialect,
     now: Option<u64>,
+    signers: &Signers,
 ) -> Result<Checked, Refusal> {
     let (domain, pay_to) = read_offer(requirements)?; // 1, 2, 3
     let payload = Payload::parse(payload).map_err(|refusal| speak(refusal, dialect))?;
     let signed = &payload.authorization;
     let by_payer = |reason, message: String| Err(Refusal::new(reason, message).by(&signed.from));
-    let signature_checked = check_signature(&payload, &domain)?; // 6
+    let signature_checked = check_signature(&payload, &domain, signers)?; // 6
     if signed.to != pay_to {
         return by_payer(reason::EVM_RECIPIENT_MISMATCH, format!("to is not the offer's payTo, {pay_to}")); // 7
     }
@@ -141,7 +163,7 @@ fn read_offer(requirements: &PaymentRequirements) -> Result<(Domain, Address), R
 
 /// Whether the payer's own key has signed. An ill-formed 65-byte signature is refused outright: no account
 /// makes one, and a wallet contract that did would be indistinguishable from a forgery in the making.
-fn check_signature(payload: &Payload, domain: &Domain) -> Result<bool, Refusal> {
+fn check_signature(payload: &Payload, domain: &Domain, signers: &Signers) -> Result<bool, Refusal> {
     let from = &payload.authorization.from;
     if payload.signature.is_empty() {
         return Err(not_the_payers(from));
@@ -149,8 +171,8 @@ fn check_signature(payload: &Payload, domain: &Domain) -> Result<bool, Refusal> 
     if payload.signature.len() != Signature::BYTES {
         return Ok(false);
     }
-    let signer = payload
-        .recover(domain)
+    let signer = signers
+        .recover(payload, domain)
         .map_err(|error| Refusal::new(reason::EVM_SIGNATURE, error.to_string()).by(from))?;
     Ok(signer == *from)
 }

@@ -2,13 +2,19 @@
 
 use super::signature::address_of;
 use super::{Address, Error, Signature};
-use k256::ecdsa::SigningKey;
+use secp256k1::{Message, SECP256K1, SecretKey};
 use std::fmt;
 use zeroize::Zeroizing;
 
 /// A secp256k1 private key. Wiped from memory when dropped; `Debug` shows the address alone.
 #[derive(Clone)]
-pub struct PrivateKey(SigningKey);
+pub struct PrivateKey(SecretKey);
+
+impl Drop for PrivateKey {
+    fn drop(&mut self) {
+        self.0.non_secure_erase();
+    }
+}
 
 impl PrivateKey {
     /// Reads 64 hexadecimal digits, with or without `0x`.
@@ -21,24 +27,22 @@ impl PrivateKey {
 
     /// From its 32 bytes, which must be above zero and below the curve's order.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, Error> {
-        SigningKey::from_slice(bytes).map(Self).map_err(|_| Error::Key)
+        SecretKey::from_byte_array(*bytes).map(Self).map_err(|_| Error::Key)
     }
 
     /// The account's address.
     pub fn address(&self) -> Address {
-        address_of(self.0.verifying_key())
+        address_of(&self.0.public_key(SECP256K1))
     }
 
     /// Signs a 32-byte digest: deterministic (RFC 6979), low `s`.
     pub fn sign_digest(&self, digest: &[u8; 32]) -> Result<Signature, Error> {
-        let (signature, id) = self
-            .0
-            .sign_prehash_recoverable(digest)
-            .map_err(|_| Error::Signature("the digest could not be signed"))?;
+        let signed = SECP256K1.sign_ecdsa_recoverable(Message::from_digest(*digest), &self.0);
+        let (id, signature) = signed.serialize_compact();
         let mut bytes = [0; 65];
         let [rs @ .., v] = &mut bytes;
-        rs.copy_from_slice(&signature.to_bytes());
-        *v = id.to_byte();
+        rs.copy_from_slice(&signature);
+        *v = u8::try_from(i32::from(id)).map_err(|_| Error::Signature("the digest could not be signed"))?;
         Signature::from_bytes(&bytes)
     }
 }

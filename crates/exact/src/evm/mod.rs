@@ -28,13 +28,18 @@ mod key;
 mod message;
 mod payload;
 mod signature;
+mod signers;
 
 pub use address::Address;
 pub use authorization::{Authorization, Domain};
-pub use check::{Checked, Dialect, VALID_BEFORE_MARGIN, VALIDITY_SLACK, check_at, check_static};
+pub use check::{
+    Checked, Dialect, VALID_BEFORE_MARGIN, VALIDITY_SLACK, check_at, check_at_by, check_static,
+    check_static_by,
+};
 pub use error::{Error, Refusal};
 pub use hash::keccak256;
 pub use key::PrivateKey;
 pub use message::recover_message;
 pub use payload::{Payload, payment_id};
 pub use signature::Signature;
+pub use signers::Signers;

@@ -1,7 +1,8 @@
 //! Signatures of ordinary accounts: 65 bytes, strict.
 
 use super::{Address, Error, keccak256};
-use k256::ecdsa::{RecoveryId, VerifyingKey};
+use secp256k1::ecdsa::{RecoverableSignature, RecoveryId};
+use secp256k1::{Message, PublicKey, SECP256K1, ecdsa};
 use std::fmt;
 
 /// A secp256k1 signature `r || s || v` as an ordinary account makes it: `s` in the lower half of the order,
@@ -18,6 +19,7 @@ impl Signature {
     /// Reads 65 bytes. `v` may be 0 or 1 (some wallets) and is normalised to 27 or 28; a high `s`, a zero `r`
     /// or `s`, and any other `v` are refused.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        const RANGE: Error = Error::Signature("r or s is zero or beyond the curve's order");
         let mut own: [u8; 65] =
             bytes.try_into().map_err(|_| Error::Signature("an account's signature has 65 bytes"))?;
         let [rs @ .., v] = &mut own;
@@ -26,9 +28,13 @@ impl Signature {
             1 | 28 => 28,
             _ => return Err(Error::Signature("v is none of 27, 28, 0 and 1")),
         };
-        let parsed = k256::ecdsa::Signature::from_slice(rs)
-            .map_err(|_| Error::Signature("r or s is zero or beyond the curve's order"))?;
-        if parsed.normalize_s().is_some() {
+        let parsed = ecdsa::Signature::from_compact(rs).map_err(|_| RANGE)?;
+        if rs.chunks_exact(32).any(|number| number == [0; 32]) {
+            return Err(RANGE);
+        }
+        let mut low = parsed;
+        low.normalize_s();
+        if low != parsed {
             return Err(Error::Signature("s is in the upper half of the order"));
         }
         Ok(Self(own))
@@ -43,18 +49,19 @@ impl Signature {
     pub fn recover(&self, digest: &[u8; 32]) -> Result<Address, Error> {
         const UNRECOVERABLE: Error = Error::Signature("no key has made it");
         let [rs @ .., v] = &self.0;
-        let signature = k256::ecdsa::Signature::from_slice(rs).map_err(|_| UNRECOVERABLE)?;
-        let id = RecoveryId::new(*v == 28, false);
-        let key = VerifyingKey::recover_from_prehash(digest, &signature, id).map_err(|_| UNRECOVERABLE)?;
+        let id = if *v == 28 { RecoveryId::One } else { RecoveryId::Zero };
+        let signature = RecoverableSignature::from_compact(rs, id).map_err(|_| UNRECOVERABLE)?;
+        let message = Message::from_digest(*digest);
+        let key = SECP256K1.recover_ecdsa(message, &signature).map_err(|_| UNRECOVERABLE)?;
         Ok(address_of(&key))
     }
 }
 
 /// The address of a public key: the last 20 bytes of the hash of its two coordinates.
-pub(super) fn address_of(key: &VerifyingKey) -> Address {
-    let point = key.to_encoded_point(false);
+pub(super) fn address_of(key: &PublicKey) -> Address {
     // The first byte says "uncompressed" and is not hashed.
-    let hash = keccak256(point.as_bytes().get(1..).unwrap_or_default());
+    let [_, point @ ..] = key.serialize_uncompressed();
+    let hash = keccak256(&point);
     let mut bytes = [0; 20];
     bytes.copy_from_slice(&hash[12..]);
     Address::new(bytes)
