@@ -97,11 +97,36 @@ async fn dev_serves_a_sample_and_says_what_to_try() {
         kinds.push(frame(&mut socket).await["type"].as_str().unwrap().to_owned());
     }
     assert_eq!((kinds[0].as_str(), kinds[1].as_str()), ("accepted", "token"), "{kinds:?}");
+    negotiated(&process, port).await;
     process.signal("INT").await.unwrap();
     assert!(process.exit(Duration::from_secs(10)).await.unwrap().success());
 
     let (status, _, problem) = run(&["dev", "--listen", "0.0.0.0:0"], std::path::Path::new(".")).await;
     assert!(!status.success() && problem.contains("not loopback"), "{problem}");
+}
+
+/// The commands that it prints for two agents do what they say.
+async fn negotiated(process: &Process, port: u16) {
+    let url = format!("http://127.0.0.1:{port}");
+    let secret = |name: &str| {
+        let export = format!("export {name}=");
+        process.lines().iter().find_map(|line| Some(line.split_once(&export)?.1.to_owned())).unwrap()
+    };
+    let (buyer, seller) = (secret("BUYER_SECRET"), secret("SELLER_SECRET"));
+    let example = binary().with_file_name("examples").join("negotiate");
+    let arguments = [url.as_str(), "oac_acme", "oac_cloud"];
+    let mut command = Command::new(example);
+    command.args(arguments).env("BUYER_SECRET", &buyer).env("SELLER_SECRET", &seller);
+    let output = command.output().await.unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(told.contains("buyer sees EXECUTING") && told.contains("seller is closed with 1000"), "{told}");
+    let session = format!("{url}/v1/asp/sessions/{}", told.lines().next().unwrap());
+    let mut verify = Command::new(binary());
+    verify.args(["asp", "verify", &session, "--client", "oac_acme", "--secret", "env:BUYER_SECRET"]);
+    let output = verify.env("BUYER_SECRET", &buyer).output().await.unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.contains("7 message(s) verified, CLOSED then"), "{told}");
 }
 
 #[tokio::test]
@@ -113,6 +138,9 @@ async fn demo_tells_a_story_that_holds() {
         "collects it over HTTP with the same payment",
         "keeps it: the agent is away",
         "byte for byte",
+        "is told messages 4, 5 and 6",
+        "10 messages verified, CLOSED then",
+        "not verified: message 7: its hash",
     ] {
         assert!(told.contains(part), "{part}: {told}");
     }

@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use tollwire_ops::manual::Shell;
+use tollwire_ops::secret::SecretRef;
 use tollwire_relay::bridge::{AgentId, AppId};
 
 /// Carries many API calls over one WebSocket, and the same calls over HTTP.
@@ -16,8 +17,9 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Tell the story in one process: twenty paid calls at once over one socket, one whose socket is cut, an app whose
-    /// agent is away when it is asked, and a person who is asked before it costs anything.
+    /// Tell the story in one process: twenty paid calls at once over one socket, one whose socket is cut, an app whose agent is
+    /// away when it is asked, a person who is asked before it costs anything, and two agents that negotiate while one's socket
+    /// is cut.
     Demo,
     /// Serve a sample API and a demo agent on this machine and print what to try.
     Dev {
@@ -76,11 +78,17 @@ pub(crate) enum Command {
 pub(crate) enum AspCommand {
     /// Verify an exported session: order, chain, signatures, states, and that its end is there. Names the first bad message.
     Verify {
-        /// A file, or an http:// or https:// URL.
+        /// A file, or an http:// or https:// URL; of a running broker's session, its URL: https://HOST/v1/asp/sessions/ID.
         from: String,
         /// The key that must have signed it, in hexadecimal; else those that the URL's host publishes, or, of a file, its own.
         #[arg(long)]
         key: Option<String>,
+        /// Ask a running broker as this client, which takes part in the session.
+        #[arg(long, value_name = "CLIENT_ID", requires = "secret")]
+        client: Option<String>,
+        /// Where the client's secret is: env:NAME or file:PATH.
+        #[arg(long, value_name = "env:NAME|file:PATH", requires = "client")]
+        secret: Option<SecretRef>,
     },
     /// Print a random secret, for `signing_key` or for a client, and its hash, for `[[asp.client]]`.
     Secret,

@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::payments::Till;
-use crate::{brain, demo_agent, sample};
+use crate::{brain, demo_agent, dev_asp, sample};
 use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -36,11 +36,12 @@ const BRAIN: &str = "brain";
 /// The id of that API; the other is `demo`, and free.
 pub(crate) const PAID: &str = "paid";
 
-/// A broker on loopback, with a sample API behind it under two names, and a bridge.
+/// A broker on loopback, with a sample API behind it under two names, a bridge, and agent sessions.
 pub(crate) struct DevBroker {
     pub(crate) address: SocketAddr,
     pub(crate) url: Url,
     pub(crate) tokens: Tokens,
+    pub(crate) clients: dev_asp::DevClients,
     relay: Relay,
     till: Till,
     stop: CancellationToken,
@@ -72,6 +73,7 @@ pub(crate) async fn start(listen: SocketAddr) -> Result<DevBroker, Failure> {
     let orchestrator = orchestrator(&bridge, key, &rows, (&till, &url)).await?;
     tokens.person =
         orchestrator.add_person("you".parse().map_err(Failure::start)?).await.map_err(Failure::start)?;
+    let (asp, clients) = dev_asp::start(url.clone()).await?;
     let mut limits = tollwire_relay::Limits::default();
     // Who types an agent's answers by hand does not answer pings.
     limits.heartbeat = HEARTBEAT;
@@ -80,6 +82,7 @@ pub(crate) async fn start(listen: SocketAddr) -> Result<DevBroker, Failure> {
         apis: Apis::new([demo, paid]).map_err(Failure::start)?,
         origins: Origins::new(&url, &[]).map_err(Failure::start)?,
         bridge: Some(bridge),
+        asp: Some(asp),
         orchestrator: Some(orchestrator),
         rows: Some(rows),
         payments: Some(till.payments.clone()),
@@ -89,7 +92,7 @@ pub(crate) async fn start(listen: SocketAddr) -> Result<DevBroker, Failure> {
     tasks.spawn(listener.serve(RelayService::new(relay.clone()), stop.clone(), Duration::from_secs(1)));
     let reconciling = relay.clone();
     tasks.spawn(async move { reconciling.reconcile().await });
-    Ok(DevBroker { address, url, tokens, relay, till, stop, tasks })
+    Ok(DevBroker { address, url, tokens, clients, relay, till, stop, tasks })
 }
 
 impl DevBroker {
@@ -114,6 +117,7 @@ pub(crate) async fn run(listen: SocketAddr) -> Result<(), Failure> {
     let (agent, brain) = (tokio::spawn(demo_agent::run(agent)), tokio::spawn(brain::run(brain)));
     console::line(greeting_of_people(address, &tokens.person));
     console::line(greeting(address, &tokens.app, &tokens.agent));
+    console::line(sessions(address, &broker.clients));
     signals.next().await;
     agent.abort();
     brain.abort();
@@ -219,8 +223,22 @@ The second waits, for you to come as an agent in a third terminal, and to answer
   python -m websockets \"ws://{address}/v1/ws/agent?token={agent}\"
 
   {{\"type\":\"reply\",\"event_id\":\"evt_...\",\"content\":\"I am.\",\"done\":true}}
+"
+    )
+}
 
-Ctrl-C ends it."
+fn sessions(address: SocketAddr, clients: &dev_asp::DevClients) -> String {
+    let (buyer, seller) = (&clients.buyer, &clients.seller);
+    format!(
+        "Two agents of two organisations negotiate, and what they said is verified afterwards:
+
+  export BUYER_SECRET={}
+  export SELLER_SECRET={}
+  cargo run --release -p tollwire-examples --example negotiate -- http://{address} {} {}
+  relay-broker asp verify http://{address}/v1/asp/sessions/ase_... --client {} --secret env:BUYER_SECRET
+
+Ctrl-C ends it.",
+        buyer.secret, seller.secret, buyer.id, seller.id, buyer.id
     )
 }
 

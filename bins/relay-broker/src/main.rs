@@ -13,6 +13,7 @@ mod config;
 mod demo;
 mod demo_agent;
 mod dev;
+mod dev_asp;
 mod failure;
 mod orchestrator;
 mod payments;
@@ -53,8 +54,9 @@ fn run(command: Command) -> Result<(), Failure> {
         }
         Command::Manual { out } => manual::write_pages(Cli::command(), &out).map_err(Failure::start),
         Command::App(command) => in_runtime(Some(1), registrations::app(command)),
-        Command::Asp(AspCommand::Verify { from, key }) => {
-            in_runtime(Some(1), asp_tools::verify(&from, key.as_deref()))
+        Command::Asp(AspCommand::Verify { from, key, client, secret }) => {
+            let login = client.zip(secret);
+            in_runtime(Some(1), asp_tools::verify(&from, key.as_deref(), login))
         }
         Command::Asp(AspCommand::Secret) => asp_tools::secret(),
         Command::Agent(command) => in_runtime(Some(1), registrations::agent(command)),

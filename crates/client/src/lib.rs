@@ -14,6 +14,7 @@
 //! - [`HttpFacilitator`] speaks to any x402 facilitator.
 //! - [`bridge`] has both sides of a messaging bridge, an app's and an agent's, which pay nothing.
 //! - [`orchestrator`] has a person's side of one, who is asked before agents cost anything.
+//! - [`asp`] has an agent's side of sessions with agents of other organisations, which pay nothing either.
 //!
 //! It is **not** a wallet: keys come from the caller, and balances are not looked at.
 //!

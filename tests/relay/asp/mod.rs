@@ -1,5 +1,6 @@
 //! Agent sessions through the real binary.
 
+mod clients;
 mod limits;
 mod nodes;
 mod proofs;

@@ -1,9 +1,10 @@
-//! `relay-broker demo`: the story of paid calls, of messages and of people in one process, told as it happens. Whatever it claims is
-//! checked as it is told; a claim that does not hold is a failure.
+//! `relay-broker demo`: the story of paid calls, of messages, of people and of a negotiation in one process, told as it happens.
+//! Whatever it claims is checked as it is told; a claim that does not hold is a failure.
 
 mod calls;
 mod link;
 mod messages;
+mod negotiation;
 mod people;
 
 use crate::dev;
@@ -33,6 +34,7 @@ async fn story() -> Result<(), Failure> {
     calls::cut(&story, &broker).await?;
     messages::waiting(&story, &broker).await?;
     people::asked_first(&story, &broker).await?;
+    negotiation::cut(&story, &broker).await?;
     broker.stop().await;
     Ok(())
 }

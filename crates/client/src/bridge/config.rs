@@ -46,8 +46,15 @@ impl Config {
             message_bytes_max: 4 * 1024 * 1024,
             waiting_max: 256,
             backoff: Backoff::default(),
-            jitter: Jitter(Arc::new(system)),
+            jitter: Jitter::default(),
         }
+    }
+}
+
+impl Default for Jitter {
+    /// The system's randomness.
+    fn default() -> Self {
+        Self(Arc::new(system))
     }
 }
 

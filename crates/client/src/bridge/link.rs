@@ -1,27 +1,17 @@
 //! One connection after another.
 
 use super::{Config, Error};
-use crate::stream::connect::{Connection, Failure, dial};
-use crate::stream::handshake::{self, upgrade};
+use crate::endpoint::Endpoint;
+use crate::stream::connect::{Failure, Socket, open_at};
 use futures_util::{SinkExt as _, StreamExt as _};
-use http::header::AUTHORIZATION;
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 use rustls::ClientConfig;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval, sleep, timeout};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tollwire_x402::close::{CloseCode, Reconnect};
-use url::{Host, Url};
-
-type Socket = WebSocketStream<Box<dyn Connection>>;
-
-/// tungstenite's own 128 KiB buffers would be most of what a connection costs.
-const READ_BUFFER_BYTES: usize = 8 * 1024;
-const WRITE_BUFFER_BYTES: usize = 4 * 1024;
 
 /// What a new connection proves itself with.
 pub(crate) enum Renewed {
@@ -66,29 +56,20 @@ pub(crate) trait Side: Send + 'static {
 /// How to connect.
 pub(crate) struct Link {
     config: Config,
-    url: Url,
+    target: Endpoint,
     tls: Arc<ClientConfig>,
 }
 
 impl Link {
     /// Checks what can be checked without connecting.
     pub(crate) fn new(config: Config) -> Result<Self, Error> {
-        let url: Url = config.url.parse().map_err(|_| Error::Url("it is no URL"))?;
-        let local = match url.host() {
-            Some(Host::Domain(name)) => name == "localhost",
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.is_loopback(),
-            None => return Err(Error::Url("it has no host")),
-        };
-        match url.scheme() {
-            "wss" => {}
-            "ws" if local || config.allow_plain => {}
-            "ws" => return Err(Error::Url("write wss: the token would travel in the clear")),
-            _ => return Err(Error::Url("write wss://")),
-        }
+        let target = Endpoint::ws(&config.url, config.allow_plain).map_err(|error| match error {
+            crate::Error::Url(why) => Error::Url(why),
+            _ => Error::Url("it cannot be used"),
+        })?;
         let tls = crate::tls::config(config.roots_pem.as_deref());
         let tls = tls.map_err(|error| Error::Tls(error.to_string()))?;
-        Ok(Self { config, url, tls: Arc::new(tls) })
+        Ok(Self { config, target, tls: Arc::new(tls) })
     }
 
     /// Connects again and again, until the broker says to stay away or the owner is gone.
@@ -144,35 +125,7 @@ impl Link {
     }
 
     async fn open(&self) -> Result<Socket, Failure> {
-        let host = self.url.host_str().unwrap_or_default();
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        let port = self.url.port_or_known_default().unwrap_or(443);
-        let secure = self.url.scheme() == "wss";
-        let dialled = dial(&self.tls, (host, port), secure).await;
-        let connection = dialled.map_err(|error| Failure::Broken(error.to_string()))?;
-        let fatal = |why: &'static str| Failure::Fatal(crate::Error::Url(why));
-        let target = match self.url.query() {
-            Some(query) => format!("{}?{query}", self.url.path()),
-            None => self.url.path().to_owned(),
-        };
-        let authority = match self.url.port() {
-            Some(port) => format!("{}:{port}", self.url.host_str().unwrap_or_default()),
-            None => self.url.host_str().unwrap_or_default().to_owned(),
-        };
-        let key = handshake::key();
-        let mut request = handshake::plain_request(&target, &authority, &key).map_err(Failure::Fatal)?;
-        let bearer = HeaderValue::try_from(format!("Bearer {}", self.config.token));
-        let mut bearer = bearer.map_err(|_| fatal("the token cannot stand in a header"))?;
-        bearer.set_sensitive(true);
-        request.headers_mut().insert(AUTHORIZATION, bearer);
-        let (connection, ahead) = upgrade(connection, request, &key).await?;
-        let longest = self.config.message_bytes_max;
-        let limits = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER_BYTES)
-            .write_buffer_size(WRITE_BUFFER_BYTES)
-            .max_message_size(Some(longest))
-            .max_frame_size(Some(longest));
-        Ok(WebSocketStream::from_partially_read(connection, ahead, Role::Client, Some(limits)).await)
+        open_at(&self.tls, &self.target, Some(&self.config.token), self.config.message_bytes_max).await
     }
 
     /// One connection, to its end: by which code, or by its owner.

@@ -2,8 +2,9 @@
 
 use super::handshake::{handshake, key, plain_request, upgrade};
 use crate::endpoint::Endpoint;
-use crate::{Config, Error, Payer, Session};
-use http::StatusCode;
+use crate::{Error, Payer, Session};
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, StatusCode};
 use rustls::pki_types::ServerName;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,7 +57,7 @@ pub(super) async fn connect(payer: &Payer, session: &Session, id: &StreamId) -> 
         let dialled = dial(payer.tls(), (&host, port), session.ws.is_secure()).await;
         let connection = dialled.map_err(|error| Failure::Broken(error.to_string()))?;
         let (connection, ahead) = handshake(connection, payer, session, id).await?;
-        let limits = Some(limits(config));
+        let limits = Some(limits(config.message_bytes_max));
         Ok(WebSocketStream::from_partially_read(connection, ahead, Role::Client, limits).await)
     };
     match timeout(config.connect_wait, attempt).await {
@@ -68,23 +69,39 @@ pub(super) async fn connect(payer: &Payer, session: &Session, id: &StreamId) -> 
 /// Opens a WebSocket where nobody has to say who he is.
 pub(crate) async fn open(payer: &Payer, target: &Endpoint) -> Result<Socket, Failure> {
     let config = payer.config();
-    let attempt = async {
-        let dialled = dial(payer.tls(), (&target.host(), target.port()), target.is_secure()).await;
-        let connection = dialled.map_err(|error| Failure::Broken(error.to_string()))?;
-        let key = key();
-        let request = plain_request(&target.path_and_query(), &target.authority(), &key);
-        let (connection, ahead) = upgrade(connection, request.map_err(Failure::Fatal)?, &key).await?;
-        let limits = Some(limits(config));
-        Ok(WebSocketStream::from_partially_read(connection, ahead, Role::Client, limits).await)
-    };
+    let attempt = open_at(payer.tls(), target, None, config.message_bytes_max);
     match timeout(config.connect_wait, attempt).await {
         Ok(outcome) => outcome,
         Err(_) => Err(Failure::Broken("no answer in time".into())),
     }
 }
 
+/// Opens a WebSocket, with `Authorization: Bearer` if there is a token. Its messages have at most so many bytes.
+pub(crate) async fn open_at(
+    tls: &Arc<rustls::ClientConfig>,
+    target: &Endpoint,
+    token: Option<&str>,
+    message_bytes_max: usize,
+) -> Result<Socket, Failure> {
+    let dialled = dial(tls, (&target.host(), target.port()), target.is_secure()).await;
+    let connection = dialled.map_err(|error| Failure::Broken(error.to_string()))?;
+    let key = key();
+    let request = plain_request(&target.path_and_query(), &target.authority(), &key);
+    let mut request = request.map_err(Failure::Fatal)?;
+    if let Some(token) = token {
+        let bearer = HeaderValue::try_from(format!("Bearer {token}"));
+        let fatal = |_| Failure::Fatal(Error::Url("the token cannot stand in a header"));
+        let mut bearer = bearer.map_err(fatal)?;
+        bearer.set_sensitive(true);
+        request.headers_mut().insert(AUTHORIZATION, bearer);
+    }
+    let (connection, ahead) = upgrade(connection, request, &key).await?;
+    let limits = Some(limits(message_bytes_max));
+    Ok(WebSocketStream::from_partially_read(connection, ahead, Role::Client, limits).await)
+}
+
 /// A connection to a host, whose name is without brackets.
-pub(crate) async fn dial(
+async fn dial(
     tls: &Arc<rustls::ClientConfig>,
     (host, port): (&str, u16),
     secure: bool,
@@ -98,8 +115,7 @@ pub(crate) async fn dial(
     Ok(Box::new(TlsConnector::from(Arc::clone(tls)).connect(name, tcp).await?))
 }
 
-fn limits(config: &Config) -> WebSocketConfig {
-    let longest = config.message_bytes_max;
+fn limits(longest: usize) -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES)

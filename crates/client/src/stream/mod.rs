@@ -2,7 +2,7 @@
 
 pub(crate) mod connect;
 mod event;
-pub(crate) mod handshake;
+mod handshake;
 mod in_band;
 mod message;
 mod open;

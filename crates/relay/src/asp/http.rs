@@ -282,6 +282,8 @@ impl Inner {
         }
         let (head, _) = self.session(id, &guest.client.agent).await?;
         let mut page = self.sessions.read(id, since, PAGE_BYTES).await?;
+        // What was said since then is not of this head.
+        page.retain(|(sequence, _)| *sequence <= head.seq);
         page.truncate(limit);
         let last = page.last().map_or(since, |(sequence, _)| *sequence);
         let messages: Vec<&str> = page.iter().filter_map(|(_, bytes)| Some(unpack(bytes)?.1)).collect();
