@@ -8,7 +8,7 @@
 //! accounts them, in interleaved rounds; the medians' ratios are what the table is about, since absolute numbers
 //! belong to a machine and a moment.
 //!
-//! `cargo run --release -p tollwire-benches -- [all|throughput|echo|idle|upgrade|metering|live|store|facilitators|broker]`, or `cargo xtask bench`.
+//! `cargo run --release -p tollwire-benches -- [all|throughput|echo|idle|upgrade|metering|live|store|facilitators|broker|asp]`, or `cargo xtask bench`.
 
 mod arguments;
 mod facilitator;

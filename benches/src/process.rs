@@ -48,6 +48,18 @@ pub(crate) fn cpu_nanos(pid: u32) -> Result<u64, Failure> {
     Ok(sum)
 }
 
+/// The most memory that a process has had resident since [`forget_peak`], in bytes.
+pub(crate) fn peak_bytes(pid: u32) -> Result<u64, Failure> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).ok_or("no VmHWM line")?;
+    Ok(line.split_whitespace().nth(1).unwrap_or_default().parse::<u64>()? * 1024)
+}
+
+/// Counts a process's peak anew.
+pub(crate) fn forget_peak(pid: u32) -> Result<(), Failure> {
+    Ok(fs::write(format!("/proc/{pid}/clear_refs"), "5")?)
+}
+
 /// Resident memory of a process, in bytes.
 pub(crate) fn resident_bytes(pid: u32) -> Result<u64, Failure> {
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;

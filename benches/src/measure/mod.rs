@@ -1,5 +1,6 @@
 //! What is measured, and how often.
 
+mod asp;
 mod broker;
 mod exchange;
 mod facilitators;
@@ -22,9 +23,10 @@ use crate::{Failure, say, table};
 /// Rounds of every measurement; the median counts.
 const ROUNDS: usize = 7;
 
-/// The measurements: four beside the rivals, what metering and its store cost, two facilitators, and the broker.
-const MEASUREMENTS: [&str; 9] =
-    ["throughput", "echo", "idle", "upgrade", "metering", "live", "store", "facilitators", "broker"];
+/// The measurements: four beside the rivals, what metering and its store cost, two facilitators, the broker, and its agent
+/// sessions.
+const MEASUREMENTS: [&str; 10] =
+    ["throughput", "echo", "idle", "upgrade", "metering", "live", "store", "facilitators", "broker", "asp"];
 
 /// What to run: `[all|NAME] [--rounds N] [--only NAME,NAME]`.
 #[derive(Debug, Clone)]
@@ -64,6 +66,7 @@ pub(crate) async fn run(arguments: &[String]) -> Result<(), Failure> {
             "live" => live::run(&plan).await?,
             "store" => store::run(&plan).await?,
             "broker" => broker::run(&plan).await?,
+            "asp" => asp::run(&plan).await?,
             _ => facilitators::run(&plan).await?,
         });
     }

@@ -1,12 +1,12 @@
 //! From the file's words to agent sessions.
 
-use crate::config::{Asp as Written, File};
+use crate::config::{Asp as Written, AspClient as AspClientWritten, File};
 use crate::failure::Failure;
 use crate::store::Store;
 use tollwire_asp::SigningKey;
 use tollwire_ops::Error;
 use tollwire_ops::config::Loaded;
-use tollwire_relay::asp::{Asp, AspClient, AspClients, AspConfig, AspLimits};
+use tollwire_relay::asp::{Asp, AspCard, AspClient, AspClients, AspConfig, AspLimits};
 
 /// The sessions that a file describes, if it describes any.
 pub(crate) async fn start(file: &Loaded<File>, store: &Store) -> Result<Option<Asp>, Failure> {
@@ -56,12 +56,36 @@ pub(crate) fn clients(file: &Loaded<File>) -> Result<AspClients, Error> {
                 .trust
                 .parse()
                 .map_err(|_| fail("trust", "from 0 to 100, with two decimals at most"))?,
+            card: card(written).map_err(|(key, why)| fail(key, why))?,
         };
         if clients.insert(written.id.clone(), client).is_some() {
             return Err(fail("id", "it stands twice"));
         }
     }
     Ok(clients)
+}
+
+/// What others can find out about a client, or which key is wrong.
+fn card(written: &AspClientWritten) -> Result<AspCard, (&'static str, &'static str)> {
+    const TEXT_BYTES_MAX: usize = 1024;
+    const CAPABILITIES_MAX: usize = 64;
+    for (key, text) in [("name", &written.name), ("description", &written.description)] {
+        if text.len() > TEXT_BYTES_MAX {
+            return Err((key, "at most 1024 bytes"));
+        }
+    }
+    let fits = |word: &String| {
+        (1..=64).contains(&word.len())
+            && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:/".contains(&b))
+    };
+    if written.capabilities.len() > CAPABILITIES_MAX || !written.capabilities.iter().all(fits) {
+        return Err(("capabilities", "at most 64 words of 1 to 64 letters, digits and -._:/"));
+    }
+    Ok(AspCard {
+        name: written.name.clone(),
+        description: written.description.clone(),
+        capabilities: written.capabilities.clone(),
+    })
 }
 
 fn limits(written: &Written) -> AspLimits {

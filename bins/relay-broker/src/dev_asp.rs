@@ -4,7 +4,7 @@ use crate::asp_tools::random;
 use crate::failure::Failure;
 use tollwire_asp::{AgentUri, SigningKey};
 use tollwire_client::asp::{Account, Config};
-use tollwire_relay::asp::{Asp, AspClient, AspConfig, AspStores, SecretHash};
+use tollwire_relay::asp::{Asp, AspCard, AspClient, AspConfig, AspStores, SecretHash};
 use tollwire_relay::store::Embedded;
 use url::Url;
 
@@ -32,6 +32,7 @@ impl DevClient {
             agent: self.uri()?,
             org: org.to_owned(),
             trust: trust.parse().map_err(Failure::start)?,
+            card: AspCard::default(),
         })
     }
 

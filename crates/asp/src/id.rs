@@ -77,6 +77,12 @@ impl MessageId {
     pub fn new(now: Millis, random: [u8; 10]) -> Self {
         Self(Builder::from_unix_timestamp_millis(now.0, &random).into_uuid())
     }
+
+    /// When it was made.
+    pub fn at(&self) -> Millis {
+        // The first 48 bits.
+        Millis(u64::try_from(self.0.as_u128() >> 80).unwrap_or_default())
+    }
 }
 
 impl FromStr for MessageId {
@@ -107,7 +113,7 @@ mod tests {
         assert!(SessionId::new(first, [255; 10]) < SessionId::new(second, [0; 10]));
         assert_eq!(SessionId::new(first, [7; 10]).as_str().len(), 30);
         let id = MessageId::new(first, [1; 10]);
-        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!((id.to_string().parse(), id.at()), (Ok(id), first));
         assert!("019526a1-8f2a-7000-8000-000000000047".parse::<MessageId>().is_ok());
         for bad in [
             "",

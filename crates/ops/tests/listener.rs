@@ -15,8 +15,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tollwire_ops::listener::{Answer, Limits, Listener, ProxyTrust};
+use tollwire_ops::listener::{Limits, Listener, ProxyTrust};
 use tower_service::Service;
+
+type Answer = Response<Full<Bytes>>;
 
 /// Answers every request with its client's address, after an optional wait.
 #[derive(Clone)]

@@ -1,6 +1,7 @@
 //! The broker as a whole: what it is made of, makes calls, drains.
 
 mod config;
+mod events;
 mod open;
 
 pub use config::{Payments, RelayConfig, StartError};

@@ -2,7 +2,7 @@
 //!
 //! | name | labels | what |
 //! |---|---|---|
-//! | `tollwire_relay_sockets` | | WebSockets open now |
+//! | `tollwire_relay_sockets` | | WebSockets and streams of events open now |
 //! | `tollwire_relay_closes_total` | `code` | how WebSockets ended: the code sent or received, 1006 for none |
 //! | `tollwire_relay_calls_total` | `api`, `way`, `outcome` | calls: the status class of the API's answer (`2xx`), or the code of our refusal |
 //! | `tollwire_relay_charged_total` | `api` | atomic units that accounts paid for calls |

@@ -5,7 +5,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
-use tollwire_asp::{Code, Performative as Say, SessionId, State, Transcript, Verifier};
+use tollwire_asp::{Code, Envelope, Performative as Say, SessionId, State, Transcript, Verifier};
 use tollwire_client::asp::{Account, Config, Event, SessionClient};
 use tollwire_client::bridge::Backoff;
 use tollwire_testkit::link::FaultLink;
@@ -13,7 +13,7 @@ use tollwire_testkit::link::FaultLink;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Alpha or beta, at an address that leads to the broker.
-fn account(asp: &Asp, name: &str, base: &str) -> Account {
+pub(super) fn account(asp: &Asp, name: &str, base: &str) -> Account {
     let mut config = Config::new(base, format!("oac_{name}"), asp.secret()).unwrap();
     config.public_url = Some(asp.broker.url(""));
     config.backoff = Backoff::new(Duration::from_millis(50), Duration::from_millis(400));
@@ -26,16 +26,17 @@ async fn next(client: &mut SessionClient) -> Event {
 
 /// What one side was told, and what it is sure to have said.
 #[derive(Default)]
-struct Seen {
-    messages: BTreeMap<u64, String>,
-    acked: BTreeMap<String, u64>,
+pub(super) struct Seen {
+    pub(super) messages: BTreeMap<u64, Envelope>,
+    pub(super) acked: BTreeMap<String, u64>,
+    pub(super) refused: BTreeMap<String, Option<Code>>,
     states: Vec<State>,
-    connections: usize,
+    pub(super) connections: usize,
 }
 
 impl Seen {
     /// Takes what comes next, which must not be a surprise.
-    async fn take(&mut self, client: &mut SessionClient) {
+    pub(super) async fn take(&mut self, client: &mut SessionClient) {
         match next(client).await {
             Event::Connected { state, .. } => {
                 self.connections += 1;
@@ -45,7 +46,10 @@ impl Seen {
             Event::Message(message) => {
                 let last = self.messages.last_key_value().map_or(0, |(number, _)| *number);
                 assert!(message.sequence > last, "in order, and once: {} after {last}", message.sequence);
-                self.messages.insert(message.sequence, message.id.to_string());
+                self.messages.insert(message.sequence, *message);
+            }
+            Event::Refused { id: Some(id), code, .. } => {
+                assert_eq!(self.refused.insert(id, code), None, "one answer");
             }
             Event::Acked { id, sequence } => {
                 assert_eq!(self.acked.insert(id, sequence), None, "one answer");
@@ -56,7 +60,7 @@ impl Seen {
     }
 
     /// All numbers it knows of, each once; a word whose ack was lost is known twice, by one number.
-    fn numbers(&self) -> Vec<u64> {
+    pub(super) fn numbers(&self) -> Vec<u64> {
         let mut all: Vec<u64> = self.messages.keys().chain(self.acked.values()).copied().collect();
         all.sort_unstable();
         all.dedup();
@@ -78,7 +82,11 @@ async fn until(client: &mut SessionClient, seen: &mut Seen, state: State) {
 }
 
 /// Brings two to CONVERSING, in three messages.
-async fn introduce(a: &mut SessionClient, b: &mut SessionClient, (ours, theirs): (&mut Seen, &mut Seen)) {
+pub(super) async fn introduce(
+    a: &mut SessionClient,
+    b: &mut SessionClient,
+    (ours, theirs): (&mut Seen, &mut Seen),
+) {
     said(a, ours, Say::Propose, proposal("inv", "session-invitation")).await;
     until(b, theirs, State::Invited).await;
     said(b, theirs, Say::Accept, json!({"referenceId": "inv"})).await;
@@ -88,7 +96,7 @@ async fn introduce(a: &mut SessionClient, b: &mut SessionClient, (ours, theirs):
 }
 
 /// The session as it can be exported; verified to its head.
-async fn verified(account: &Account, session: &SessionId) -> Transcript {
+pub(super) async fn verified(account: &Account, session: &SessionId) -> Transcript {
     let transcript = Transcript::read(&account.transcript(session).await.unwrap()).unwrap();
     let mut verifier = Verifier::new(vec![key()]);
     transcript.messages.iter().for_each(|message| verifier.next(message).unwrap());
@@ -119,7 +127,7 @@ async fn two_negotiate_to_an_end() {
                 assert_eq!((id, code), (Some(refused), Some(Code::InvalidStateTransition)));
                 break;
             }
-            Event::Message(message) => drop(ours.messages.insert(message.sequence, message.id.to_string())),
+            Event::Message(message) => drop(ours.messages.insert(message.sequence, *message)),
             other => panic!("{other:?}"),
         }
     }
@@ -173,7 +181,7 @@ async fn nothing_is_lost_or_doubled(
     assert_eq!(transcript.messages.len(), 3 + 2 * count, "what was said twice is in the session once");
     for (seen, name) in [(&ours, ALPHA), (&theirs, BETA)] {
         let all: Vec<u64> = (1..=u64::try_from(3 + 2 * count).unwrap()).collect();
-        assert_eq!(seen.numbers(), all);
+        assert_eq!((seen.numbers(), seen.refused.len()), (all, 0));
         let own: Vec<u64> = transcript
             .messages
             .iter()
@@ -187,7 +195,7 @@ async fn nothing_is_lost_or_doubled(
         let said: Vec<u64> =
             said.filter_map(|message| message.pointer("/content/body/n")?.as_u64()).collect();
         assert_eq!(said, (0..u64::try_from(count).unwrap()).collect::<Vec<_>>(), "in its order");
-        assert!(seen.connections > 2, "{}", seen.connections);
+        assert!(seen.connections > 1, "{}", seen.connections);
     }
 }
 
@@ -202,7 +210,7 @@ async fn kills_of_the_broker_lose_and_double_nothing() {
             asp.broker.crash_and_restart().await;
         }
     };
-    nothing_is_lost_or_doubled((&alpha, &beta), 200, harm).await;
+    nothing_is_lost_or_doubled((&alpha, &beta), 120, harm).await;
 }
 
 #[tokio::test]
@@ -217,12 +225,12 @@ async fn cut_sockets_lose_and_double_nothing() {
             if turn % 2 == 0 { link.cut() } else { link.reset() }
         }
     };
-    nothing_is_lost_or_doubled((&alpha, &beta), 250, harm).await;
+    nothing_is_lost_or_doubled((&alpha, &beta), 150, harm).await;
 }
 
 #[tokio::test]
 async fn a_connection_outlives_its_access_token() {
-    let asp = Asp::with("store = \"memory:\"", "token_ttl = \"2s\"").await;
+    let asp = Asp::with("store = \"memory:\"", "token_ttl = \"6s\"").await;
     let url = asp.broker.url("");
     let (alpha, beta) = (account(&asp, "acme", &url), account(&asp, "cloudprime", &url));
     let session = alpha.begin(&[BETA.parse().unwrap()]).await.unwrap();
@@ -231,7 +239,7 @@ async fn a_connection_outlives_its_access_token() {
     let (mut ours, mut theirs) = (Seen::default(), Seen::default());
     introduce(&mut a, &mut b, (&mut ours, &mut theirs)).await;
     for number in 0..7 {
-        tokio::time::sleep(Duration::from_millis(800)).await;
+        tokio::time::sleep(Duration::from_millis(1_300)).await;
         said(&mut a, &mut ours, Say::Inform, json!({"n": number})).await;
     }
     while theirs.numbers().len() < 10 {

@@ -9,14 +9,14 @@ use std::time::Duration;
 use tollwire_asp::Verifier;
 use tollwire_testkit::redis::RedisServer;
 
-struct Pair {
-    one: Asp,
-    other: Asp,
-    redis: RedisServer,
+pub(super) struct Pair {
+    pub(super) one: Asp,
+    pub(super) other: Asp,
+    pub(super) redis: RedisServer,
 }
 
 impl Pair {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let redis = RedisServer::start().await.unwrap();
         let store = format!("store = \"{}\"", redis.url());
         let (one, other) = tokio::join!(Asp::with(&store, ""), Asp::with(&store, ""));
@@ -24,7 +24,7 @@ impl Pair {
     }
 }
 
-fn frame(performative: &str, number: u64) -> Value {
+pub(super) fn frame(performative: &str, number: u64) -> Value {
     let id = format!("p{number}");
     let body = match performative {
         "PROPOSE" => proposal(&id, "terms"),
@@ -111,7 +111,7 @@ fn compare(seen: &Seen, all: &[Value]) {
     assert_eq!(numbers.last(), Some(&u64::try_from(all.len()).unwrap()));
 }
 
-fn plans(rounds: usize) -> Vec<[Vec<(String, u64)>; 2]> {
+pub(super) fn plans(rounds: usize) -> Vec<[Vec<(String, u64)>; 2]> {
     const WORDS: [&str; 12] = [
         "PROPOSE", "ACCEPT", "REJECT", "COUNTER", "COMMIT", "WITHDRAW", "INFORM", "QUERY", "CLARIFY",
         "OBSERVE", "DELEGATE", "INFORM",

@@ -14,6 +14,8 @@ use tollwire_tests::ws::{Socket, open};
 /// The broker's key: RFC 8032's test 1.
 const KEY: &str = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
 
+const ADMIN: &str = "fedcba9876543210fedcba9876543210";
+
 pub(super) const ALPHA: &str = "agent://acme.com/procurement/alpha";
 pub(super) const BETA: &str = "agent://cloudprime.io/gpu/beta";
 pub(super) const GAMMA: &str = "agent://elsewhere.org/gamma";
@@ -28,18 +30,21 @@ pub(super) struct Asp {
 
 /// The file of a broker with three clients.
 fn settings(top: &str, more: &str, hash: &str, beta: &str) -> BrokerSettings {
-    let client = |id: &str, agent: &str, org: &str, trust: &str| {
+    let client = |id: &str, agent: &str, org: &str, trust: &str, more: &str| {
         format!(
-            "[[asp.client]]\nid = \"{id}\"\nsecret_hash = \"{hash}\"\nagent = \"{agent}\"\norg = \"{org}\"\ntrust = \"{trust}\"\n"
+            "[[asp.client]]\nid = \"{id}\"\nsecret_hash = \"{hash}\"\nagent = \"{agent}\"\norg = \"{org}\"\ntrust = \"{trust}\"\n{more}\n"
         )
     };
+    let seller =
+        "name = \"Beta\"\ndescription = \"Sells GPUs\"\ncapabilities = [\"gpu.compute\", \"storage\"]";
     let clients = [
-        client("oac_acme", ALPHA, "org_acme", "72.5"),
-        client("oac_cloudprime", BETA, "org_cloudprime", beta),
-        client("oac_elsewhere", GAMMA, "org_elsewhere", "5"),
+        client("oac_acme", ALPHA, "org_acme", "72.5", ""),
+        client("oac_cloudprime", BETA, "org_cloudprime", beta, seller),
+        client("oac_elsewhere", GAMMA, "org_elsewhere", "5", "capabilities = [\"gpu.compute\"]"),
     ];
     BrokerSettings {
         top: top.into(),
+        admin: "token = \"file:admin-token\"".into(),
         apis: format!("[asp]\nsigning_key = \"file:asp-key\"\n{more}\n{}", clients.concat()),
         ..BrokerSettings::default()
     }
@@ -106,7 +111,7 @@ impl Asp {
             |name: &str| printed.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned();
         let (secret, hash) = (line("secret:"), line("secret_hash:"));
         let settings = settings(top, more, &hash, "91");
-        let broker = Broker::start_with(&settings, &[("asp-key", KEY)]).await;
+        let broker = Broker::start_with(&settings, &[("asp-key", KEY), ("admin-token", ADMIN)]).await;
         Self { broker, secret, hash, file: (top.to_owned(), more.to_owned()) }
     }
 
@@ -135,6 +140,14 @@ impl Asp {
         Agent { key, token: body["access_token"].as_str().unwrap().to_owned(), url: self.broker.url("") }
     }
 
+    /// What the operator asks below `/admin/asp/`.
+    pub(super) async fn operate(&self, method: &str, path: &str, body: &Value) -> Answer {
+        let bearer = format!("Bearer {ADMIN}");
+        let url = self.broker.admin_url(&format!("/admin/asp/{path}"));
+        let body = if body.is_null() { Vec::new() } else { serde_json::to_vec(body).unwrap() };
+        http::try_send(method.parse().unwrap(), &url, &[("authorization", &bearer)], body).await.unwrap()
+    }
+
     pub(super) fn secret(&self) -> &str {
         &self.secret
     }
@@ -161,12 +174,17 @@ impl Agent {
         more: &[(&str, &str)],
         body: &Value,
     ) -> Answer {
-        let bare = path.split('?').next().unwrap();
-        let proof = proof(&self.key, method, &format!("{}{bare}", self.url), Some(&self.token));
-        let bearer = format!("DPoP {}", self.token);
+        let (bearer, proof) = self.shown(method, path);
         let headers = [&[("authorization", bearer.as_str()), ("dpop", proof.as_str())], more].concat();
         let body = if body.is_null() { Vec::new() } else { serde_json::to_vec(body).unwrap() };
         http::try_send(method.parse().unwrap(), &format!("{}{path}", self.url), &headers, body).await.unwrap()
+    }
+
+    /// What a request shows: token, and a fresh proof.
+    pub(super) fn shown(&self, method: &str, path: &str) -> (String, String) {
+        let bare = path.split('?').next().unwrap();
+        let proof = proof(&self.key, method, &format!("{}{bare}", self.url), Some(&self.token));
+        (format!("DPoP {}", self.token), proof)
     }
 
     /// Begins a session.

@@ -72,6 +72,15 @@ pub(crate) struct AspClient {
     /// How much it is trusted: 0 to 100, with two decimals at most.
     #[serde(default = "no_trust")]
     pub(crate) trust: String,
+    /// Its name for people.
+    #[serde(default)]
+    pub(crate) name: String,
+    /// The same at length.
+    #[serde(default)]
+    pub(crate) description: String,
+    /// What it can do, in words that other agents look for; without any they do not find it.
+    #[serde(default)]
+    pub(crate) capabilities: Vec<String>,
 }
 
 fn no_trust() -> String {

@@ -10,7 +10,7 @@ mod payments;
 mod prepaid;
 
 pub(crate) use api::{Api, PaymentHeader};
-pub(crate) use asp::Asp;
+pub(crate) use asp::{Asp, AspClient};
 pub(crate) use bridge::{Agent, App};
 pub(crate) use footguns::warnings;
 pub(crate) use limits::Limits;

@@ -122,6 +122,17 @@ impl Account {
             .map_err(|_| Error::Url("it cannot be asked for"))
     }
 
+    /// The first frame of a connection of one's own to a session's WebSocket, behind message `last`: token and a fresh proof.
+    pub async fn auth_frame(&self, session: &SessionId, last: u64) -> Result<String, Error> {
+        self.auth(&format!("{SESSIONS}/{session}/ws"), &self.token().await?, last)
+    }
+
+    pub(super) fn auth(&self, path: &str, token: &Token, last: u64) -> Result<String, Error> {
+        let proof = self.0.config.proof("GET", path, Some(&token.text))?;
+        Ok(json!({ "type": "auth", "token": *token.text, "dpopProof": proof, "lastSequence": last })
+            .to_string())
+    }
+
     /// Begins a session of this agent and these.
     pub async fn begin(&self, participants: &[AgentUri]) -> Result<SessionId, Error> {
         let body = json!({ "participants": participants }).to_string();

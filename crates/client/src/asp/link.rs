@@ -7,7 +7,6 @@ use super::{Account, Error, Event};
 use crate::endpoint::Endpoint;
 use crate::stream::connect::{Socket, open_at};
 use futures_util::{SinkExt as _, StreamExt as _};
-use serde_json::json;
 use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -144,10 +143,7 @@ impl Link {
 
     /// The frame that says who this is.
     fn auth(&self, token: &Token) -> Result<String, crate::Error> {
-        let proof = self.account.config().proof("GET", &self.path, Some(&token.text))?;
-        let last = self.progress.last();
-        Ok(json!({ "type": "auth", "token": *token.text, "dpopProof": proof, "lastSequence": last })
-            .to_string())
+        self.account.auth(&self.path, token, self.progress.last())
     }
 
     /// One connection, to its end; `None` if its owner is gone.

@@ -1,10 +1,11 @@
 //! One connection, from its first byte to its last request.
 
-use super::{Answer, Limits, ProxyTrust, slots::Slot};
+use super::{Limits, ProxyTrust, slots::Slot};
 use bytes::Bytes;
 use http::header::{CONNECTION, HOST};
-use http::{HeaderValue, Request, StatusCode, Version};
-use http_body_util::Full;
+use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http_body::Body;
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -27,7 +28,7 @@ pub(super) struct Shared {
 }
 
 /// Serves one connection. An upgraded connection leaves here, and with it its slot in the caps.
-pub(super) async fn run<S>(
+pub(super) async fn run<S, B>(
     shared: Arc<Shared>,
     stream: TcpStream,
     peer: IpAddr,
@@ -35,8 +36,10 @@ pub(super) async fn run<S>(
     stop: CancellationToken,
     slot: Slot,
 ) where
-    S: Service<Request<Incoming>, Response = Answer, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
@@ -56,7 +59,13 @@ pub(super) async fn run<S>(
         let client = shared.trust.client(peer, request.headers());
         request.extensions_mut().insert(client);
         let mut service = service.clone();
-        async move { if names_one_host(&request) { service.call(request).await } else { Ok(bad_host()) } }
+        async move {
+            if names_one_host(&request) {
+                service.call(request).await.map(|answer| answer.map(Either::Right))
+            } else {
+                Ok(bad_host().map(Either::Left))
+            }
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -87,8 +96,8 @@ fn names_one_host<B>(request: &Request<B>) -> bool {
     hosts == 1 || (hosts == 0 && request.version() < Version::HTTP_11)
 }
 
-fn bad_host() -> Answer {
-    let mut answer = Answer::new(Full::new(Bytes::from_static(b"send exactly one host header\n")));
+fn bad_host() -> Response<Full<Bytes>> {
+    let mut answer = Response::new(Full::new(Bytes::from_static(b"send exactly one host header\n")));
     *answer.status_mut() = StatusCode::BAD_REQUEST;
     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     answer

@@ -13,7 +13,7 @@ pub use tls::acceptor;
 use crate::Error;
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
+use http_body::Body;
 use hyper::body::Incoming;
 use slots::Slots;
 use std::convert::Infallible;
@@ -67,9 +67,6 @@ pub struct Listener {
     limits: Limits,
 }
 
-/// The body type services answer with.
-pub type Answer = Response<Full<Bytes>>;
-
 impl Listener {
     /// Binds a listener.
     pub async fn bind(address: SocketAddr, limits: Limits) -> Result<Self, Error> {
@@ -107,10 +104,12 @@ impl Listener {
     ///
     /// Upgraded connections are not waited for: whoever upgraded them owns them.
     /// Every request carries the client's [`std::net::IpAddr`] as an extension.
-    pub async fn serve<S>(self, service: S, stop: CancellationToken, grace: Duration)
+    pub async fn serve<S, B>(self, service: S, stop: CancellationToken, grace: Duration)
     where
-        S: Service<Request<Incoming>, Response = Answer, Error = Infallible> + Clone + Send + 'static,
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
         S::Future: Send + 'static,
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let slots = Slots::new(self.limits.connections_max, self.limits.connections_per_address_max);
         let connections = TaskTracker::new();

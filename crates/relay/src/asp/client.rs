@@ -62,6 +62,19 @@ pub struct AspClient {
     pub org: String,
     /// How much it is trusted, unless a [`TrustProvider`] knows better.
     pub trust: TrustScore,
+    /// What others can find out about it.
+    pub card: AspCard,
+}
+
+/// What an agent says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AspCard {
+    /// Its name for people.
+    pub name: String,
+    /// The same at length.
+    pub description: String,
+    /// What it can do, in words that agents look for. Without any it is not shown.
+    pub capabilities: Vec<String>,
 }
 
 /// All clients, by `client_id`.

@@ -1,6 +1,7 @@
 //! What is answered instead of what was asked for.
 
 use crate::store::StoreError;
+use std::time::Duration;
 use tollwire_asp::{Code, Refusal, Refused};
 use tollwire_x402::close::CloseCode;
 
@@ -11,11 +12,19 @@ pub(crate) struct Failed {
     pub(crate) why: String,
     /// The number that [`Code::HistoryTruncated`] tells.
     pub(crate) first: Option<u64>,
+    /// When it would be done.
+    pub(crate) again: Option<Duration>,
 }
 
 impl Failed {
     pub(crate) fn new(code: Code, why: impl Into<String>) -> Self {
-        Self { code, why: why.into(), first: None }
+        Self { code, why: why.into(), first: None, again: None }
+    }
+
+    /// Too much at once.
+    pub(crate) fn limited(wait: Duration) -> Self {
+        let why = format!("again in {} ms", wait.as_millis());
+        Self { again: Some(wait), ..Self::new(Code::RateLimited, why) }
     }
 
     /// How a connection ends by it, if it does.

@@ -75,7 +75,9 @@ impl Gatekeeper {
         if access.exp <= now.secs() {
             return Err(Failed::new(Code::TokenExpired, "the access token has ended: get another"));
         }
-        let client = self.clients().get(&access.client).cloned().ok_or_else(unknown)?;
+        let client = self.clients().get(&access.client).cloned();
+        // Nobody speaks for the operator by a token.
+        let client = client.filter(|client| !client.agent.is_operator()).ok_or_else(unknown)?;
         let request = Request::new(method, url).with_token(token);
         let proof =
             dpop::verify_bound(proof, &request, &access.jkt, now.secs()).map_err(|error| invalid(&error))?;

@@ -8,6 +8,7 @@ use super::record::{Session, read_notice};
 use super::room::Rooms;
 use super::say;
 use super::store::{Head, Sessions};
+use super::turns::Turns;
 use crate::bridge::{Bus, News};
 use std::sync::Arc;
 use tollwire_asp::{AgentUri, Code, Millis, SessionId, SigningKey, TrustScore};
@@ -24,6 +25,8 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: AspLimits,
     pub(crate) rooms: Rooms,
+    /// How often clients may speak without a connection.
+    pub(crate) turns: Turns,
     /// Without a slash at its end.
     pub(crate) public_url: String,
 }
@@ -50,12 +53,18 @@ impl Inner {
 
     /// A session in which somebody takes part.
     pub(crate) async fn session(&self, id: &SessionId, agent: &AgentUri) -> Result<(Head, Session), Failed> {
+        let (head, session) = self.any_session(id).await?;
+        if !session.participants.contains(agent) && !agent.is_operator() {
+            return Err(Failed::new(Code::Forbidden, "you take no part in this session"));
+        }
+        Ok((head, session))
+    }
+
+    /// A session, whoever asks.
+    pub(crate) async fn any_session(&self, id: &SessionId) -> Result<(Head, Session), Failed> {
         let head = self.sessions.head(id, self.now()).await?;
         let head = head.ok_or_else(|| Failed::new(Code::SessionNotFound, "there is no such session"))?;
         let session = read(&head)?;
-        if !session.participants.contains(agent) {
-            return Err(Failed::new(Code::Forbidden, "you take no part in this session"));
-        }
         Ok((head, session))
     }
 

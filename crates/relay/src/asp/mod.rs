@@ -9,33 +9,41 @@
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | `hear`, `say` | frames, read and written |
+//! | `hear`, `say`, `msgpack` | frames, read and written |
 //! | `gatekeeper`, `access`, `client` | tokens, DPoP proofs, who is known |
 //! | `speak`, `record` | a message's way into its session |
 //! | [`store`] | where sessions are kept |
-//! | `room`, `work`, `link`, `beat` | connections |
-//! | `http` | tokens, keys and sessions over HTTP |
+//! | `room`, `work`, `seated`, `link`, `beat` | connections |
+//! | `events` | the same as server-sent events |
+//! | `http`, `turns` | tokens, keys, sessions and discovery over HTTP |
+//! | `operate` | what the operator does about a session |
 
 mod access;
 mod beat;
 mod client;
 mod error;
+mod events;
 mod gatekeeper;
 mod hear;
 mod http;
 mod inner;
 mod limits;
 mod link;
+mod msgpack;
+mod operate;
 mod record;
 mod room;
 mod say;
+mod seated;
 mod speak;
 mod start;
 pub mod store;
+mod turns;
 mod work;
 
-pub(crate) use http::{is_ours, socket_of};
+pub(crate) use http::{events_of, is_ours, socket_of};
+pub(crate) use link::Encoding;
 
-pub use client::{AspClient, AspClients, BadSecretHash, SecretHash, StaticTrust, TrustProvider};
+pub use client::{AspCard, AspClient, AspClients, BadSecretHash, SecretHash, StaticTrust, TrustProvider};
 pub use limits::AspLimits;
 pub use start::{Asp, AspConfig, AspStores};

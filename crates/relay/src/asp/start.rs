@@ -4,13 +4,14 @@ use super::client::{AspClients, StaticTrust, TrustProvider};
 use super::gatekeeper::Gatekeeper;
 use super::inner::Inner;
 use super::limits::AspLimits;
-use super::link::link;
+use super::link::{Encoding, link};
 use super::room::Rooms;
 use super::store::{EmbeddedSessions, Sessions};
+use super::turns::Turns;
 use crate::Limits;
 use crate::bridge::{Alone, Bus, News, NodeId, Tell};
 use crate::notes::{EmbeddedNotes, Notes};
-use crate::runtime::{self, Budget, Ending, Outbox, Socket};
+use crate::runtime::{self, Budget, Ending, Socket};
 use crate::store::{Embedded, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -117,7 +118,9 @@ impl Asp {
         let gate = Gatekeeper::new(&key, clients, Arc::clone(&notes), limits.dpop_reuse);
         let public_url = public_url.as_str().trim_end_matches('/').to_owned();
         let rooms = Rooms::default();
-        let inner = Arc::new(Inner { key, gate, sessions, bus, trust, clock, limits, rooms, public_url });
+        let turns = Turns::new(limits.sends_per_second);
+        let inner = Inner { key, gate, sessions, bus, trust, clock, limits, rooms, turns, public_url };
+        let inner = Arc::new(inner);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         tasks.spawn(listen(Arc::clone(&inner), NodeId(node), stop.clone()));
         tasks.spawn(keep(Arc::clone(&inner), notes, stop.clone()));
@@ -138,6 +141,7 @@ impl Asp {
         let inner = &self.0.inner;
         let before = inner.gate.configure(clients);
         inner.drop_strangers();
+        inner.turns.keep(&inner.gate.clients());
         for (id, client) in inner.gate.clients().iter() {
             if let Some(was) =
                 before.get(id).filter(|was| was.agent == client.agent && was.trust != client.trust)
@@ -156,13 +160,14 @@ impl Asp {
     /// Serves a connection to its end.
     pub(crate) async fn serve(
         &self,
-        session: SessionId,
+        (session, encoding): (SessionId, Encoding),
         socket: Socket,
         (limits, tasks): (&Limits, &TaskTracker),
         ends: (CancellationToken, CancellationToken),
     ) -> Ending {
-        let outbox = Arc::new(Outbox::new(limits.queue_bytes_max));
-        let (link, work) = link(self.inner(), session, &outbox, Budget::new(limits.queue_bytes_max));
+        let outbox = Arc::new(encoding.outbox(limits.queue_bytes_max));
+        let budget = Budget::new(limits.queue_bytes_max);
+        let (link, work) = link(self.inner(), session, &outbox, (budget, encoding));
         tasks.spawn(Box::pin(work.run()));
         let limits = Limits { heartbeat: NO_PINGS, ..limits.clone() };
         runtime::run(socket, &link, &outbox, &limits, ends).await

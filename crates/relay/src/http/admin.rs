@@ -106,6 +106,10 @@ impl AdminService {
                 _ => super::nothing_here(),
             };
         }
+        if let ["asp", rest @ ..] = words.as_slice() {
+            let Some(asp) = self.relay.agent_sessions() else { return super::nothing_here() };
+            return asp.administer(&head.method, rest, &whole).await;
+        }
         if let Some(orchestrator) = self.relay.orchestrator()
             && let Some(answer) = orchestrator.administer(&head.method, &words, &whole).await
         {

@@ -4,6 +4,7 @@ mod accounts;
 mod admin;
 mod answer;
 mod apis;
+mod body;
 mod close_codes;
 mod cors;
 mod registrations;
@@ -11,6 +12,7 @@ mod service;
 
 pub use admin::AdminService;
 pub use answer::Answer;
+pub use body::Body;
 pub use service::RelayService;
 
 pub(crate) use answer::{Problem, json, nothing_here, of_type};

@@ -1,6 +1,7 @@
 //! The public service.
 
 use super::answer::{Answer, Problem};
+use super::body::Body;
 use super::{accounts, close_codes};
 use crate::Relay;
 use crate::asp;
@@ -8,8 +9,8 @@ use crate::bridge::Door;
 use crate::call::PREFIX;
 use crate::orchestrator;
 use http::header::ALLOW;
-use http::{Method, Request, StatusCode};
-use http_body::Body;
+use http::{Method, Request, Response, StatusCode};
+use http_body::Body as Received;
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
@@ -41,13 +42,13 @@ impl RelayService {
 
 impl<B> Service<Request<B>> for RelayService
 where
-    B: Body + Send + 'static,
+    B: Received + Send + 'static,
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    type Response = Answer;
+    type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Answer, Infallible>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
@@ -55,13 +56,18 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let relay = self.0.clone();
-        Box::pin(async move { Ok(serve(&relay, request).await) })
+        Box::pin(async move {
+            Ok(match asp::events_of(request.uri().path()) {
+                Some(Ok(session)) => relay.asp_events(session, request).await,
+                _ => serve(&relay, request).await.map(Body::from),
+            })
+        })
     }
 }
 
 async fn serve<B>(relay: &Relay, request: Request<B>) -> Answer
 where
-    B: Body + Send + 'static,
+    B: Received + Send + 'static,
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {

@@ -1,7 +1,7 @@
 //! Opening connections: who may, what each kind of them is served by, and its place among all.
 
 use super::{Relay, Shared, foreign_page};
-use crate::asp::Asp;
+use crate::asp::{Asp, Encoding};
 use crate::bridge::{Door, handshake_token};
 use crate::call::Session;
 use crate::http::{Answer, Problem};
@@ -62,10 +62,15 @@ impl Relay {
                 Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this path takes GET");
             return wrong.header(ALLOW, "GET").into_answer();
         }
-        let upgraded = self.may_open(&request).and_then(|()| self.upgrade(&mut request));
+        let offered = Encoding::offered(request.headers());
+        let mut upgraded = self.may_open(&request).and_then(|()| self.upgrade(&mut request));
+        if let (Ok((answer, ..)), Some((_, name))) = (&mut upgraded, offered) {
+            answer.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(name));
+        }
+        let whose = (session, offered.map(|(encoding, _)| encoding).unwrap_or_default());
         self.serve(upgraded, asp.frame_bytes_max(), |shared, socket| async move {
             let ends = (shared.stop.clone(), shared.cut.clone());
-            asp.serve(session, socket, (&shared.limits, &shared.tasks), ends).await
+            asp.serve(whose, socket, (&shared.limits, &shared.tasks), ends).await
         })
     }
 
@@ -116,7 +121,7 @@ impl Relay {
     }
 
     /// Whether a connection may be opened at all.
-    fn may_open<B>(&self, request: &Request<B>) -> Result<(), Box<Answer>> {
+    pub(super) fn may_open<B>(&self, request: &Request<B>) -> Result<(), Box<Answer>> {
         if !self.0.origins.allow(request.headers()) {
             return Err(Box::new(foreign_page()));
         }

@@ -36,6 +36,11 @@ pub(crate) trait Protocol: Send + Sync {
     /// Takes a text frame. Must not wait: whatever takes time belongs in a task.
     fn heard(&self, text: &str) -> Heard;
 
+    /// Takes a binary frame, as [`heard`](Self::heard) does; `None` where none are spoken.
+    fn heard_bytes(&self, _bytes: &[u8]) -> Option<Heard> {
+        None
+    }
+
     /// Waits until another frame can be taken; until then none is read.
     fn ready(&self) -> impl Future<Output = ()> + Send {
         std::future::ready(())
@@ -108,9 +113,13 @@ async fn read<P: Protocol>(
                             return end(stream, outbox, CloseCode::PolicyViolation).await;
                         }
                     }
-                    Some(Ok(Message::Binary(_))) => {
-                        return end(stream, outbox, CloseCode::UnsupportedData).await;
-                    }
+                    Some(Ok(Message::Binary(bytes))) => match protocol.heard_bytes(&bytes) {
+                        None => return end(stream, outbox, CloseCode::UnsupportedData).await,
+                        Some(Heard::Malformed) if strikes.strike(last) => {
+                            return end(stream, outbox, CloseCode::PolicyViolation).await;
+                        }
+                        Some(_) => {}
+                    },
                     Some(Ok(Message::Pong(payload))) => {
                         if let Ok(probe) = <[u8; 8]>::try_from(payload.as_ref()) {
                             protocol.arrived(u64::from_be_bytes(probe));
@@ -177,7 +186,7 @@ fn broken(error: &Error) -> Ending {
 async fn write(sink: &mut SplitSink<Socket, Message>, outbox: &Outbox, stall: Duration) -> Ending {
     loop {
         let (message, room) = match outbox.next().await {
-            Next::Frame(frame) => (Message::text(frame.text), frame.room),
+            Next::Frame(frame) => (outbox.message(frame.text), frame.room),
             Next::Ping => (Message::Ping(Bytes::new()), None),
             Next::Probe(number) => (Message::Ping(Bytes::copy_from_slice(&number.to_be_bytes())), None),
             Next::Close(code) => return Ending::Ours(code),

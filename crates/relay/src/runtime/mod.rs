@@ -24,7 +24,7 @@ pub(crate) use budget::{Budget, Room};
 pub(crate) use closing::Ending;
 pub(crate) use connection::{Heard, Protocol, Socket, run};
 pub(crate) use handshake::{accept, take_over};
-pub(crate) use outbox::{Next, Outbox};
+pub(crate) use outbox::{Next, Outbox, Outgoing};
 pub(crate) use part::Part;
 
 pub use bucket::Rate;

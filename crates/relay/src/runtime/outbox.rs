@@ -5,6 +5,7 @@ use super::part::Part;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
+use tokio_tungstenite::tungstenite::Message;
 use tollwire_x402::close::CloseCode;
 
 /// How many waiting frames are looked through for a part that another can be merged into.
@@ -18,7 +19,12 @@ pub(crate) struct Outbox {
     bytes_max: usize,
     /// What a ping is, if it is a text frame of the protocol's own.
     ping_text: Option<&'static str>,
+    /// How frames are written, if not as text.
+    binary: Option<Encode>,
 }
+
+/// Writes a frame in other bytes.
+type Encode = fn(&str) -> Option<Vec<u8>>;
 
 #[derive(Debug, Default)]
 struct State {
@@ -64,7 +70,7 @@ pub(crate) enum Next {
 impl Outbox {
     /// An empty queue for so many bytes.
     pub(crate) fn new(bytes_max: usize) -> Self {
-        Self { state: Mutex::default(), changed: Notify::new(), bytes_max, ping_text: None }
+        Self { state: Mutex::default(), changed: Notify::new(), bytes_max, ping_text: None, binary: None }
     }
 
     /// With a text frame in the place of RFC 6455's ping.
@@ -72,6 +78,21 @@ impl Outbox {
     pub(crate) const fn pinging_with(mut self, text: &'static str) -> Self {
         self.ping_text = Some(text);
         self
+    }
+
+    /// With frames that are written in other bytes.
+    #[must_use]
+    pub(crate) const fn writing(mut self, encode: Encode) -> Self {
+        self.binary = Some(encode);
+        self
+    }
+
+    /// A frame as it is written.
+    pub(super) fn message(&self, text: String) -> Message {
+        match self.binary.and_then(|encode| encode(&text)) {
+            Some(bytes) => Message::binary(bytes),
+            None => Message::text(text),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
