@@ -70,12 +70,13 @@ async fn bridge(address: SocketAddr, app: &str, agent: &str, count: usize) -> Re
     let answering = tokio::spawn(async move {
         while let Some(Ok(message)) = agent.next().await {
             let Message::Text(text) = message else { continue };
-            let reply = match text.split_once(r#""event_id":""#) {
-                Some((_, rest)) => {
-                    let id = rest.split('"').next().unwrap_or_default();
+            // What else has an event's id tells of a reply that was taken.
+            let reply = match event_id(&text) {
+                Some(id) if text.contains(r#""type":"event""#) => {
                     format!(r#"{{"type":"reply","event_id":"{id}","content":"{WORDS}","done":true}}"#)
                 }
-                None => r#"{"type":"pong"}"#.to_owned(),
+                _ if text.contains(r#""type":"ping""#) => r#"{"type":"pong"}"#.to_owned(),
+                _ => continue,
             };
             if agent.send(Message::text(reply)).await.is_err() {
                 return;
@@ -87,9 +88,17 @@ async fn bridge(address: SocketAddr, app: &str, agent: &str, count: usize) -> Re
     for _ in 0..count {
         let begun = Instant::now();
         app.send(Message::text(event.clone())).await?;
+        let mut accepted = None;
         loop {
             let Message::Text(text) = next(&mut app).await? else { continue };
-            if text.contains(r#""type":"reply""#) {
+            if text.contains(r#""type":"accepted""#) {
+                accepted = event_id(&text).map(str::to_owned);
+            }
+            // Replies of an earlier round, which no pong has confirmed, come again first.
+            if text.contains(r#""type":"reply""#)
+                && accepted.is_some()
+                && event_id(&text) == accepted.as_deref()
+            {
                 break;
             }
             if text.contains(r#""type":"error""#) {
@@ -100,6 +109,10 @@ async fn bridge(address: SocketAddr, app: &str, agent: &str, count: usize) -> Re
     }
     answering.abort();
     Ok(times)
+}
+
+fn event_id(frame: &str) -> Option<&str> {
+    frame.split_once(r#""event_id":""#)?.1.split('"').next()
 }
 
 /// One client publishes a request, another its reply.
