@@ -3,17 +3,19 @@
 //! Whatever happens is written down first, and said after that; so a broker that dies says nothing that is not so, and whoever
 //! takes the session over goes on where it stands.
 
+mod keeping;
+mod telling;
+
 use super::hear::{Frame, Response};
 use super::ids;
 use super::inner::Inner;
 use super::money;
 use super::phase::{Act, Input, State};
-use super::record::{Bill, Choice, Done, Job, Money, Owner, Record, key};
+use super::record::{Job, Money, Owner, Record};
 use super::say::{self, ErrorType};
 use super::seats::{News, Socket};
 use super::steps::{self, Outcome, Whose};
 use crate::notes::Topic;
-use crate::store::{Change, Changed, StoreError, fresh_version};
 use crate::telemetry;
 use std::future::Future;
 use std::pin::Pin;
@@ -22,10 +24,6 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tollwire_x402::close::CloseCode;
-
-/// How long after a failure of the store it is asked again, and how often.
-const AGAIN: Duration = Duration::from_millis(500);
-const TRIES_MAX: u32 = 120;
 
 type Step = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
@@ -175,20 +173,6 @@ impl Work {
         self.step_to(Input::Expired, vec![say::error(ErrorType::PaymentDeclined, why)]).await
     }
 
-    /// Nothing is to be done: others may work at it.
-    async fn rest(&mut self) -> Result<(), Lost> {
-        if self.noted {
-            self.noted = false;
-            if let Err(error) = self.inner.notes.remove((Topic::Unfinished, &self.id)).await {
-                tracing::debug!(%error, "a session is looked after once more than need be");
-            }
-        }
-        if self.record.owner.take().is_some() {
-            self.save().await?;
-        }
-        Ok(())
-    }
-
     async fn tell(&mut self, news: News) -> Result<(), Lost> {
         match news {
             News::Attached(socket) => {
@@ -233,16 +217,6 @@ impl Work {
             Frame::Cancel => return self.cancel().await,
         }
         Ok(())
-    }
-
-    fn refuse(&self, why: &str) {
-        self.say(say::error(ErrorType::InvalidMessage, why));
-    }
-
-    fn say(&self, frame: String) {
-        if let Some(socket) = &self.socket {
-            socket.outbox.say(frame);
-        }
     }
 
     async fn begin(&mut self, content: String) -> Result<(), Lost> {
@@ -332,12 +306,6 @@ impl Work {
         }
     }
 
-    fn closed(&mut self, reason: &str) {
-        if let Some(socket) = self.socket.take() {
-            socket.outbox.end(Some(say::session_closed(reason)), CloseCode::SessionClosed);
-        }
-    }
-
     /// What a step came to.
     async fn conclude(&mut self, outcome: Outcome) -> Result<(), Lost> {
         let frames = match &outcome {
@@ -424,116 +392,5 @@ impl Work {
         self.save().await?;
         self.give();
         Ok(())
-    }
-
-    /// Gives the connection what it has not been given.
-    fn give(&mut self) {
-        let Some(socket) = &self.socket else { return };
-        let before = self.sent;
-        for (number, frame) in self.record.unseen.iter().filter(|(number, _)| *number > before) {
-            socket.outbox.say(frame.clone());
-            self.sent = *number;
-        }
-        if self.sent > before {
-            socket.outbox.probe(self.sent);
-        }
-    }
-
-    fn brain_says(&self, text: &str) -> String {
-        let (brain, name) = (&self.inner.brain, self.inner.inside.name_of(&self.inner.brain));
-        say::agent_message(text, (&ids::named(&format!("brain {brain}")), &name), self.job_id())
-    }
-
-    fn job_id(&self) -> &str {
-        self.record.job.as_ref().map_or("", |job| job.id.as_str())
-    }
-
-    fn choice(&self) -> Option<&Choice> {
-        self.record.job.as_ref()?.choice.as_ref()
-    }
-
-    fn bill(&self) -> Option<&Bill> {
-        self.record.job.as_ref()?.bill.as_ref()
-    }
-
-    fn paid(&self, transaction: &str, source: Option<&str>) -> Vec<String> {
-        let frame = |(choice, bill): (&Choice, &Bill)| {
-            say::payment_successful(choice.price, transaction, &bill.id, source)
-        };
-        self.choice().zip(self.bill()).map(frame).into_iter().collect()
-    }
-
-    fn result(&self) -> Vec<String> {
-        let (Some(job), Some(choice)) = (&self.record.job, self.choice()) else { return Vec::new() };
-        let text = match &job.done {
-            Some(Done::Output(text)) => text.clone(),
-            Some(Done::Failed(why)) => match &job.money {
-                Some(Money::Signed { .. } | Money::Credit) => format!(
-                    "{} could not do this: {why}. Its payment is kept for your next job with it.",
-                    choice.agent_name
-                ),
-                Some(Money::Account { .. }) => {
-                    format!("{} could not do this: {why}. You were not charged.", choice.agent_name)
-                }
-                None => format!("{} could not do this: {why}.", choice.agent_name),
-            },
-            None => return Vec::new(),
-        };
-        vec![say::agent_message(&text, (&choice.agent_id, &choice.agent_name), &job.id)]
-    }
-
-    /// Asks for the payment that is outstanding, if one is.
-    fn ask_for_payment(&self) {
-        if self.record.state != State::AwaitingPayment {
-            return;
-        }
-        let (Some(choice), Some(bill)) = (self.choice(), self.bill()) else { return };
-        let required = bill.required.as_deref().and_then(|text| serde_json::from_str(text).ok());
-        self.say(say::payment_request(say::PaymentRequest {
-            amount_usdc: say::dollars(choice.price),
-            agent_name: &choice.agent_name,
-            action: &choice.action,
-            description: &choice.description,
-            payment_id: &bill.id,
-            expires_at: ids::time(bill.expires),
-            payment_required: required,
-        }));
-    }
-
-    /// Writes down where the session stands, however long the store takes for it.
-    async fn save(&mut self) -> Result<(), Lost> {
-        let now = self.inner.now();
-        self.record.updated = now;
-        let Ok(version) = fresh_version() else { return Err(Lost) };
-        let Ok(row) = self.record.row(version) else { return Err(Lost) };
-        let change = Change {
-            key: key(&self.id),
-            from: Some(self.version),
-            to: Some(row),
-            keep_until: now.after(self.inner.limits.retention),
-            due: None,
-            alias: None,
-        };
-        for _ in 0..TRIES_MAX {
-            let error: StoreError = match self.inner.rows.change(change.clone()).await {
-                Ok(Changed::Done) => {
-                    self.version = version;
-                    return Ok(());
-                }
-                // The answer to an earlier try was lost.
-                Ok(Changed::Moved(Some(row))) if row.version == version => {
-                    self.version = version;
-                    return Ok(());
-                }
-                Ok(Changed::Moved(_) | Changed::Taken) => {
-                    tracing::warn!(session = self.id, "another broker has taken a session over");
-                    return Err(Lost);
-                }
-                Err(error) => error,
-            };
-            tracing::warn!(%error, "a session could not be written down: once more");
-            sleep(AGAIN).await;
-        }
-        Err(Lost)
     }
 }
