@@ -1,9 +1,12 @@
 //! Processes under test: free ports, spawning with captured output, waiting for a line or a port, kill -9.
 
 use crate::Error;
+use std::hash::{BuildHasher, RandomState};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::ops::Range;
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
@@ -14,10 +17,28 @@ use tokio::time::{Instant, timeout_at};
 /// The most output lines kept of one process; what comes later is read and dropped.
 pub const LINES_MAX: usize = 200_000;
 
-/// A port of 127.0.0.1 that is free now. The system hands them out in turn, so two callers seldom meet.
+/// Where servers under test listen: below the ports that Linux gives to outgoing connections (from 32768), so that none of
+/// those takes the port of a server that is down for a moment.
+const PORTS: Range<u16> = 10_000..32_000;
+
+/// A port of 127.0.0.1 that is free now, and not handed out by this process before. Processes that run at once begin at
+/// places of their own.
 pub fn free_port() -> Result<u16, Error> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Error::io("finding a free port"))?;
-    Ok(listener.local_addr().map_err(Error::io("finding a free port"))?.port())
+    static FIRST: LazyLock<u16> = LazyLock::new(|| {
+        let random = RandomState::new().hash_one(std::process::id());
+        u16::try_from(random % u64::from(u16::MAX)).unwrap_or_default()
+    });
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    let mut last = None;
+    for _ in PORTS {
+        let turn = FIRST.wrapping_add(TAKEN.fetch_add(1, Ordering::Relaxed));
+        let port = PORTS.start + turn % (PORTS.end - PORTS.start);
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            Ok(_closed_again) => return Ok(port),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(Error::io("finding a free port")(last.unwrap_or_else(|| std::io::ErrorKind::AddrInUse.into())))
 }
 
 /// Waits until something accepts connections at `address`.
@@ -184,6 +205,13 @@ mod tests {
         let mut command = Command::new("sh");
         command.arg("-c").arg(script);
         Process::spawn(command).unwrap()
+    }
+
+    #[test]
+    fn ports_are_handed_out_once() {
+        let ports: std::collections::BTreeSet<u16> = (0..200).map(|_| free_port().unwrap()).collect();
+        assert_eq!(ports.len(), 200);
+        assert!(ports.iter().all(|port| PORTS.contains(port)));
     }
 
     #[tokio::test]

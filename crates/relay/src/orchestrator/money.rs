@@ -125,6 +125,10 @@ pub(super) async fn approve(
     let (Some(cashier), Some(price), Some(_)) = (&inner.cashier, price, &bill.required) else {
         return Err("no signed payment is taken for this: approve without one".to_owned());
     };
+    let purse = inner.purses.of(&whose.person).await.map_err(|error| error.to_string())?;
+    if !purse.has_room_for_a_credit() {
+        return Err("too many payments made in vain are waiting to be used: use those first".to_owned());
+    }
     let resource = resource(inner, &whose.session, choice);
     let taken = cashier.take(payment, (&price, &resource), &format!("job {}", job.id)).await;
     match taken {

@@ -11,7 +11,8 @@ use tollwire_x402::{SessionId, Usdc};
 /// Seconds of a day.
 const DAY: u64 = 86_400;
 
-/// The most credits of one person; then the oldest is forgotten.
+/// The most credits of one person; then no signed payment is taken before some are used. Jobs that are paid for at the same
+/// moment may leave a few more: none is ever forgotten.
 const CREDITS_MAX: usize = 100;
 
 /// What auto-pay may do.
@@ -75,6 +76,11 @@ impl Purse {
             (self.day, self.spent) = (day, Usdc::ZERO);
             self.open.clear();
         }
+    }
+
+    /// Whether one more signed payment may turn out to be made in vain.
+    pub fn has_room_for_a_credit(&self) -> bool {
+        self.credits.len() < CREDITS_MAX
     }
 
     /// What auto-pay has spent on the day of `now`.
@@ -182,8 +188,6 @@ impl Purses {
         self.change(person, |purse| {
             if purse.credits.iter().all(|kept| kept.job != credit.job) {
                 purse.credits.push(credit.clone());
-                let over = purse.credits.len().saturating_sub(CREDITS_MAX);
-                purse.credits.drain(..over);
             }
         })
         .await

@@ -27,6 +27,7 @@ pub async fn contract(rows: Arc<dyn Rows>) {
     a_day_ends(&purses).await;
     of_many_at_once_as_many_as_fit(&purses).await;
     a_credit_is_taken_once(&purses).await;
+    no_credit_is_forgotten(&purses).await;
 }
 
 async fn allow(purses: &Purses, person: &str, per_job: u64, per_day: u64) {
@@ -85,16 +86,19 @@ async fn of_many_at_once_as_many_as_fit(purses: &Purses) {
     assert_eq!(purses.of("many").await.unwrap().spent, usdc(350));
 }
 
-async fn a_credit_is_taken_once(purses: &Purses) {
-    let credit = Credit {
-        job: "vain".into(),
+fn credit(job: &str) -> Credit {
+    Credit {
+        job: job.to_owned(),
         agent: "summarizer".into(),
         amount: usdc(5),
         transaction: "0x1".into(),
         taken: None,
-    };
+    }
+}
+
+async fn a_credit_is_taken_once(purses: &Purses) {
     for _ in 0..2 {
-        purses.keep("credit", credit.clone()).await.unwrap();
+        purses.keep("credit", credit("vain")).await.unwrap();
     }
     let take =
         |agent: &'static str, amount, job: &'static str| purses.take("credit", (agent, usdc(amount)), job);
@@ -108,4 +112,16 @@ async fn a_credit_is_taken_once(purses: &Purses) {
     assert!(take("summarizer", 5, "b").await.unwrap().is_some());
     purses.used("credit", "b", true).await.unwrap();
     assert_eq!(take("summarizer", 5, "c").await.unwrap(), None);
+}
+
+async fn no_credit_is_forgotten(purses: &Purses) {
+    let jobs: Vec<String> = (0..=100).map(|job| format!("job {job}")).collect();
+    for (number, job) in jobs.iter().enumerate() {
+        let has_room = purses.of("hoard").await.unwrap().has_room_for_a_credit();
+        assert_eq!(has_room, number < 100, "{number}");
+        // The last was settled while there was room.
+        purses.keep("hoard", credit(job)).await.unwrap();
+    }
+    let kept = purses.of("hoard").await.unwrap().credits;
+    assert_eq!(kept, jobs.iter().map(|job| credit(job)).collect::<Vec<_>>());
 }
