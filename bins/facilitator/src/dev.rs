@@ -107,6 +107,7 @@ pub(crate) async fn start(listen: SocketAddr, offers: Vec<Offer>) -> Result<DevN
         clientele: Clientele::dev_only(),
         proxy: ProxyConfig::default(),
         settlement_lease: SettlerConfig::default().lease,
+        failed_payments: SettlerConfig::default().failures_per_payer,
         feed_store: None,
         backup: None,
         payouts: SettlerConfig::default().payouts,

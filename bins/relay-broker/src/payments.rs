@@ -141,6 +141,7 @@ async fn in_process(file: &Loaded<File>, clock: &Arc<dyn Clock>) -> Result<Own, 
     let store = tollwire_wiring::open_ledger(&url, demands, clock).await?;
     let mut config = if store.alone { SettlerConfig::named("alone") } else { SettlerConfig::default() };
     config.lease = value.limits.settlement_lease.0;
+    config.failures_per_payer = value.limits.failed_payments;
     let kept_in = (!store.alone).then(|| Arc::clone(&store.ledger));
     let lease = Lease { turn: config.lease, kept_in };
     let chains = tollwire_wiring::connect(&value.chain, &file.base, &lease, clock).await?;

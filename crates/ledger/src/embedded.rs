@@ -13,6 +13,7 @@ mod purses;
 mod reader;
 mod refunds;
 mod tables;
+mod working;
 mod writer;
 
 use self::failure::storage;

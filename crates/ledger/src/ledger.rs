@@ -9,6 +9,9 @@ use std::pin::Pin;
 use std::time::Duration;
 use tollwire_x402::{PaymentId, SessionId, StreamId, Usdc};
 
+/// The longest lease that a store of one process may keep in memory alone ([`Ledger::lease`]).
+pub const WORKING_LEASE_MAX: Duration = Duration::from_mins(5);
+
 /// A boxed future, so that `Arc<dyn Ledger>` works.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -114,6 +117,9 @@ pub trait Ledger: Send + Sync {
     ) -> BoxFuture<'_, Result<Spent, Error>>;
 
     /// Takes or renews a named lease for `holder`; false while another holds it.
+    ///
+    /// A store of one process may forget a lease of at most [`WORKING_LEASE_MAX`] when that process ends, and the holder
+    /// with it. A longer one is kept.
     fn lease(&self, name: &str, holder: &str, ttl: Duration) -> BoxFuture<'_, Result<bool, Error>>;
 
     /// Gives a lease back, if `holder` still has it.

@@ -25,6 +25,6 @@ pub use backup::Backup;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use command::Command;
 pub use error::Error;
-pub use ledger::{BoxFuture, Ledger, Watched};
+pub use ledger::{BoxFuture, Ledger, WORKING_LEASE_MAX, Watched};
 pub use outcome::Outcome;
 pub use payout::{PayoutCommand, PayoutOutcome};

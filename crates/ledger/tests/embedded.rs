@@ -214,3 +214,21 @@ fn it_keeps_its_birth_through_restarts_and_copies() {
     assert_eq!(block_on(EmbeddedLedger::open(&copy, clock.shared()).unwrap().born()), Ok(began));
     assert_ne!(clock.shared().now(), began);
 }
+
+#[test]
+fn a_lease_of_work_ends_with_its_process_and_a_long_one_does_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger.db");
+    let day = Duration::from_hours(24);
+    let first = EmbeddedLedger::open(&path, clock()).unwrap();
+    assert!(block_on(first.lease("work", "a", MINUTE)).unwrap());
+    assert!(!block_on(first.lease("work", "b", MINUTE)).unwrap());
+    assert!(block_on(first.lease("period", "a", MINUTE)).unwrap());
+    assert!(block_on(first.lease("period", "a", day)).unwrap(), "made longer");
+    drop(first);
+    let second = EmbeddedLedger::open(&path, clock()).unwrap();
+    assert!(block_on(second.lease("work", "b", MINUTE)).unwrap());
+    assert!(!block_on(second.lease("period", "b", MINUTE)).unwrap());
+    block_on(second.release("period", "a")).unwrap();
+    assert!(block_on(second.lease("period", "b", MINUTE)).unwrap());
+}

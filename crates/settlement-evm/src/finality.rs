@@ -49,7 +49,7 @@ impl EvmChain {
         }
         Ok(match self.observe_payment(payment).await? {
             Observation::Landed(elsewhere) => Firmness::Moved(elsewhere),
-            Observation::Pending(_) | Observation::Dead(_) => Firmness::Gone,
+            Observation::Pending(_) | Observation::Dead(_) | Observation::Failed(_) => Firmness::Gone,
         })
     }
 }

@@ -121,21 +121,28 @@ impl EvmChain {
         if !self.is_deep(block, head).await? {
             return Ok(Observation::Pending(Some(tx)));
         }
-        let dead = |reason, message: &str| Ok(Observation::Dead(refusal(payment, reason, message)));
+        let failed = |reason, message: &str| {
+            let refusal = refusal(payment, reason, message);
+            Ok(if payment.attempts.is_empty() {
+                Observation::Dead(refusal)
+            } else {
+                Observation::Failed(refusal)
+            })
+        };
         match ending {
             Ending::Paid => {
                 let gas = self.share_of_gas(payment, receipts, unrecorded);
                 Ok(Observation::Landed(Landing { tx, block, gas }))
             }
             Ending::Cancelled => {
-                dead(reason::EVM_NONCE_ALREADY_USED, "the payer cancelled the authorization")
+                failed(reason::EVM_NONCE_ALREADY_USED, "the payer cancelled the authorization")
             }
-            Ending::OtherTransfer if payment.attempts.iter().any(|attempt| attempt.tx == tx) => dead(
+            Ending::OtherTransfer if payment.attempts.iter().any(|attempt| attempt.tx == tx) => failed(
                 reason::EVM_TRANSFER_EVENT_MISMATCH,
                 "the transaction moved something else than was signed",
             ),
             Ending::OtherTransfer => {
-                dead(reason::EVM_NONCE_ALREADY_USED, "the nonce was used for another transfer")
+                failed(reason::EVM_NONCE_ALREADY_USED, "the nonce was used for another transfer")
             }
         }
     }

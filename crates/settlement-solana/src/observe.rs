@@ -27,18 +27,16 @@ pub(crate) enum Standing {
 impl SolanaChain {
     pub(crate) async fn observe_payment(&self, payment: &Payment) -> Result<Observation, ChainError> {
         let Some(attempt) = payment.attempts.first() else { return self.observe_unsigned(payment).await };
-        let dead = |reason, message: &str| {
-            Ok(Observation::Dead(Refusal::new(reason, message).by(payment.intent.payer.clone())))
+        let refusal = |message: &str| {
+            Refusal::new(reason::SVM_TRANSACTION_FAILED, message).by(payment.intent.payer.clone())
         };
         match self.standing(attempt).await? {
             Standing::Landed(landed) => self.judge(payment, attempt, &landed).await,
             Standing::Failed(landed) => {
                 self.purse.failed(landed.fee, self.config.clock.now());
-                dead(reason::SVM_TRANSACTION_FAILED, "the transaction failed on chain")
+                Ok(Observation::Failed(refusal("the transaction failed on chain")))
             }
-            Standing::Expired => {
-                dead(reason::SVM_TRANSACTION_FAILED, "its blockhash expired before it landed")
-            }
+            Standing::Expired => Ok(Observation::Dead(refusal("its blockhash expired before it landed"))),
             Standing::Open => Ok(Observation::Pending(Some(attempt.tx.clone()))),
         }
     }

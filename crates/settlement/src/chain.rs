@@ -104,8 +104,10 @@ pub enum ChainError {
 pub enum Observation {
     /// The money is in the payee's account, final enough for this chain's configuration.
     Landed(Landing),
-    /// Proven never to land.
+    /// Proven never to land, and nobody is to blame for it.
     Dead(Refusal),
+    /// Proven never to land because of what its payer did, or did not have, after we had made a transaction for it.
+    Failed(Refusal),
     /// Not known yet. With the hash of the transaction we wait for, if there is one: `None` for a payment that has
     /// transactions says that none of them will have an effect any more.
     Pending(Option<String>),

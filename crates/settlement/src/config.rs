@@ -43,6 +43,9 @@ pub struct SettlerConfig {
     pub watch_every: Duration,
     /// Refunds worked on at once in this process, and as many payouts; the others wait. Default 8.
     pub outgoing_parallel: usize,
+    /// Payments of one payer and hour that may be sent and come to nothing, in this process; then it is refused until the
+    /// hour is over. 0 for no bound. Default 5.
+    pub failures_per_payer: u32,
     /// Longest pause before the reconciler looks at the same payment again. Default 60 s.
     pub reconcile_backoff_max: Duration,
     /// How providers are paid out.
@@ -66,6 +69,7 @@ impl Default for SettlerConfig {
             reconcile_parallel: 8,
             watch_every: Duration::from_secs(5),
             outgoing_parallel: 8,
+            failures_per_payer: 5,
             reconcile_backoff_max: Duration::from_mins(1),
             payouts: PayoutTerms::default(),
         }

@@ -215,14 +215,20 @@ impl DevChain {
             .ok_or_else(|| ChainError::Unavailable("stored payload is no authorization".into()))?;
         let now = self.clock.now().secs();
         let world = self.world();
-        let dead = |reason, message: &str| {
-            Observation::Dead(Refusal::new(reason, message).by(payment.intent.payer.clone()))
+        let refusal = |reason, message: &str| Refusal::new(reason, message).by(payment.intent.payer.clone());
+        let failed = |message| {
+            let refusal = refusal(reason::EVM_NONCE_ALREADY_USED, message);
+            if payment.attempts.is_empty() {
+                Observation::Dead(refusal)
+            } else {
+                Observation::Failed(refusal)
+            }
         };
         Ok(match world.used(&authorized.from, &authorized.nonce) {
             Some(Use::Moved { transfer, .. })
                 if transfer.to != authorized.to || transfer.amount != authorized.amount =>
             {
-                dead(reason::EVM_NONCE_ALREADY_USED, "the nonce was used for another transfer")
+                failed("the nonce was used for another transfer")
             }
             Some(Use::Moved { transfer, seen }) if *seen > Instant::now() => {
                 Observation::Pending(Some(transfer.tx.clone()))
@@ -232,11 +238,9 @@ impl DevChain {
                 block: transfer.block,
                 gas: self.gas_of(&world, payment),
             }),
-            Some(Use::Cancelled) => {
-                dead(reason::EVM_NONCE_ALREADY_USED, "the payer cancelled the authorization")
-            }
+            Some(Use::Cancelled) => failed("the payer cancelled the authorization"),
             None if now >= authorized.valid_before => {
-                dead(reason::EVM_VALID_BEFORE, "the authorization expired unused")
+                Observation::Dead(refusal(reason::EVM_VALID_BEFORE, "the authorization expired unused"))
             }
             None => Observation::Pending(last),
         })

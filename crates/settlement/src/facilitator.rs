@@ -34,7 +34,7 @@ use tollwire_ledger::model::Intent;
 use tollwire_x402::facilitator::{
     BoxFuture, Failure, Kind, Request, SettleResponse, Supported, VerifyResponse,
 };
-use tollwire_x402::v2::PaymentRequirements;
+use tollwire_x402::v2::{Extra, PaymentRequirements};
 use tollwire_x402::{Facilitator, FeedId, Network, PaymentId, SessionId, Unit, reason, v1, v2};
 
 /// How long `/settle` waits for an outcome before it answers `settlement_pending`. The official resource servers
@@ -207,6 +207,13 @@ impl Facilitator for LocalFacilitator {
 
     fn supported(&self) -> BoxFuture<'_, Result<Supported, Failure>> {
         Box::pin(std::future::ready(Ok(self.kinds())))
+    }
+
+    fn hints(&self, network: Network) -> BoxFuture<'_, Extra> {
+        match self.settler.chain(network) {
+            Some(chain) => chain.offer_hints(),
+            None => Box::pin(std::future::ready(Extra::new())),
+        }
     }
 }
 

@@ -10,6 +10,7 @@
 mod adopt;
 mod cover;
 mod debt;
+mod failures;
 mod guard;
 mod inflight;
 mod lease;
@@ -64,6 +65,7 @@ struct Shared {
     watch: watch::Watch,
     sending: outgoing::Sending,
     covers: cover::Covers,
+    failures: failures::Failures,
     /// Held while this process pays providers.
     round: tokio::sync::Mutex<()>,
 }
@@ -79,6 +81,7 @@ impl Settler {
         let in_flight = InFlight::new(config.in_flight_max);
         let backlog = reconcile::Backlog::default();
         let watch = watch::Watch::new(config.watch_every);
+        let failures = failures::Failures::at_most(config.failures_per_payer);
         Self {
             shared: Arc::new(Shared {
                 ledger,
@@ -90,6 +93,7 @@ impl Settler {
                 watch,
                 sending: outgoing::Sending::default(),
                 covers: cover::Covers::default(),
+                failures,
                 round: tokio::sync::Mutex::default(),
             }),
         }
@@ -119,11 +123,19 @@ impl Settler {
         let Some(chain) = requirements.known_network().and_then(|network| self.chain(network)) else {
             return Ok(Err(unserved(&requirements.network)));
         };
-        let now = self.shared.clock.now().secs();
+        let time = self.shared.clock.now();
+        let now = time.secs();
         let identified = match chain.verify(requirements, payload, now).await? {
             Ok(identified) => identified,
             Err(refusal) => return Ok(Err(refusal)),
         };
+        if let Some(wait) = self.shared.failures.wait(&identified.payer, time) {
+            let message = format!(
+                "too many of this payer's payments passed and then failed on the chain; it may pay again in {} s",
+                wait.as_secs()
+            );
+            return Ok(Err(Refusal::new(reason::SPONSOR_BUDGET_EXHAUSTED, message).by(identified.payer)));
+        }
         let latest = now.saturating_add(requirements.max_timeout_seconds).saturating_add(VALIDITY_SLACK_SECS);
         if identified.valid_before > latest {
             let message = format!(

@@ -16,7 +16,7 @@ pub mod proxy;
 mod usdc;
 mod wallet;
 
-use crate::process::Process;
+use crate::process::{Process, free_port};
 use crate::{Error, rpc, tools};
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -44,7 +44,7 @@ impl Anvil {
     /// Starts a node on a free port and deploys USDC and Multicall3 on it. `chain_id` is 8453 (Base) or 84532 (Base Sepolia).
     pub async fn start(chain_id: u64) -> Result<Self, Error> {
         let token = usdc::token(chain_id)?;
-        let (process, port) = launch(chain_id, 0).await?;
+        let (process, port) = launch(chain_id, free_port()?).await?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let anvil = Self { process, address, chain_id, kept: None };
         usdc::deploy(&anvil, &token).await?;
@@ -171,6 +171,17 @@ impl Anvil {
         rpc::text(method, &self.rpc(method, transaction).await?)
     }
 
+    /// The same at a price that puts it before every other transaction of its block.
+    pub async fn send_first(&self, from: &str, to: &str, data: &[u8]) -> Result<String, Error> {
+        let method = "eth_sendTransaction";
+        let (tip, price) = ("0x174876e800", "0x2e90edd000");
+        let transaction = json!([{
+            "from": from, "to": to, "data": format!("0x{}", hex::encode(data)), "gas": "0x7a1200",
+            "maxPriorityFeePerGas": tip, "maxFeePerGas": price
+        }]);
+        rpc::text(method, &self.rpc(method, transaction).await?)
+    }
+
     /// Waits for a transaction's receipt, and that it succeeded.
     pub async fn succeeded(&self, transaction: &str) -> Result<Value, Error> {
         let method = "eth_getTransactionReceipt";
@@ -204,7 +215,7 @@ impl Anvil {
     }
 }
 
-/// Starts the binary; port 0 takes a free one. Returns the port it listens on.
+/// Starts the binary. Returns the port it listens on.
 async fn launch(chain_id: u64, port: u16) -> Result<(Process, u16), Error> {
     let mut command = Command::new(tools::anvil()?);
     command.args(["--host", "127.0.0.1", "--auto-impersonate", "--no-request-size-limit"]);

@@ -158,6 +158,12 @@ pub trait Facilitator: Send + Sync {
 
     /// What can be paid here.
     fn supported(&self) -> BoxFuture<'_, Result<Supported, Failure>>;
+
+    /// What offers on a network made now say in `extra` beside what [`supported`](Self::supported) says of it: things that
+    /// go out of date, and that no payment is held to (a recent blockhash). By default nothing.
+    fn hints(&self, _network: Network) -> BoxFuture<'_, Extra> {
+        Box::pin(std::future::ready(Extra::new()))
+    }
 }
 
 /// Reads an explicit `null` like an absent field.

@@ -24,6 +24,8 @@ pub(crate) struct Limits {
     pub(crate) settlement_wait: HumanDuration,
     /// How long a settlement stays with a node that shares its store and died at it.
     pub(crate) settlement_lease: HumanDuration,
+    /// Payments of one payer and hour that may be sent and come to nothing; 0 for no bound.
+    pub(crate) failed_payments: u32,
     /// Time to connect to an upstream and finish its handshake.
     pub(crate) upstream_dial: HumanDuration,
     /// How long units held ahead are good without another word to the ledger.
@@ -79,6 +81,7 @@ impl Default for Limits {
             header_bytes: 48 * 1024,
             settlement_wait: secs(30),
             settlement_lease: secs(10),
+            failed_payments: 5,
             upstream_dial: secs(10),
             lease: secs(10),
             lease_units: 1_000_000,

@@ -51,6 +51,8 @@ pub(crate) struct Blueprint {
     pub(crate) clientele: Clientele,
     pub(crate) proxy: ProxyConfig,
     pub(crate) settlement_lease: Duration,
+    /// Payments of one payer and hour that may come to nothing.
+    pub(crate) failed_payments: u32,
     /// Keeps registered feeds over restarts.
     pub(crate) feed_store: Option<Arc<dyn FeedStore>>,
     /// Copies the store while it is in use.
@@ -85,6 +87,7 @@ pub(crate) async fn node(file: &Loaded<File>) -> Result<Node, Failure> {
         clientele: Clientele::of(file)?,
         proxy: proxy_config(file)?,
         settlement_lease: value.limits.settlement_lease.0,
+        failed_payments: value.limits.failed_payments,
         feed_store: Some(Arc::new(FeedFile::new(file.base.join(&value.registered_feeds)))),
         backup: store.backup,
         payouts,
@@ -162,6 +165,7 @@ impl Blueprint {
     pub(crate) fn build(self) -> Result<Node, Failure> {
         let mut settling = if self.alone { SettlerConfig::named("alone") } else { SettlerConfig::default() };
         settling.lease = self.settlement_lease;
+        settling.failures_per_payer = self.failed_payments;
         settling.payouts = self.payouts;
         let settler =
             Arc::new(Settler::new(Arc::clone(&self.ledger), self.chains, Arc::clone(&self.clock), settling));

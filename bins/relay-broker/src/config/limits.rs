@@ -82,6 +82,8 @@ pub(crate) struct Limits {
     pub(crate) audit_entries: u64,
     /// How long a turn of a settlement key lasts if nobody ends it.
     pub(crate) settlement_lease: HumanDuration,
+    /// Payments of one payer and hour that may be sent and come to nothing; 0 for no bound.
+    pub(crate) failed_payments: u32,
 }
 
 impl Default for Limits {
@@ -127,6 +129,7 @@ impl Default for Limits {
             audit_ttl: HumanDuration(bridge.audit_ttl),
             audit_entries: bridge.audit_entries_max,
             settlement_lease: HumanDuration(tollwire_settlement::SettlerConfig::default().lease),
+            failed_payments: tollwire_settlement::SettlerConfig::default().failures_per_payer,
         }
     }
 }

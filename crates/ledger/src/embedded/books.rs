@@ -8,12 +8,13 @@ use super::refunds::Refunds;
 use super::tables::{
     IN_DOUBT, JOURNAL, LEASES, LIVE, ONCE, ONCE_UNTIL, PAYERS, PAYMENTS, SESSIONS, STREAMS, TRANSACTIONS,
 };
+use super::working::WorkingLeases;
 use super::writer::{Answer, Ask};
 use crate::command::Entry;
 use crate::core::{self, Applied, Slot};
 use crate::model::{Fate, Payment, Session, Stream, payer_key, tx_key};
 use crate::spend::Spent;
-use crate::{Command, Error, Outcome, PayoutCommand, PayoutOutcome, Timestamp, record};
+use crate::{Command, Error, Outcome, PayoutCommand, PayoutOutcome, Timestamp, WORKING_LEASE_MAX, record};
 use redb::{ReadableTable, WriteTransaction};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -38,6 +39,7 @@ pub(super) struct Books<'txn> {
     refunds: Refunds<'txn>,
     purses: Purses<'txn>,
     payouts: Payouts<'txn>,
+    working: &'txn mut WorkingLeases,
     /// What was written, and so what the transaction's end has to cost.
     pub(super) written: Written,
 }
@@ -63,7 +65,7 @@ struct Encoded {
 }
 
 impl<'txn> Books<'txn> {
-    pub(super) fn of(txn: &'txn WriteTransaction) -> Self {
+    pub(super) fn of(txn: &'txn WriteTransaction, working: &'txn mut WorkingLeases) -> Self {
         Self {
             payments: LazyTable::new(txn, PAYMENTS),
             sessions: LazyTable::new(txn, SESSIONS),
@@ -79,6 +81,7 @@ impl<'txn> Books<'txn> {
             refunds: Refunds::of(txn),
             purses: Purses::of(txn),
             payouts: Payouts::of(txn),
+            working,
             written: Written::Nothing,
         }
     }
@@ -294,25 +297,31 @@ impl<'txn> Books<'txn> {
     }
 
     fn lease(&mut self, name: &str, holder: &str, ttl: Duration, now: Timestamp) -> Result<bool, Failure> {
-        let taken = self.leases.open()?.get(name).map_err(Failure::store)?.is_some_and(|row| {
-            let (other, until) = row.value();
-            other != holder && until > now.millis()
-        });
-        if !taken {
-            self.leases.open()?.insert(name, (holder, now.after(ttl).millis())).map_err(Failure::store)?;
+        let kept = self.leases.open()?.get(name).map_err(Failure::store)?;
+        let kept = kept.map(|row| (row.value().0.to_owned(), row.value().1));
+        if kept.as_ref().is_some_and(|(other, until)| other != holder && *until > now.millis()) {
+            return Ok(false);
+        }
+        let until = now.after(ttl);
+        if !self.working.take(name, holder, until, now) {
+            return Ok(false);
+        }
+        if ttl > WORKING_LEASE_MAX || kept.is_some() {
+            self.leases.open()?.insert(name, (holder, until.millis())).map_err(Failure::store)?;
             self.keep(Written::Durably);
         }
-        Ok(!taken)
+        Ok(true)
     }
 
     fn release(&mut self, name: &str, holder: &str) -> Result<bool, Failure> {
-        let ours =
+        let working = self.working.release(name, holder);
+        let kept =
             self.leases.open()?.get(name).map_err(Failure::store)?.is_some_and(|row| row.value().0 == holder);
-        if ours {
+        if kept {
             self.leases.open()?.remove(name).map_err(Failure::store)?;
             self.keep(Written::Durably);
         }
-        Ok(ours)
+        Ok(working || kept)
     }
 }
 

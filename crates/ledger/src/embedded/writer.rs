@@ -2,6 +2,7 @@
 
 use super::books::{Books, Written};
 use super::failure::{Failure, storage};
+use super::working::WorkingLeases;
 use crate::file::FileIdentity;
 use crate::spend::{Charge, Spent};
 use crate::{Clock, Command, Error, Outcome, PayoutCommand, PayoutOutcome};
@@ -87,7 +88,7 @@ impl Drop for Writer {
 }
 
 fn run(db: &Database, file: &FileIdentity, clock: &dyn Clock, jobs: &Receiver<Job>) {
-    let mut unsynced = false;
+    let (mut unsynced, mut working) = (false, WorkingLeases::default());
     loop {
         let first = match next(jobs, unsynced) {
             Ok(first) => first,
@@ -103,7 +104,7 @@ fn run(db: &Database, file: &FileIdentity, clock: &dyn Clock, jobs: &Receiver<Jo
             }
         };
         let batch: Vec<Job> = std::iter::once(first).chain(jobs.try_iter().take(BATCH_MAX - 1)).collect();
-        let answers = commit(db, file, clock, &batch, &mut unsynced);
+        let answers = commit((db, file), clock, &batch, &mut working, &mut unsynced);
         if let Err(error) = &answers {
             tracing::error!(%error, commands = batch.len(), "ledger batch failed");
         }
@@ -141,15 +142,15 @@ fn sync(db: &Database) -> bool {
 
 /// Applies a batch in one transaction; its answers are true once this returns.
 fn commit(
-    db: &Database,
-    file: &FileIdentity,
+    (db, file): (&Database, &FileIdentity),
     clock: &dyn Clock,
     batch: &[Job],
+    working: &mut WorkingLeases,
     unsynced: &mut bool,
 ) -> Result<Vec<Result<Answer, Error>>, Error> {
     file.check()?;
     let mut txn = db.begin_write().map_err(storage)?;
-    let (answers, written) = match apply(&txn, clock, batch) {
+    let (answers, written) = match apply(&txn, clock, batch, working) {
         Ok(applied) => applied,
         Err(Failure::Rows(error) | Failure::Store(error)) => {
             // Dropping the transaction aborts it.
@@ -173,8 +174,13 @@ fn commit(
 
 type Applied = (Vec<Result<Answer, Error>>, Written);
 
-fn apply(txn: &redb::WriteTransaction, clock: &dyn Clock, batch: &[Job]) -> Result<Applied, Failure> {
-    let mut books = Books::of(txn);
+fn apply(
+    txn: &redb::WriteTransaction,
+    clock: &dyn Clock,
+    batch: &[Job],
+    working: &mut WorkingLeases,
+) -> Result<Applied, Failure> {
+    let mut books = Books::of(txn, working);
     let mut answers = Vec::with_capacity(batch.len());
     for job in batch {
         match books.run(&job.ask, clock.now()) {

@@ -13,6 +13,8 @@ export function open(title, content, { wide = false } = {}) {
     const close = (value = null) => {
       result = value;
       dialog.close();
+      // At once, not when the browser gets to tell of it: a token may stand in it.
+      dialog.remove();
     };
     const dismiss = h("button", { type: "button", class: "dismiss", "aria-label": "Close this dialog", onclick: () => close() }, "×");
     dialog.append(h("header", null, h("h2", { id: name }, title), dismiss), content(close));

@@ -96,7 +96,10 @@ async fn once(log: &dyn Log) {
     assert_eq!(append("once", "k", "third", 60).await, again, "what became of the entry is all the same");
     assert_eq!(append("once", "other", "x", 60).await, Appended::Stored(2));
     assert_eq!(append("twice", "k", "x", 60).await, Appended::Stored(1), "of its own stream");
-    assert_eq!(append("lapsed", "k", "x", 0).await, Appended::Stored(1));
+    let lapsed =
+        Once { key: "k".into(), until: Timestamp::from_millis(now().millis() - 1_000), memo: "x".into() };
+    let lapsed = Append { once: Some(lapsed), ..body("x") };
+    assert_eq!(log.append("lapsed", lapsed, Caps::NONE, now()).await.unwrap(), Appended::Stored(1));
     assert_eq!(append("lapsed", "k", "y", 60).await, Appended::Stored(2), "forgotten after its time");
 
     let full = Caps { count: 0, bytes: 0, overflow: Overflow::Refuse };

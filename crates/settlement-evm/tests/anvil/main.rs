@@ -13,6 +13,7 @@ mod connect;
 mod fates;
 mod faults;
 mod gas;
+mod griefing;
 mod load;
 mod nonces;
 mod outage;

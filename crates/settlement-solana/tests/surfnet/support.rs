@@ -215,7 +215,7 @@ pub(crate) fn landed(observation: Observation) -> Landing {
 
 pub(crate) fn dead(observation: Observation) -> &'static str {
     match observation {
-        Observation::Dead(refusal) => refusal.reason,
+        Observation::Dead(refusal) | Observation::Failed(refusal) => refusal.reason,
         other => panic!("not dead: {other:?}"),
     }
 }

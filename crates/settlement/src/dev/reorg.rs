@@ -21,7 +21,7 @@ impl DevChain {
             }
             Observation::Landed(found) if found.block <= last => Firmness::Final,
             Observation::Landed(_) => Firmness::Young,
-            Observation::Pending(_) | Observation::Dead(_) => Firmness::Gone,
+            Observation::Pending(_) | Observation::Dead(_) | Observation::Failed(_) => Firmness::Gone,
         })
     }
 }

@@ -4,8 +4,9 @@ use super::{Allowlist, LocalFacilitator};
 use crate::Settler;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
-use tollwire_x402::Facilitator;
 use tollwire_x402::facilitator::{BoxFuture, Failure, Request, SettleResponse, Supported, VerifyResponse};
+use tollwire_x402::v2::Extra;
+use tollwire_x402::{Facilitator, Network};
 
 /// A [`LocalFacilitator`] that can be told who may be paid now; requests under way go on under what held when they came.
 pub struct ChangingFacilitator {
@@ -53,5 +54,10 @@ impl Facilitator for ChangingFacilitator {
     fn supported(&self) -> BoxFuture<'_, Result<Supported, Failure>> {
         let current = self.current();
         Box::pin(async move { current.supported().await })
+    }
+
+    fn hints(&self, network: Network) -> BoxFuture<'_, Extra> {
+        let current = self.current();
+        Box::pin(async move { current.hints(network).await })
     }
 }

@@ -65,7 +65,9 @@ impl Settler {
         let landing = match chain.observe(&payment).await? {
             Observation::Landed(landing) => landing,
             Observation::Pending(Some(tx)) => return Ok(Adoption::Wait(tx)),
-            Observation::Pending(None) | Observation::Dead(_) => return Ok(Adoption::Refuse),
+            Observation::Pending(None) | Observation::Dead(_) | Observation::Failed(_) => {
+                return Ok(Adoption::Refuse);
+            }
         };
         let recent = self.lands_in_our_time(*chain, &landing, now.secs()).await?;
         tracing::info!(payment = %id, tx = %landing.tx, adopted = recent, "payment landed before it was presented");

@@ -12,12 +12,14 @@ pub(super) struct Timing {
     resend_pace: Pace,
     /// Another transaction, whatever the record says: a chain may make the same one again.
     attempt_at: Instant,
+    /// Transactions known to have been mined without effect.
+    failed: usize,
 }
 
 impl Timing {
     pub(super) fn new() -> Self {
         let resend_pace = Pace::new(Duration::from_secs(1), Duration::from_secs(15));
-        Self { resend_at: Instant::now(), resend_pace, attempt_at: Instant::now() }
+        Self { resend_at: Instant::now(), resend_pace, attempt_at: Instant::now(), failed: 0 }
     }
 
     pub(super) fn resend_due(&mut self) -> bool {
@@ -40,5 +42,12 @@ impl Timing {
     pub(super) fn attempted(&mut self, pause: Duration) {
         self.attempt_at = Instant::now() + pause;
         self.resend_at = Instant::now() + self.resend_pace.step();
+    }
+
+    /// Whether it is news that all transactions made so far were mined without effect.
+    pub(super) fn have_failed(&mut self, made: usize) -> bool {
+        let news = made > self.failed;
+        self.failed = self.failed.max(made);
+        news
     }
 }

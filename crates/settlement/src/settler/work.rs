@@ -191,8 +191,15 @@ impl Shared {
             match chain.observe(&payment).await? {
                 Observation::Landed(landing) => return self.credit(chain, id, payment, landing).await,
                 Observation::Dead(refusal) => return self.abandon(chain, id, payment, refusal).await,
+                Observation::Failed(refusal) => {
+                    self.failed(&payment, timing);
+                    return self.abandon(chain, id, payment, refusal).await;
+                }
                 Observation::Pending(Some(tx)) => voice.tx(&tx),
-                Observation::Pending(None) => spent = !payment.attempts.is_empty(),
+                Observation::Pending(None) => {
+                    spent = !payment.attempts.is_empty();
+                    self.failed(&payment, timing);
+                }
             }
         }
         if self.wants_attempt(&payment, spent) && (spent || timing.attempt_due()) {
@@ -211,6 +218,13 @@ impl Shared {
             }
         }
         Ok(Step::Wait)
+    }
+
+    /// Counts against a payer that the last transaction for a payment moved nothing, once.
+    fn failed(&self, payment: &Payment, timing: &mut Timing) {
+        if timing.have_failed(payment.attempts.len()) {
+            self.failures.add(&payment.intent.payer, self.clock.now());
+        }
     }
 
     /// Whether a (further) transaction is due: none was made, or the last has been out for so long that it will

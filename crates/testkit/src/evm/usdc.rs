@@ -207,9 +207,17 @@ impl Anvil {
         nonce: [u8; 32],
         signature: &[u8],
     ) -> Result<(), Error> {
-        let args = [Arg::Address(authorizer), Arg::Word(nonce), Arg::Bytes(signature)];
-        let calldata = encode("cancelAuthorization(address,bytes32,bytes)", &args)?;
-        self.execute(OWNER, self.usdc(), &calldata).await.map(drop)
+        self.execute(OWNER, self.usdc(), &cancellation(authorizer, nonce, signature)?).await.map(drop)
+    }
+
+    /// The same without waiting for its block, in which it comes first.
+    pub async fn cancel_first(
+        &self,
+        authorizer: &str,
+        nonce: [u8; 32],
+        signature: &[u8],
+    ) -> Result<(), Error> {
+        self.send_first(OWNER, self.usdc(), &cancellation(authorizer, nonce, signature)?).await.map(drop)
     }
 
     async fn logs(&self, topics: Value) -> Result<Vec<Value>, Error> {
@@ -221,6 +229,11 @@ impl Anvil {
             other => Err(rpc::wrong(method, other)),
         }
     }
+}
+
+fn cancellation(authorizer: &str, nonce: [u8; 32], signature: &[u8]) -> Result<Vec<u8>, Error> {
+    let args = [Arg::Address(authorizer), Arg::Word(nonce), Arg::Bytes(signature)];
+    encode("cancelAuthorization(address,bytes32,bytes)", &args)
 }
 
 impl Authorization {

@@ -156,18 +156,20 @@ impl Desk {
         }
         let url = format!("{}/relay/{}{}", self.public_url, api.id, request.path);
         let offers = self.served.offers(price, self.offer_timeout_secs).await?;
-        let Some(payment) = &carried.payment else { return bill(url, &offers, None) };
+        let Some(payment) = &carried.payment else {
+            return bill(url, &self.served.dated(offers).await, None);
+        };
         let resource = ResourceInfo { url: url.clone(), description: None, mime_type: None };
         let fingerprint = fingerprint(api.id.as_str(), &request);
         let presented = match Presented::read(payment, carried.claim(), &offers, &resource, fingerprint) {
             Ok(presented) => presented,
-            Err(unpaid) => return bill(url, &offers, Some(&unpaid)),
+            Err(unpaid) => return bill(url, &self.served.dated(offers).await, Some(&unpaid)),
         };
         let (proofs, dialect) = (presented.proofs, payment.dialect());
         let (id, payer) = (api.id.clone(), presented.payer.clone());
         let (concluded, early) = self.attend(Job { presented, api, request }, recall).await?;
         match &concluded.outcome {
-            Outcome::Refused(unpaid) => bill(url, &offers, Some(unpaid)),
+            Outcome::Refused(unpaid) => bill(url, &self.served.dated(offers).await, Some(unpaid)),
             Outcome::Failed(error) => Err(error.clone()),
             Outcome::Unsettled(held) => Ok(held.answer(None, false)),
             Outcome::Short | Outcome::Settled(_, Paid::Account { .. }) => Err(CallError::CannotBePaid),

@@ -71,7 +71,7 @@ impl Cashier {
     /// What a payment has to answer: the v2 object, as JSON.
     pub(crate) async fn required(&self, price: &Price, resource: ResourceInfo) -> Result<String, CallError> {
         let offers = self.served.offers(price, self.offer_timeout_secs).await?;
-        let offers = offers.into_iter().map(|offer| offer.requirements).collect();
+        let offers = self.served.dated(offers).await.into_iter().map(|offer| offer.requirements).collect();
         let bill = Bill::new(resource, offers, None, None);
         serde_json::to_string(&bill.required).map_err(|_| CallError::CannotBePaid)
     }

@@ -19,6 +19,9 @@ const GOOD_FOR: Duration = Duration::from_mins(10);
 /// When a facilitator that did not answer is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
 
+/// How long it may take over hints.
+const HINTS_WITHIN: Duration = Duration::from_secs(1);
+
 /// How long it may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
@@ -74,6 +77,20 @@ impl Served {
             return Err(CallError::CannotBePaid);
         }
         Ok(offers)
+    }
+
+    /// The same as they are shown now: with what goes out of date, and what no payment is held to.
+    pub(super) async fn dated(&self, mut offers: Vec<Offer>) -> Vec<Offer> {
+        for offer in &mut offers {
+            match timeout(HINTS_WITHIN, self.facilitator.hints(offer.network)).await {
+                Ok(hints) if !hints.is_empty() => {
+                    offer.requirements.extra.get_or_insert_default().extend(hints);
+                }
+                // Whoever has a node of its own can pay all the same.
+                Ok(_) | Err(_) => {}
+            }
+        }
+        offers
     }
 }
 
