@@ -1,5 +1,6 @@
 //! Running other programs.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -33,6 +34,24 @@ pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     println!("$ {shown}");
     let status = command.stdin(Stdio::null()).status().map_err(|error| format!("{shown}: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("`{shown}` ended with {status}")) }
+}
+
+/// The same for a command whose standard output is wanted, too; whether it ended well. It is shown as it comes.
+pub(crate) fn run_and_tell(command: &mut Command) -> Result<(bool, String), String> {
+    let shown = show(command);
+    println!("$ {shown}");
+    let failed = |error: std::io::Error| format!("{shown}: {error}");
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(failed)?;
+    let mut told = String::new();
+    let mut output = BufReader::new(child.stdout.take().ok_or_else(|| format!("{shown}: no output"))?);
+    let mut line = Vec::new();
+    while output.read_until(b'\n', &mut line).map_err(failed)? > 0 {
+        let text = String::from_utf8_lossy(&line);
+        print!("{text}");
+        told.push_str(&text);
+        line.clear();
+    }
+    Ok((child.wait().map_err(failed)?.success(), told))
 }
 
 fn show(command: &Command) -> String {

@@ -1,5 +1,7 @@
 //! Every test, with the real parts they need.
 
+mod again;
+
 use crate::{command, sdks, setup};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -39,20 +41,32 @@ fn side_by_side() -> Result<(), String> {
     let open = || File::create(&path).map_err(|error| format!("{}: {error}", path.display()));
     let log = open()?;
     let errors = log.try_clone().map_err(|error| format!("{}: {error}", path.display()))?;
-    let mut beside = cargo_test();
-    beside.arg("--no-fail-fast").args(["--lib", "--bins", "--examples"]).args(named(&others));
+    let of_others = || {
+        let mut cargo = cargo_test();
+        cargo.arg("--no-fail-fast").args(["--lib", "--bins", "--examples"]).args(named(&others));
+        cargo
+    };
+    let of_waiting = || {
+        let mut cargo = cargo_test();
+        cargo.arg("--no-fail-fast").args(named(&waiting));
+        cargo
+    };
     println!("beside the next command, all other tests run; {} is shown at the end", path.display());
-    let mut beside = beside
+    let mut beside = of_others()
         .stdin(Stdio::null())
         .stdout(log)
         .stderr(errors)
         .spawn()
         .map_err(|error| format!("cargo test: {error}"))?;
-    let first = command::run(cargo_test().arg("--no-fail-fast").args(named(&waiting)));
-    let second = beside.wait().map_err(|error| format!("cargo test: {error}"))?;
-    print!("{}", fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?);
-    first?;
-    if second.success() { Ok(()) } else { Err(format!("the tests that ran beside ended with {second}")) }
+    let (first_well, first) = command::run_and_tell(&mut of_waiting())?;
+    let second_well = beside.wait().map_err(|error| format!("cargo test: {error}"))?.success();
+    let second = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let second = String::from_utf8_lossy(&second);
+    print!("{second}");
+    if !first_well {
+        again::look(of_waiting(), &first)?;
+    }
+    if second_well { Ok(()) } else { again::look(of_others(), &second) }
 }
 
 fn named(tests: &[String]) -> Vec<&str> {
