@@ -11,6 +11,8 @@
 //! | `tollwire_relay_answers_total` | `outcome` | ends of events: `replied`, or the error's code |
 //! | `tollwire_relay_answer_seconds` | | from an event's delivery to its final answer |
 //! | `tollwire_relay_jobs_total` | `outcome` | steps of people's jobs: `said` (by the brain), `paid`, `in_doubt`, `done`, and what went wrong |
+//! | `tollwire_relay_agent_checks_total` | `agent`, `outcome` | how agents over HTTP were when they were asked: `well`, `unwell` |
+//! | `tollwire_relay_agents_suspended` | | agents that are left out because they were not well too often in a row |
 
 use crate::call::CallError;
 use http::StatusCode;
@@ -81,6 +83,18 @@ pub(crate) fn event(outcome: &'static str) {
 pub(crate) fn answered(outcome: &'static str, took: Duration) {
     counter!("tollwire_relay_answers_total", "outcome" => outcome).increment(1);
     histogram!("tollwire_relay_answer_seconds").record(took);
+}
+
+/// How an agent was. `agent` is a registered slug.
+pub(crate) fn checked(agent: &str, well: bool) {
+    let outcome = if well { "well" } else { "unwell" };
+    counter!("tollwire_relay_agent_checks_total", "agent" => agent.to_owned(), "outcome" => outcome)
+        .increment(1);
+}
+
+/// How many agents are left out.
+pub(crate) fn suspended(count: usize) {
+    gauge!("tollwire_relay_agents_suspended").set(u32::try_from(count).unwrap_or(u32::MAX));
 }
 
 /// What a step of a person's job came to, if it is to be counted.

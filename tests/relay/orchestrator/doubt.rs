@@ -1,7 +1,8 @@
 //! A facilitator that does not know yet what became of a payment: it is asked after, through kill -9, and nobody pays again.
 
 use super::helper::Helper;
-use super::rig::{APPROVE, Person, SUMMARIZE, Talk, brain, register, secrets, start};
+use super::paying::{approval, signed};
+use super::rig::{APPROVE, CANCEL, COUNT, Opened, Person, SUMMARIZE, Talk, brain, register, secrets, start};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
@@ -16,8 +17,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tollwire_testkit::process::Process;
 use tollwire_tests::agent::Agent;
-use tollwire_tests::broker::BrokerSettings;
+use tollwire_tests::broker::{Broker, BrokerSettings};
 
 /// A facilitator that settles when it is told to, and until then does not know.
 struct Undecided {
@@ -77,30 +79,44 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
     Ok(Response::new(Full::new(Bytes::from(said.to_string()))))
 }
 
+/// A person whose signed payment is in doubt.
+struct Doubt {
+    broker: Broker,
+    facilitator: Undecided,
+    helper: Helper,
+    person: Person,
+    session: Opened,
+    talk: Talk,
+    _brain: Process,
+}
+
+impl Doubt {
+    async fn begin() -> Self {
+        let facilitator = Undecided::start().await;
+        let settings = BrokerSettings {
+            top: format!(
+                "store = \"file:./broker.db\"\ntoken_key = \"file:token-key\"\nfacilitator = \"{}\"\n",
+                facilitator.url
+            ),
+            apis: "[orchestrator]\nbrain = \"brain\"\n".into(),
+            admin: "token = \"file:admin-token\"".into(),
+            ..BrokerSettings::default()
+        };
+        let broker = start(&settings, &secrets()).await;
+        let (brain, helper) = (brain(&broker).await, Helper::start().await);
+        register(&broker, &helper).await;
+        let person = Person::add(&broker, "ada").await;
+        let (mut talk, session) = person.connect(&broker).await;
+        talk.say(SUMMARIZE).await;
+        let asked = talk.heard("PAYMENT_REQUEST").await;
+        talk.say(&approval(&signed(&Agent::new(), &asked))).await;
+        Self { broker, facilitator, helper, person, session, talk, _brain: brain }
+    }
+}
+
 #[tokio::test]
 async fn a_payment_in_doubt_is_asked_after_and_never_asked_for_again() {
-    let facilitator = Undecided::start().await;
-    let settings = BrokerSettings {
-        top: format!(
-            "store = \"file:./broker.db\"\ntoken_key = \"file:token-key\"\nfacilitator = \"{}\"\n",
-            facilitator.url
-        ),
-        apis: "[orchestrator]\nbrain = \"brain\"\n".into(),
-        admin: "token = \"file:admin-token\"".into(),
-        ..BrokerSettings::default()
-    };
-    let mut broker = start(&settings, &secrets()).await;
-    let (_brain, helper) = (brain(&broker).await, Helper::start().await);
-    register(&broker, &helper).await;
-    let person = Person::add(&broker, "ada").await;
-    let (mut talk, session) = person.connect(&broker).await;
-    talk.say(SUMMARIZE).await;
-    let asked = talk.heard("PAYMENT_REQUEST").await;
-    let bill = &asked["payment_required"];
-    let offer = bill["accepts"][0].clone();
-    let payment = Agent::new().pay_v2(bill, &offer, &Agent::terms(&offer)).message;
-    let approval = json!({ "type": "PAYMENT_RESPONSE", "data": { "approved": true, "payment": payment } });
-    talk.say(&approval.to_string()).await;
+    let Doubt { mut broker, facilitator, helper, person, session, mut talk, _brain } = Doubt::begin().await;
     assert!(talk.is_silent(Duration::from_millis(1_500)).await, "nobody knows yet");
     talk.say(APPROVE).await;
     talk.error("invalid_message").await;
@@ -115,4 +131,38 @@ async fn a_payment_in_doubt_is_asked_after_and_never_asked_for_again() {
     assert!(settles.len() >= 3, "{}", settles.len());
     assert!(settles.iter().all(|settle| *settle == settles[0]), "the same payment each time");
     assert_eq!(helper.invoked().len(), 1);
+}
+
+/// The rows of a payment that is being made: the sub-state of the phase table, allowed and refused.
+#[tokio::test]
+async fn who_cancels_while_it_is_paid_is_told_how_that_ended_first() {
+    let Doubt { broker, facilitator, helper, person, session, mut talk, _brain } = Doubt::begin().await;
+    let seen = async |phase: &str| {
+        let path = format!("/api/sessions/{}", session.id);
+        let seen = person.ask(&broker, "GET", &path, &Value::Null).await.json();
+        assert_eq!(seen["phase"], phase, "{seen}");
+        seen
+    };
+    talk.say(COUNT).await;
+    talk.say(APPROVE).await;
+    talk.error("invalid_message").await;
+    assert_eq!(seen("AWAITING_PAYMENT").await["waiting_messages"], 1, "a message waits");
+    talk.say(CANCEL).await;
+    for refused in [COUNT, APPROVE, CANCEL] {
+        talk.say(refused).await;
+        talk.error("invalid_message").await;
+    }
+    seen("AWAITING_PAYMENT").await;
+    facilitator.state.decided.store(true, Ordering::SeqCst);
+    assert_eq!(talk.heard("PAYMENT_SUCCESSFUL").await["tx_hash"], "0xabc");
+    talk.heard("SESSION_CLOSED").await;
+    assert_eq!(talk.ended().await, 1000);
+    seen("CLOSED").await;
+    assert!(helper.invoked().is_empty(), "nothing is done for somebody who has gone");
+    // What was paid is theirs.
+    let (mut talk, _) = person.connect(&broker).await;
+    talk.say(SUMMARIZE).await;
+    let paid = talk.heard("PAYMENT_SUCCESSFUL").await;
+    assert_eq!((&paid["source"], &paid["tx_hash"]), (&json!("credit"), &json!("0xabc")));
+    assert_eq!(talk.answer().await, "summarize: done");
 }

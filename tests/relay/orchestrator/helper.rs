@@ -27,6 +27,8 @@ pub(super) struct Helper {
 struct State {
     healthy: AtomicBool,
     fails: AtomicBool,
+    /// What it wants for `count`, as a 402 says it, and whether it wants that again once it is paid.
+    quote: Mutex<Option<(Value, bool)>>,
     checks: AtomicUsize,
     held: watch::Sender<bool>,
     invoked: Mutex<Vec<(HeaderMap, Value)>>,
@@ -41,6 +43,7 @@ impl Helper {
         let state = Arc::new(State {
             healthy: AtomicBool::new(true),
             fails: AtomicBool::new(false),
+            quote: Mutex::default(),
             checks: AtomicUsize::new(0),
             held: watch::Sender::new(false),
             invoked: Mutex::default(),
@@ -71,6 +74,11 @@ impl Helper {
 
     pub(super) fn fails(&self, fails: bool) {
         self.state.fails.store(fails, Ordering::SeqCst);
+    }
+
+    /// Answers an unpaid `count` with 402 and this; and a paid one too, if it is `greedy`.
+    pub(super) fn wants(&self, required: Value, greedy: bool) {
+        *self.state.quote.lock().unwrap() = Some((required, greedy));
     }
 
     /// How often it was asked how it is.
@@ -117,10 +125,14 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
         "/invoke" => {
             let asked: Value = serde_json::from_slice(&body).unwrap();
             let command = asked["command"].as_str().unwrap().to_owned();
+            let unpaid = asked["context"]["payment"].is_null();
             state.invoked.lock().unwrap().push((head.headers, asked));
             state.count.send_modify(|count| *count += 1);
             drop(state.held.subscribe().wait_for(|held| !held).await.unwrap());
-            if state.fails.load(Ordering::SeqCst) {
+            let quote = state.quote.lock().unwrap().clone().filter(|_| command == "count");
+            if let Some((required, _)) = quote.filter(|(_, greedy)| *greedy || unpaid) {
+                (StatusCode::PAYMENT_REQUIRED, required)
+            } else if state.fails.load(Ordering::SeqCst) {
                 (StatusCode::OK, json!({ "ok": false, "error": "it is unreadable", "error_code": "BAD" }))
             } else {
                 (StatusCode::OK, json!({ "ok": true, "output": format!("{command}: done") }))

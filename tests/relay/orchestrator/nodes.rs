@@ -2,10 +2,13 @@
 
 use super::helper::Helper;
 use super::paying::at_once;
+use super::revoking::{close, is_cut, revoke};
 use super::rig::{APPROVE, COUNT, Person, SUMMARIZE, Talk, brain, register, secrets, settings, start};
+use serde_json::json;
 use tollwire_testkit::process::Process;
 use tollwire_testkit::redis::RedisServer;
 use tollwire_tests::broker::{Broker, BrokerSettings};
+use tollwire_tests::http;
 
 struct Pair {
     brokers: [Broker; 2],
@@ -89,4 +92,46 @@ async fn twenty_sessions_on_both_never_exceed_the_day() {
         assert_eq!(person.spent_today(broker).await, "0.35");
         assert_eq!(person.balance(broker).await, "9.65");
     }
+}
+
+#[tokio::test]
+async fn what_is_revoked_or_closed_at_one_broker_ends_at_the_other() {
+    let pair = pair().await;
+    let [one, other] = &pair.brokers;
+    let (ada, bob) = (Person::add(one, "ada").await, Person::add(one, "bob").await);
+    let mut talks = Vec::new();
+    for at in [one, other] {
+        talks.push(ada.connect(at).await.0);
+        let (mut talk, session) = bob.connect(at).await;
+        talk.say(COUNT).await;
+        assert_eq!(talk.answer().await, "count: done");
+        assert_eq!(close(&bob, other, &session).await.0, 200);
+        talk.heard("SESSION_CLOSED").await;
+        assert_eq!(talk.ended().await, 1000);
+    }
+    let (mut stays, _) = bob.connect(other).await;
+    for talk in &mut talks {
+        talk.say(COUNT).await;
+        assert_eq!(talk.answer().await, "count: done");
+    }
+    revoke(one, "ada").await;
+    for talk in &mut talks {
+        is_cut(talk).await;
+    }
+    stays.say(COUNT).await;
+    assert_eq!(stays.answer().await, "count: done");
+}
+
+#[tokio::test]
+async fn what_one_broker_finds_of_an_agent_the_other_knows() {
+    let pair = pair().await;
+    let [one, other] = &pair.brokers;
+    let person = Person::add(one, "ada").await;
+    let (mut talk, _) = person.connect(one).await;
+    pair.helper.is_healthy(false);
+    talk.say(COUNT).await;
+    talk.error("agent_unavailable").await;
+    let seen = http::get(&other.url("/api/agents/summarizer"), &[]).await.json();
+    let found = (&seen["last_health_status"], &seen["consecutive_health_failures"], &seen["status"]);
+    assert_eq!(found, (&json!("unhealthy"), &json!(1), &json!("active")));
 }

@@ -7,13 +7,13 @@ use std::time::Duration;
 use tollwire_tests::agent::Agent;
 
 /// A signed answer to a payment request, and the wallet that signed it.
-fn signed(agent: &Agent, asked: &Value) -> Value {
+pub(super) fn signed(agent: &Agent, asked: &Value) -> Value {
     let bill = &asked["payment_required"];
     let offer = bill["accepts"][0].clone();
     agent.pay_v2(bill, &offer, &Agent::terms(&offer)).message
 }
 
-fn approval(payment: &Value) -> String {
+pub(super) fn approval(payment: &Value) -> String {
     json!({ "type": "PAYMENT_RESPONSE", "data": { "approved": true, "payment": payment } }).to_string()
 }
 

@@ -143,6 +143,11 @@ impl Person {
         Self { key: added.json()["token"].as_str().unwrap().to_owned() }
     }
 
+    /// Somebody who has this key.
+    pub(super) fn with_key(key: &str) -> Self {
+        Self { key: key.to_owned() }
+    }
+
     pub(super) fn key(&self) -> &str {
         &self.key
     }

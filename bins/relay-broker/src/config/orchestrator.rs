@@ -43,6 +43,12 @@ pub(crate) struct Orchestrator {
     /// How long a good health check is believed.
     #[serde(default = "health_cache")]
     pub(crate) health_cache: HumanDuration,
+    /// How often agents that are reached over HTTP are asked how they are.
+    #[serde(default = "health_every")]
+    pub(crate) health_every: HumanDuration,
+    /// After how many failures in a row an agent is left out.
+    #[serde(default = "health_failures")]
+    pub(crate) health_failures: u32,
     /// How long an agent may take for one job.
     #[serde(default = "invoke_wait")]
     pub(crate) invoke_wait: HumanDuration,
@@ -70,6 +76,8 @@ impl Orchestrator {
         limits.brain = self.brain_wait.0;
         limits.health = self.health_wait.0;
         limits.health_cache = self.health_cache.0;
+        limits.health_every = self.health_every.0;
+        limits.health_failures = self.health_failures;
         limits.invoke = self.invoke_wait.0;
         limits.retention = self.retention.0;
         limits.sessions_max = self.sessions;
@@ -95,6 +103,8 @@ pub(super) fn validate(file: &Loaded<File>) -> Result<(), tollwire_ops::Error> {
         ("payment_wait", written.payment_wait.0.is_zero()),
         ("brain_wait", written.brain_wait.0.is_zero()),
         ("health_wait", written.health_wait.0.is_zero()),
+        ("health_every", written.health_every.0.is_zero()),
+        ("health_failures", written.health_failures == 0),
         ("invoke_wait", written.invoke_wait.0.is_zero()),
         ("retention", written.retention.0.is_zero()),
         ("sessions", written.sessions == 0),
@@ -126,6 +136,8 @@ defaults! {
     brain_wait: HumanDuration = |limits| HumanDuration(limits.brain);
     health_wait: HumanDuration = |limits| HumanDuration(limits.health);
     health_cache: HumanDuration = |limits| HumanDuration(limits.health_cache);
+    health_every: HumanDuration = |limits| HumanDuration(limits.health_every);
+    health_failures: u32 = |limits| limits.health_failures;
     invoke_wait: HumanDuration = |limits| HumanDuration(limits.invoke);
     retention: HumanDuration = |limits| HumanDuration(limits.retention);
     sessions: usize = |limits| limits.sessions_max;

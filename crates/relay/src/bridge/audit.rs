@@ -1,9 +1,11 @@
 //! What happened: names, sizes, hashes, how it ended and how long it took. Never content.
 
 use super::id::{AgentId, AppId, EventId};
+use super::inner::Inner;
 use super::record::AUDIT;
-use crate::log::{Append, Caps, Log, Overflow};
+use crate::log::{Append, Caps, Log, Once, Overflow};
 use crate::store::StoreError;
+use bytes::Bytes;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
@@ -20,6 +22,9 @@ const AT_ONCE_MAX: usize = 64;
 
 /// What is kept of them in all, in bytes.
 const BYTES_MAX: u64 = 1 << 30;
+
+/// How long it is remembered that an entry was written which is written once.
+const ONCE_TTL: Duration = Duration::from_secs(7 * 86_400);
 
 /// One thing that happened.
 #[derive(Debug, Clone, Serialize)]
@@ -158,7 +163,7 @@ pub(crate) async fn write(
     (ttl, count): (Duration, u64),
     stop: CancellationToken,
 ) {
-    let caps = Caps { count, bytes: BYTES_MAX, overflow: Overflow::ForgetOldest };
+    let caps = caps(count);
     loop {
         let mut batch = Vec::new();
         tokio::select! {
@@ -177,6 +182,22 @@ pub(crate) async fn write(
             }
         }
     }
+}
+
+impl Inner {
+    /// Writes what another part of the broker says at once, and once for its key.
+    pub(crate) async fn audit_once(&self, key: String, body: Bytes) -> Result<(), StoreError> {
+        let (now, kept) = (self.now(), (self.limits.audit_ttl, self.limits.audit_entries_max));
+        let once = Once { key, until: now.after(ONCE_TTL), memo: String::new() };
+        let new = Append { body, until: now.after(kept.0), once: Some(once) };
+        let stored = self.log.append(AUDIT, new, caps(kept.1), now).await?;
+        tracing::trace!(?stored, "audited");
+        Ok(())
+    }
+}
+
+const fn caps(count: u64) -> Caps {
+    Caps { count, bytes: BYTES_MAX, overflow: Overflow::ForgetOldest }
 }
 
 async fn append(log: &dyn Log, entry: &AuditEntry, ttl: Duration, caps: Caps) -> Result<(), StoreError> {

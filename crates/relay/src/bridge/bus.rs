@@ -67,6 +67,8 @@ pub(crate) enum Notice {
     Taken { agent: AgentId, by: ConnectionId },
     /// Registrations have changed.
     Registered,
+    /// Word for something else that lives in the broker: only that can read it.
+    Word { text: String },
 }
 
 impl Notice {

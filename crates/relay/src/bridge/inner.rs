@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::broadcast;
 use tollwire_ledger::{Clock, Timestamp};
 use tollwire_x402::close::CloseCode;
 
@@ -32,6 +33,8 @@ pub(crate) struct Inner {
     pub(crate) directory: Directory,
     pub(crate) hub: Hub,
     pub(crate) audit: Audit,
+    /// Word from other nodes for what else lives in the broker; `None` if some may have been missed.
+    pub(crate) words: broadcast::Sender<Option<String>>,
     pub(super) buckets: Mutex<HashMap<AppId, Vec<Bucket>>>,
     pub(super) connections: AtomicU64,
 }
@@ -154,6 +157,11 @@ impl Inner {
         self.tell(None, &Notice::Registered).await;
     }
 
+    /// Tells what else lives in the broker, on all other nodes.
+    pub(crate) async fn tell_word(&self, text: String) {
+        self.tell(None, &Notice::Word { text }).await;
+    }
+
     /// Closes connections whose token is not good any more.
     pub(crate) fn drop_the_revoked(&self) {
         use super::token::Party;
@@ -180,6 +188,7 @@ impl Inner {
     pub(crate) fn hear(&self, news: &News) -> bool {
         let News::Notice(bytes) = news else {
             self.wake_all();
+            self.pass_word(None);
             return true;
         };
         let Some(notice) = Notice::from_bytes(bytes) else {
@@ -218,9 +227,15 @@ impl Inner {
                     seat.outbox.cut(CloseCode::Replaced);
                 }
             }
+            Notice::Word { text } => self.pass_word(Some(text)),
             Notice::Registered => return true,
         }
         false
+    }
+
+    /// Passes on word to whoever listens; where nobody does, it is for nobody.
+    fn pass_word(&self, word: Option<String>) {
+        drop(self.words.send(word));
     }
 
     /// Tells other nodes that a connection is open, for a while.

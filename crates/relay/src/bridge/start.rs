@@ -16,10 +16,13 @@ use crate::store::{Embedded, StoreError};
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tollwire_ledger::{Clock, SystemClock};
+
+/// Words from other nodes that may wait for whoever listens; if more do, it looks at everything instead.
+const WORDS_MAX: usize = 256;
 
 /// Where a bridge keeps what it must not forget.
 #[derive(Clone)]
@@ -116,6 +119,7 @@ impl Bridge {
             limits,
             hub: Hub::default(),
             audit,
+            words: broadcast::channel(WORDS_MAX).0,
             buckets: Mutex::new(HashMap::new()),
             connections: AtomicU64::new(0),
         });

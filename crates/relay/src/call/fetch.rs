@@ -12,6 +12,21 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use std::time::Duration;
 use tokio::time::timeout;
 
+/// An answer, whole.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Fetched {
+    /// The body of a 200.
+    pub(crate) fn good(self) -> Option<Bytes> {
+        (self.status == StatusCode::OK).then_some(self.body)
+    }
+}
+
 impl Upstream {
     /// Asks, and reads the answer whole. With a body it is a POST of JSON.
     pub(crate) async fn fetch(
@@ -20,7 +35,7 @@ impl Upstream {
         path: &str,
         (mut sent, body): (HeaderMap, Option<Bytes>),
         within: Duration,
-    ) -> Result<(StatusCode, Bytes), CallError> {
+    ) -> Result<Fetched, CallError> {
         headers::to_api_from_envelope(&mut sent);
         let method = if body.is_some() { Method::POST } else { Method::GET };
         if body.is_some() {
@@ -33,6 +48,6 @@ impl Upstream {
             self.whole(begun, &Budget::unbounded()).await
         };
         let answer = timeout(within, asking).await.map_err(|_| CallError::Timeout)??;
-        Ok((answer.status, answer.body))
+        Ok(Fetched { status: answer.status, headers: answer.headers, body: answer.body })
     }
 }

@@ -33,6 +33,7 @@ pub use priced::{Price, PriceError};
 pub use registry::Payees;
 
 pub(crate) use caller::Caller;
+pub(crate) use fetch::Fetched;
 pub(crate) use priced::{Cashier, Desk, NotTaken, Settling, offer_timeout_secs};
 pub(crate) use registry::{Registry, RegistryError};
 pub(crate) use session::Session;

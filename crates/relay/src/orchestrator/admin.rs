@@ -45,10 +45,19 @@ impl Orchestrator {
             },
             ([], _) => return not_with("GET, HEAD, POST"),
             ([id], &Method::GET | &Method::HEAD) => people.view(id, now).await,
-            ([id], &Method::DELETE) => people.remove(id, now).await.map(|()| json!({ "removed": true })),
+            ([id], &Method::DELETE) => {
+                let removed = people.remove(id, now).await;
+                inner.keys_changed(id).await;
+                removed.map(|()| json!({ "removed": true }))
+            }
             ([_], _) => return not_with("GET, HEAD, DELETE"),
             ([id, "rotate"], &Method::POST) => people.rotate(keys, id, now).await,
-            ([id, "revoke"], &Method::POST) => people.revoke(id, now).await,
+            ([id, "revoke"], &Method::POST) => {
+                let revoked = people.revoke(id, now).await;
+                // Whatever came of it: an answer of the store may be lost.
+                inner.keys_changed(id).await;
+                revoked
+            }
             ([_, "rotate" | "revoke"], _) => return not_with("POST"),
             _ => return nothing_here(),
         };

@@ -1,21 +1,27 @@
 //! The registered agents: kept as notes, and what each says of itself, asked when it is needed and believed for a while.
 
 use super::agent::{Action, Capabilities, ServiceAgent, Wrong, is_healthy};
+use super::health::{Health, Watch};
 use super::ids;
 use super::limits::OrchestratorLimits;
 use crate::Payments;
 use crate::bridge::Inside;
-use crate::call::{Payees, Upstream};
+use crate::call::{Fetched, Payees, Upstream};
 use crate::notes::{Notes, Topic};
-use crate::store::StoreError;
+use crate::store::{Rows, StoreError};
+use crate::telemetry;
 use futures_util::future::join_all;
-use http::{HeaderMap, StatusCode};
+use futures_util::stream::{self, StreamExt as _};
+use http::HeaderMap;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 use tollwire_ledger::Timestamp;
 use tollwire_x402::{ApiId, Network, Usdc};
+
+/// Agents that are asked at once how they are.
+const ASKED_AT_ONCE: usize = 16;
 
 /// Why an agent is not registered, changed or removed.
 #[derive(Debug, thiserror::Error)]
@@ -53,28 +59,28 @@ pub(super) struct Agents {
     own_wallets: Option<BTreeMap<Network, String>>,
     payees: Option<Payees>,
     seen: Mutex<HashMap<ApiId, Seen>>,
+    watch: Watch,
 }
 
 /// What was last seen of an agent here.
 #[derive(Debug, Clone, Default)]
 struct Seen {
     healthy_until: Option<Instant>,
-    checked: Option<(Timestamp, bool)>,
-    failures: u32,
     actions: Option<(Instant, Vec<Action>)>,
 }
 
 impl Agents {
     pub(super) fn new(
-        notes: Arc<dyn Notes>,
+        (notes, rows): (Arc<dyn Notes>, Arc<dyn Rows>),
         upstream: Arc<Upstream>,
         inside: Arc<Inside>,
         limits: OrchestratorLimits,
         payments: Option<&Payments>,
     ) -> Self {
+        let watch = Watch::new(rows, &limits);
         let own_wallets = payments.map(|payments| payments.own_wallets.clone());
         let payees = payments.and_then(|payments| payments.payees.clone());
-        Self { notes, upstream, inside, limits, own_wallets, payees, seen: Mutex::default() }
+        Self { notes, upstream, inside, limits, own_wallets, payees, seen: Mutex::default(), watch }
     }
 
     /// Tells whoever settles which wallets agents are paid at.
@@ -136,6 +142,7 @@ impl Agents {
             return Err(AgentError::Exists);
         }
         self.tell_payees(now).await?;
+        self.begin_anew(&agent, now).await?;
         Ok(agent)
     }
 
@@ -162,6 +169,9 @@ impl Agents {
         self.notes.put((Topic::ServiceAgents, slug.as_str()), written(&agent), None).await?;
         self.seen().remove(slug);
         self.tell_payees(now).await?;
+        if !rotate {
+            self.begin_anew(&agent, now).await?;
+        }
         Ok(agent)
     }
 
@@ -170,6 +180,16 @@ impl Agents {
         self.get(slug.as_str(), now).await?.ok_or(AgentError::Unknown)?;
         self.notes.remove((Topic::ServiceAgents, slug.as_str())).await?;
         self.seen().remove(slug);
+        Ok(self.watch.forget(slug).await?)
+    }
+
+    /// Whoever changes an agent has had a reason: what it was before does not count, and it is asked how it is now.
+    async fn begin_anew(&self, agent: &ServiceAgent, now: Timestamp) -> Result<(), StoreError> {
+        self.watch.forget(&agent.slug).await?;
+        if agent.bridge_agent.is_none() {
+            let well = self.ask(agent, now).await;
+            tracing::debug!(agent = %agent.slug, well, "an agent is registered");
+        }
         Ok(())
     }
 
@@ -182,20 +202,47 @@ impl Agents {
         if known.is_some_and(|until| Instant::now() < until) {
             return true;
         }
-        let healthy = match agent.api() {
+        match self.watch.of(&agent.slug).await {
+            Ok(health) if health.suspended.is_some() => return false,
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "whether an agent is left out cannot be looked up"),
+        }
+        self.ask(agent, now).await
+    }
+
+    /// Asks an agent how it is, and notes that.
+    async fn ask(&self, agent: &ServiceAgent, now: Timestamp) -> bool {
+        let well = match agent.api() {
             Some(api) => {
                 let asked =
                     self.upstream.fetch(&api, "/health", (HeaderMap::new(), None), self.limits.health);
-                matches!(asked.await, Ok((StatusCode::OK, body)) if is_healthy(&body))
+                asked.await.ok().and_then(Fetched::good).is_some_and(|body| is_healthy(&body))
             }
             None => false,
         };
-        let mut all = self.seen();
-        let seen = all.entry(agent.slug.clone()).or_default();
-        seen.checked = Some((now, healthy));
-        seen.healthy_until = healthy.then(|| Instant::now() + self.limits.health_cache);
-        seen.failures = if healthy { 0 } else { seen.failures.saturating_add(1) };
-        healthy
+        let until = well.then(|| Instant::now() + self.limits.health_cache);
+        self.seen().entry(agent.slug.clone()).or_default().healthy_until = until;
+        if let Err(error) = self.watch.note(&agent.slug, well, now).await {
+            tracing::warn!(%error, agent = %agent.slug, well, "how an agent is cannot be noted");
+        }
+        well
+    }
+
+    /// Asks those agents whose turn it is, if it is this broker that takes the turn.
+    pub(super) async fn ask_around(&self, now: Timestamp) -> Result<(), StoreError> {
+        let all = self.all(now).await?;
+        self.watch.keep(|slug| all.iter().any(|agent| agent.slug == *slug));
+        let over_http = all.iter().filter(|agent| agent.bridge_agent.is_none());
+        let asking = stream::iter(over_http).for_each_concurrent(ASKED_AT_ONCE, |agent| async move {
+            match self.watch.take_turn(&agent.slug, now).await {
+                Ok(true) => drop(self.ask(agent, now).await),
+                Ok(false) => {}
+                Err(error) => tracing::warn!(%error, agent = %agent.slug, "nobody asks how an agent is"),
+            }
+        });
+        asking.await;
+        telemetry::suspended(self.watch.suspended());
+        Ok(())
     }
 
     /// What an agent can do; nothing if it does not say so.
@@ -211,50 +258,39 @@ impl Agents {
         }
         let Some(api) = agent.api() else { return Vec::new() };
         let asked = self.upstream.fetch(&api, "/capabilities", (HeaderMap::new(), None), self.limits.health);
-        let actions = match asked.await {
-            Ok((StatusCode::OK, body)) => Capabilities::read(&body).unwrap_or_default(),
-            // One that says nothing is not asked any more often than one that does.
-            _ => Vec::new(),
-        };
+        let answer = asked.await.ok().and_then(Fetched::good);
+        // One that says nothing is not asked any more often than one that does.
+        let actions = answer.and_then(|body| Capabilities::read(&body)).unwrap_or_default();
         let until = Instant::now() + self.limits.health_cache;
         self.seen().entry(agent.slug.clone()).or_default().actions = Some((until, actions.clone()));
         actions
     }
 
-    /// All agents that say what they can do, with that.
+    /// All agents that say what they can do and are not left out, with what they can do.
     pub(super) async fn catalogue(
         &self,
         now: Timestamp,
     ) -> Result<Vec<(ServiceAgent, Vec<Action>)>, StoreError> {
-        let all = self.all(now).await?;
+        let mut all = self.all(now).await?;
+        all.retain(|agent| self.watch.last(&agent.slug).suspended.is_none());
         let actions = join_all(all.iter().map(|agent| self.actions(agent))).await;
         Ok(all.into_iter().zip(actions).filter(|(_, actions)| !actions.is_empty()).collect())
     }
 
     /// An agent, as everybody may see it.
-    pub(super) fn shown(&self, agent: &ServiceAgent, actions: &[Action]) -> Value {
-        let seen = self.seen().get(&agent.slug).cloned().unwrap_or_default();
-        let status = seen.checked.map(|(_, healthy)| if healthy { "ok" } else { "unhealthy" });
-        json!({
-            "id": agent.id(), "slug": agent.slug, "name": agent.name, "description": agent.description,
-            "category": agent.category, "agent_version": agent.agent_version,
-            "actions": actions,
-            "last_health_check_at": seen.checked.map(|(at, _)| ids::time(at)),
-            "last_health_status": status,
-            "consecutive_health_failures": seen.failures,
-            "created_at": ids::time(agent.created),
-        })
+    pub(super) async fn view(&self, agent: &ServiceAgent) -> Value {
+        let (actions, health) = tokio::join!(self.actions(agent), self.watch.of(&agent.slug));
+        shown(agent, &actions, &health.unwrap_or_else(|_| self.watch.last(&agent.slug)))
     }
 
     /// These agents, as everybody may see them.
     pub(super) async fn views(&self, agents: &[&ServiceAgent]) -> Vec<Value> {
-        let actions = join_all(agents.iter().map(|agent| self.actions(agent))).await;
-        agents.iter().zip(&actions).map(|(agent, actions)| self.shown(agent, actions)).collect()
+        join_all(agents.iter().map(|agent| self.view(agent))).await
     }
 
     /// An agent, as the operator may see it.
     pub(super) async fn whole(&self, agent: &ServiceAgent) -> Value {
-        let mut view = self.shown(agent, &self.actions(agent).await);
+        let mut view = self.view(agent).await;
         if let Some(members) = view.as_object_mut() {
             members.insert("base_url".to_owned(), json!(agent.base_url));
             members.insert("allow_private".to_owned(), json!(agent.allow_private));
@@ -263,6 +299,21 @@ impl Agents {
         }
         view
     }
+}
+
+fn shown(agent: &ServiceAgent, actions: &[Action], health: &Health) -> Value {
+    let status = health.checked.map(|(_, well)| if well { "ok" } else { "unhealthy" });
+    json!({
+        "id": agent.id(), "slug": agent.slug, "name": agent.name, "description": agent.description,
+        "category": agent.category, "agent_version": agent.agent_version,
+        "actions": actions,
+        "status": if health.suspended.is_some() { "suspended" } else { "active" },
+        "suspended_at": health.suspended.map(ids::time),
+        "last_health_check_at": health.checked.map(|(at, _)| ids::time(at)),
+        "last_health_status": status,
+        "consecutive_health_failures": health.failures,
+        "created_at": ids::time(agent.created),
+    })
 }
 
 fn written(agent: &ServiceAgent) -> bytes::Bytes {

@@ -102,6 +102,7 @@ impl Chosen {
             arguments: arguments.to_string(),
             description: description.chars().take(DESCRIPTION_MAX).collect(),
             price,
+            quoted: false,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What people do over HTTP: sessions and their tokens, auto-pay, the account that pays, and which agents there are.
 
 use super::inner::Inner;
-use super::people::Person;
+use super::people::Holder;
+use super::phase::State;
 use super::purse::{AutoPay, Purse};
 use super::record::Record;
 use super::say::dollars;
@@ -14,6 +15,7 @@ use http::{HeaderMap, HeaderName, Method, StatusCode, request::Parts};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use tollwire_x402::Usdc;
 
 /// Below it stand sessions.
@@ -98,7 +100,7 @@ impl Orchestrator {
 
 impl Inner {
     /// Whose API key a request shows.
-    async fn person(&self, headers: &HeaderMap) -> Result<Option<Person>, StoreError> {
+    async fn person(&self, headers: &HeaderMap) -> Result<Option<Holder>, StoreError> {
         let bearer = one(headers, &AUTHORIZATION).and_then(|value| {
             let (scheme, key) = value.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
@@ -107,12 +109,12 @@ impl Inner {
         self.people.admit(&self.keys, key, self.now()).await
     }
 
-    async fn sessions(&self, person: &Person, head: &Parts, below: Option<&str>) -> Answer {
+    async fn sessions(self: &Arc<Self>, person: &Holder, head: &Parts, below: Option<&str>) -> Answer {
         let Some(below) = below else { return nothing_here() };
         let words: Vec<&str> = below.split('/').skip(1).collect();
         let id = person.id.as_str();
         match (words.as_slice(), &head.method) {
-            ([], &Method::POST) => match self.begin(id).await {
+            ([], &Method::POST) => match self.begin(person).await {
                 Ok(begun) => answer(StatusCode::CREATED, &begun),
                 Err(NotBegun::Store(error)) => unavailable(&error),
                 Err(error @ NotBegun::TooMany) => {
@@ -130,14 +132,22 @@ impl Inner {
                 (Ok(Some(record)), &Method::GET | &Method::HEAD) => {
                     answer(StatusCode::OK, &sessions::shown(session, &record))
                 }
-                (Ok(Some(_)), _) => not_with("GET, HEAD"),
+                (Ok(Some(_)), &Method::DELETE) => match self.close(session).await {
+                    Ok(state) => {
+                        let status =
+                            if state == State::Closed { StatusCode::OK } else { StatusCode::ACCEPTED };
+                        answer(status, &json!({ "session_id": session, "phase": state.phase() }))
+                    }
+                    Err(error) => unavailable(&error),
+                },
+                (Ok(Some(_)), _) => not_with("GET, HEAD, DELETE"),
             },
             ([session, "token"], &Method::POST) => match self.session_of(id, session).await {
                 Err(error) => unavailable(&error),
                 Ok(record) if record.as_ref().is_none_or(Record::is_over) => {
                     unknown("there is no such session, or it is over")
                 }
-                Ok(_) => match self.opened(id, session, self.now()) {
+                Ok(_) => match self.opened(person, session, self.now()) {
                     Some(opened) => answer(StatusCode::OK, &opened),
                     None => nothing_here(),
                 },
@@ -147,7 +157,7 @@ impl Inner {
         }
     }
 
-    async fn auto_pay(&self, person: &Person) -> Result<Answer, StoreError> {
+    async fn auto_pay(&self, person: &Holder) -> Result<Answer, StoreError> {
         let purse = self.purses.of(person.id.as_str()).await?;
         Ok(answer(StatusCode::OK, &self.auto_pay_of(&purse)))
     }
@@ -161,7 +171,7 @@ impl Inner {
         })
     }
 
-    async fn set_auto_pay(&self, person: &Person, body: &[u8]) -> Result<Answer, StoreError> {
+    async fn set_auto_pay(&self, person: &Holder, body: &[u8]) -> Result<Answer, StoreError> {
         let body: AutoPayBody = match serde_json::from_slice(body) {
             Ok(body) => body,
             Err(error) => return Ok(bad(&error.to_string())),
@@ -184,7 +194,7 @@ impl Inner {
         Ok(answer(StatusCode::OK, &self.auto_pay_of(&purse)))
     }
 
-    async fn account(&self, person: &Person) -> Result<Answer, StoreError> {
+    async fn account(&self, person: &Holder) -> Result<Answer, StoreError> {
         let purse = self.purses.of(person.id.as_str()).await?;
         let balance = match (&self.accounts, &purse.account) {
             (Some(gate), Some(account)) => gate.balance_of(account).await?,
@@ -195,7 +205,7 @@ impl Inner {
     }
 
     /// Links the account of a session token, or none.
-    async fn link_account(&self, person: &Person, body: Option<&[u8]>) -> Result<Answer, StoreError> {
+    async fn link_account(&self, person: &Holder, body: Option<&[u8]>) -> Result<Answer, StoreError> {
         let account = match (body, &self.accounts) {
             (None, _) => None,
             (Some(_), None) => return Ok(bad("there are no prepaid accounts here")),
@@ -220,9 +230,7 @@ impl Inner {
         let now = self.now();
         if !slug.is_empty() {
             return match self.agents.get(slug, now).await {
-                Ok(Some(agent)) => {
-                    answer(StatusCode::OK, &self.agents.shown(&agent, &self.agents.actions(&agent).await))
-                }
+                Ok(Some(agent)) => answer(StatusCode::OK, &self.agents.view(&agent).await),
                 Ok(None) => unknown("there is no agent of this slug"),
                 Err(error) => unavailable(&error),
             };

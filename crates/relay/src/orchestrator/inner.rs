@@ -7,7 +7,7 @@ use super::purse::Purses;
 use super::record::{Record, key};
 use super::seats::Seats;
 use super::token::Keys;
-use crate::bridge::{AgentId, Inside, NodeId};
+use crate::bridge::{AgentId, Bridge, Inside, NodeId};
 use crate::call::{Cashier, Upstream};
 use crate::notes::{Notes, Topic};
 use crate::store::{Row, Rows, StoreError};
@@ -28,6 +28,7 @@ pub(super) struct Inner {
     pub(super) shared: bool,
     pub(super) rows: Arc<dyn Rows>,
     pub(super) notes: Arc<dyn Notes>,
+    pub(super) bridge: Bridge,
     pub(super) inside: Arc<Inside>,
     pub(super) brain: AgentId,
     pub(super) upstream: Arc<Upstream>,

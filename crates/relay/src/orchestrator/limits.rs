@@ -24,6 +24,10 @@ pub struct OrchestratorLimits {
     pub health: Duration,
     /// How long a good health check, and what an agent says of itself, are believed.
     pub health_cache: Duration,
+    /// How often agents that are reached over HTTP are asked how they are.
+    pub health_every: Duration,
+    /// After how many failures in a row an agent is left out until it is well.
+    pub health_failures: u32,
     /// How long an agent may take for one job.
     pub invoke: Duration,
     /// How long a session is kept after it was last changed.
@@ -46,6 +50,8 @@ impl Default for OrchestratorLimits {
             brain: Duration::from_secs(30),
             health: Duration::from_secs(3),
             health_cache: Duration::from_secs(10),
+            health_every: Duration::from_secs(60),
+            health_failures: 5,
             invoke: Duration::from_secs(30),
             retention: Duration::from_secs(7 * 86_400),
             sessions_max: 100,

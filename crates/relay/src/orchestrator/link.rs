@@ -6,6 +6,7 @@ use super::phase::State;
 use super::record::{Owner, Record, key};
 use super::say::ErrorType;
 use super::seats::{News, Socket, Wanted};
+use super::words::REVOKED;
 use super::work::Work;
 use crate::runtime::{Heard, Outbox, Protocol};
 use crate::store::{Change, Changed, Row, StoreError, fresh_version};
@@ -29,6 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A connection. Dropping it tells its session.
 pub(super) struct Link {
     news: Option<mpsc::Sender<News>>,
+    outbox: Option<Arc<Outbox>>,
     over: CancellationToken,
     frame_max: usize,
     content_max: usize,
@@ -61,7 +63,8 @@ impl From<StoreError> for Refused {
 impl Link {
     /// A connection that nobody listens to.
     pub(super) fn deaf() -> Self {
-        Self { news: None, over: CancellationToken::new(), frame_max: usize::MAX, content_max: usize::MAX }
+        let over = CancellationToken::new();
+        Self { news: None, outbox: None, over, frame_max: usize::MAX, content_max: usize::MAX }
     }
 
     /// A connection to a session, for whoever has a token of it.
@@ -76,12 +79,16 @@ impl Link {
             let why = "the token is not good for this session";
             return Err(Refused::with(ErrorType::AuthFailed, why, CloseCode::Unauthorized));
         };
-        if !inner.people.knows(&claims.sub, inner.now()).await? {
-            let why = "the token's owner is not known any more";
-            return Err(Refused::with(ErrorType::AuthFailed, why, CloseCode::Unauthorized));
+        let holder = claims.holder();
+        if !inner.people.is_good(&holder, inner.now()).await? {
+            return Err(Refused::with(ErrorType::AuthFailed, REVOKED, CloseCode::Unauthorized));
         }
+        let (frame_max, content_max) = (inner.limits.frame_bytes_max, inner.limits.content_bytes_max);
         let over = CancellationToken::new();
-        let socket = || Socket { outbox: Arc::clone(outbox), over: over.clone() };
+        // Whatever comes of it: when this is dropped, the socket is over.
+        let mut link = Self { news: None, outbox: Some(Arc::clone(outbox)), over, frame_max, content_max };
+        let socket =
+            || Socket { holder: holder.clone(), outbox: Arc::clone(outbox), over: link.over.clone() };
         let mut began = None;
         let news = loop {
             let read = if inner.seats.has(session) { None } else { Some(reach(inner, session).await?) };
@@ -94,8 +101,12 @@ impl Link {
             }
             break start(inner, session, wanted, read).await?;
         };
-        let (frame_max, content_max) = (inner.limits.frame_bytes_max, inner.limits.content_bytes_max);
-        Ok(Self { news: Some(news), over, frame_max, content_max })
+        link.news = Some(news);
+        // A key that is revoked from now on finds this socket among the open ones.
+        if !inner.people.is_good(&holder, inner.now()).await? {
+            return Err(Refused::with(ErrorType::AuthFailed, REVOKED, CloseCode::Unauthorized));
+        }
+        Ok(link)
     }
 }
 
@@ -194,6 +205,25 @@ async fn own(inner: &Inner, session: &str, (row, record): (Row, Record)) -> Resu
     }
 }
 
+/// Tells a session's task something; it is started if nobody works at it.
+pub(super) async fn tell(inner: &Arc<Inner>, session: &str, news: News) -> Result<(), StoreError> {
+    let Some(read) = inner.session(session).await? else { return Ok(()) };
+    let wanted = inner.seats.want(session, None);
+    match &wanted {
+        // Before it begins: one that has nothing to do ends at once.
+        Wanted::There(there) | Wanted::Start(there, _) => {
+            if there.try_send(news).is_err() {
+                tracing::debug!(session, "a session has no time to be told something");
+            }
+        }
+        Wanted::Taken | Wanted::Full => {}
+    }
+    if let Err(refused) = start(inner, session, wanted, Some(read)).await {
+        tracing::debug!(?refused, session, "a session is somebody else's by now");
+    }
+    Ok(())
+}
+
 /// Takes up what a broker that is gone has left undone.
 pub(super) async fn take_up(inner: &Arc<Inner>, session: &str) -> Result<bool, StoreError> {
     if inner.seats.has(session) {
@@ -218,6 +248,10 @@ pub(super) async fn take_up(inner: &Arc<Inner>, session: &str) -> Result<bool, S
 impl Protocol for Link {
     fn heard(&self, text: &str) -> Heard {
         let (frame, heard) = hear::read(text, self.frame_max, self.content_max);
+        // What comes after the end was asked for, such as from somebody whose key was revoked, is for nobody.
+        if self.outbox.as_ref().is_some_and(|outbox| outbox.is_ending()) {
+            return heard;
+        }
         if let Some(news) = &self.news
             && news.try_send(News::Heard(frame)).is_err()
         {

@@ -15,15 +15,17 @@
 //! | `phase` | the table: pure |
 //! | `hear`, `say` | frames, read and written |
 //! | `record`, `work`, `seats`, `link` | a session: what is kept of it, the task that works at it, connections to it |
-//! | `steps`, `brain`, `agent`, `agents` | choosing, checking and asking agents |
-//! | `money`, `purse` | what a job costs, and what a person pays with |
-//! | `token`, `people` | who may |
+//! | `steps`, `brain`, `agent`, `agents`, `health` | choosing, checking and asking agents |
+//! | `money`, `quote`, `purse`, `audit` | what a job costs, what a person pays with, and what became of it |
+//! | `token`, `people`, `words` | who may, and the end of what they opened when they may no more |
 //! | `http`, `sessions`, `admin` | what people and the operator do over HTTP |
 
 mod admin;
 mod agent;
 mod agents;
+mod audit;
 mod brain;
+mod health;
 mod hear;
 mod http;
 mod ids;
@@ -34,6 +36,7 @@ mod money;
 mod people;
 mod phase;
 mod purse;
+mod quote;
 mod record;
 mod say;
 mod seats;
@@ -41,6 +44,7 @@ mod sessions;
 mod start;
 mod steps;
 mod token;
+mod words;
 mod work;
 
 pub(crate) use http::{BODY_BYTES_MAX, is_ours, socket_of};

@@ -1,13 +1,17 @@
 //! What a job costs, on its way from the person: asked for or covered, held or settled before the agent is asked, and taken for
 //! good or given back once it has answered.
 
+use super::audit::{self, Detail, What};
 use super::ids;
 use super::inner::Inner;
 use super::purse::Credit;
 use super::record::{Bill, Choice, Done, Job, Money};
+use super::say::dollars;
 use super::steps::{Outcome, Whose};
+use super::words::REVOKED;
 use crate::call::{NotTaken, Settling};
 use crate::store::StoreError;
+use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::sleep;
 use tollwire_gate::{Charge, ChargeError};
@@ -15,6 +19,9 @@ use tollwire_x402::v2::ResourceInfo;
 
 /// What a balance is called in `PAYMENT_SUCCESSFUL`.
 const BALANCE: &str = "balance";
+
+/// What a payment is called that was signed for this job alone.
+const SIGNED: &str = "signed";
 
 /// What a payment that was made in vain before is called.
 const CREDIT: &str = "credit";
@@ -35,6 +42,17 @@ pub(super) enum Due {
 /// Whether anything is.
 pub(super) const fn due(job: &Job) -> Due {
     if job.money.is_some() { Due::Something } else { Due::Nothing }
+}
+
+/// What an agent is told of the payment for its job; nothing for one that costs nothing.
+pub(super) fn told(job: &Job) -> Option<Value> {
+    let (money, choice, bill) = (job.money.as_ref()?, job.choice.as_ref()?, job.bill.as_ref()?);
+    let source = match money {
+        Money::Account { .. } => BALANCE,
+        Money::Signed { .. } => SIGNED,
+        Money::Credit => CREDIT,
+    };
+    Some(json!({ "id": bill.id, "amount_usdc": dollars(choice.price), "source": source }))
 }
 
 /// What a person who is asked pays for.
@@ -63,9 +81,13 @@ async fn try_to_cover(
     job: &Job,
     choice: &Choice,
 ) -> Result<Outcome, StoreError> {
+    if !whose.may(inner).await? {
+        return Ok(Outcome::Failed(REVOKED.to_owned()));
+    }
     let now = inner.now();
     let mut bill = Bill {
         id: ids::named(&format!("payment for {}", job.id)),
+        amount: choice.price,
         expires: now.after(inner.limits.payment_wait),
         required: None,
         covered: true,
@@ -150,6 +172,8 @@ pub(super) async fn pay(inner: &Inner, whose: &Whose, job: &Job, again: bool) ->
             }
             match cashier.settle(request, again || doubts > 0).await {
                 Settling::Done(transaction) => {
+                    let settled = Detail { transaction: Some(&transaction), ..Detail::default() };
+                    note(inner, whose, job, (What::PaymentSettled, settled)).await;
                     let money = Money::Signed {
                         request: request.clone(),
                         doubts,
@@ -165,7 +189,11 @@ pub(super) async fn pay(inner: &Inner, whose: &Whose, job: &Job, again: bool) ->
             let price = job.choice.as_ref().map(|choice| (choice.slug.as_str(), choice.price));
             let Some(price) = price else { return Outcome::Unpaid("no agent was chosen".to_owned()) };
             match inner.purses.take(&whose.person, price, &job.id).await {
-                Ok(Some(credit)) => Outcome::Paid(Money::Credit, credit.transaction, Some(CREDIT)),
+                Ok(Some(credit)) => {
+                    let taken = Detail { transaction: Some(&credit.transaction), ..Detail::default() };
+                    note(inner, whose, job, (What::CreditTaken, taken)).await;
+                    Outcome::Paid(Money::Credit, credit.transaction, Some(CREDIT))
+                }
                 Ok(None) => Outcome::Unpaid("the credit is used up".to_owned()),
                 Err(error) => doubtful(error.to_string()).await,
             }
@@ -173,6 +201,16 @@ pub(super) async fn pay(inner: &Inner, whose: &Whose, job: &Job, again: bool) ->
         Some(Money::Account { charge: Some(_) }) | None => {
             Outcome::Unpaid("there is nothing to pay with".to_owned())
         }
+    }
+}
+
+/// Writes down what became of a job's money, however long the log takes for it.
+async fn note(inner: &Inner, whose: &Whose, job: &Job, fact: (What, Detail<'_>)) {
+    let mut tries = 0_u32;
+    while let Err(error) = audit::note(inner, whose, job, fact).await {
+        tracing::warn!(%error, "what became of a payment waits to be written down");
+        tries = tries.saturating_add(1);
+        sleep(again_after(tries)).await;
     }
 }
 
@@ -194,6 +232,8 @@ async fn hold(inner: &Inner, whose: &Whose, job: &Job) -> Outcome {
     match gate.charge(&account, choice.price, lease(inner)).await {
         Ok(charge) => {
             let deposit = gate.deposit_of(&account).await.ok().flatten().unwrap_or_default();
+            let held = Detail { account: Some(&account), transaction: Some(&deposit), ..Detail::default() };
+            note(inner, whose, job, (What::PaymentHeld, held)).await;
             Outcome::Paid(Money::Account { charge: Some(charge) }, deposit, Some(BALANCE))
         }
         Err(ChargeError::Exhausted) => {
@@ -218,7 +258,7 @@ pub(super) async fn clear(inner: &Inner, whose: &Whose, job: &Job, done: &Done) 
     let mut tries = 0_u32;
     loop {
         let outcome = match done {
-            Done::Output(_) => take(inner, whose, job).await,
+            Done::Output(output) => take(inner, whose, job, output).await,
             Done::Failed(_) => give_back(inner, whose, job).await.map(|()| Outcome::Cleared),
         };
         match outcome {
@@ -232,18 +272,30 @@ pub(super) async fn clear(inner: &Inner, whose: &Whose, job: &Job, done: &Done) 
     }
 }
 
-async fn take(inner: &Inner, whose: &Whose, job: &Job) -> Result<Outcome, StoreError> {
-    match &job.money {
+async fn take(inner: &Inner, whose: &Whose, job: &Job, output: &str) -> Result<Outcome, StoreError> {
+    let had = Detail { output: Some(output), ..Detail::default() };
+    let what = match &job.money {
         Some(Money::Account { charge: Some(charge) }) => {
             if let Some(why) = capture(inner, charge).await? {
                 inner.purses.release(&whose.person, &job.id).await?;
+                let why_not = Detail { why: Some(&why), ..Detail::default() };
+                audit::note(inner, whose, job, (What::PaymentReleased, why_not)).await?;
                 return Ok(Outcome::Uncleared(why));
             }
             inner.purses.settle(&whose.person, &job.id).await?;
+            What::PaymentCaptured
         }
-        Some(Money::Credit) => inner.purses.used(&whose.person, &job.id, true).await?,
-        Some(Money::Signed { .. } | Money::Account { charge: None }) | None => {}
-    }
+        Some(Money::Credit) => {
+            inner.purses.used(&whose.person, &job.id, true).await?;
+            What::CreditUsed
+        }
+        Some(Money::Signed { .. }) => {
+            inner.purses.withdraw(&whose.person, &job.id).await?;
+            What::PaymentUsed
+        }
+        Some(Money::Account { charge: None }) | None => return Ok(Outcome::Cleared),
+    };
+    audit::note(inner, whose, job, (what, had)).await?;
     Ok(Outcome::Cleared)
 }
 
@@ -263,14 +315,19 @@ async fn capture(inner: &Inner, charge: &Charge) -> Result<Option<String>, Store
 
 /// Gives back what a job was paid with: what is held returns, what was settled pays for a later job. Can be done again.
 pub(super) async fn give_back(inner: &Inner, whose: &Whose, job: &Job) -> Result<(), StoreError> {
-    match (&job.money, &job.choice) {
+    let mut detail = Detail::default();
+    let what = match (&job.money, &job.choice) {
         (Some(Money::Account { charge }), _) => {
             if let (Some(charge), Some(gate)) = (charge, &inner.accounts)
                 && let Err(error) = gate.release(charge).await
             {
                 tracing::warn!(%error, "a charge returns when its lease is over");
             }
-            inner.purses.release(&whose.person, &job.id).await
+            inner.purses.release(&whose.person, &job.id).await?;
+            if charge.is_none() {
+                return Ok(());
+            }
+            What::PaymentReleased
         }
         (Some(Money::Signed { transaction: Some(transaction), .. }), Some(choice)) => {
             let credit = Credit {
@@ -280,9 +337,15 @@ pub(super) async fn give_back(inner: &Inner, whose: &Whose, job: &Job) -> Result
                 transaction: transaction.clone(),
                 taken: None,
             };
-            inner.purses.keep(&whose.person, credit).await
+            inner.purses.keep(&whose.person, credit).await?;
+            detail.transaction = Some(transaction);
+            What::CreditKept
         }
-        (Some(Money::Credit), _) => inner.purses.used(&whose.person, &job.id, false).await,
-        (Some(Money::Signed { .. }) | None, _) => Ok(()),
-    }
+        (Some(Money::Credit), _) => {
+            inner.purses.used(&whose.person, &job.id, false).await?;
+            What::CreditReturned
+        }
+        (Some(Money::Signed { .. }) | None, _) => return Ok(()),
+    };
+    audit::note(inner, whose, job, (what, detail)).await
 }

@@ -1,11 +1,12 @@
 //! The people whose sessions these are: the operator adds them, and gives each an API key.
 
 use super::token::{Keys, person_of};
-use crate::bridge::{AppId, KeptToken, rotate};
+use crate::bridge::{AppId, KeptToken, TokenHash, rotate};
 use crate::notes::{Notes, Topic};
 use crate::store::StoreError;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
 use tollwire_ledger::Timestamp;
@@ -13,13 +14,24 @@ use tollwire_ledger::Timestamp;
 /// How long an older key is good after another was made.
 const OVERLAP: Duration = Duration::from_secs(3_600);
 
+/// Bytes of a key's name.
+const NAME_BYTES: usize = 8;
+
 /// A person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Person {
-    pub(super) id: AppId,
-    pub(super) name: String,
+    id: AppId,
+    name: String,
     keys: Vec<KeptToken>,
     created: Timestamp,
+}
+
+/// A person, and which of their API keys they have shown.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Holder {
+    pub(super) id: String,
+    /// What the key is called: nobody can make the key, or what is kept of it, from that.
+    pub(super) key: String,
 }
 
 /// Why a person is not changed.
@@ -62,7 +74,7 @@ impl People {
         keys: &Keys,
         key: &str,
         now: Timestamp,
-    ) -> Result<Option<Person>, StoreError> {
+    ) -> Result<Option<Holder>, StoreError> {
         let Some(id) = person_of(key) else { return Ok(None) };
         let person = match self.find(id, now).await {
             Ok(person) => person,
@@ -72,12 +84,17 @@ impl People {
         let hash = keys.hash(key);
         // All of them, whichever fits.
         let good = person.keys.iter().filter(|kept| kept.hash == hash).any(|kept| kept.is_good(now));
-        Ok(good.then_some(person))
+        Ok(good.then(|| Holder { id: person.id.to_string(), key: name_of(&hash) }))
     }
 
-    /// Whether somebody is known.
-    pub(super) async fn knows(&self, id: &str, now: Timestamp) -> Result<bool, StoreError> {
-        Ok(self.notes.get((Topic::People, id), now).await?.is_some())
+    /// Whether a key that was shown before is still good.
+    pub(super) async fn is_good(&self, holder: &Holder, now: Timestamp) -> Result<bool, StoreError> {
+        let person = match self.find(&holder.id, now).await {
+            Ok(person) => person,
+            Err(PersonError::Store(error)) => return Err(error),
+            Err(_) => return Ok(false),
+        };
+        Ok(person.keys.iter().any(|kept| kept.is_good(now) && name_of(&kept.hash) == holder.key))
     }
 
     /// Adds somebody; with the first API key, which is shown this once.
@@ -147,6 +164,45 @@ impl Person {
     }
 }
 
+/// What a key is called.
+fn name_of(hash: &TokenHash) -> String {
+    let digest = Sha256::digest(format!("key {hash}"));
+    hex::encode(digest.get(..NAME_BYTES).unwrap_or_default())
+}
+
 fn bytes(person: &Person) -> bytes::Bytes {
     serde_json::to_vec(person).unwrap_or_default().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bridge::TokenKey;
+    use crate::notes::MemoryNotes;
+
+    /// A key is good from when it is made until it is revoked, or an hour after another was made; one that is made after that
+    /// for the same name is another.
+    #[tokio::test]
+    async fn what_a_key_has_opened_is_good_as_long_as_the_key() {
+        let keys = Keys::of(TokenKey::new(&"k".repeat(32)).unwrap());
+        let people = People::new(Arc::new(MemoryNotes::new()));
+        let at = |secs: u64| Timestamp::from_millis(secs * 1_000);
+        let made = |shown: Value| shown["token"].as_str().unwrap().to_owned();
+        let id = || "ada".parse::<AppId>().unwrap();
+        let first = made(people.add(&keys, (id(), None), at(0)).await.unwrap());
+        let first = people.admit(&keys, &first, at(1)).await.unwrap().unwrap();
+        let second = made(people.rotate(&keys, "ada", at(10)).await.unwrap());
+        let second = people.admit(&keys, &second, at(11)).await.unwrap().unwrap();
+        assert_ne!(first, second);
+        assert!(people.is_good(&first, at(3_609)).await.unwrap());
+        assert!(!people.is_good(&first, at(3_610)).await.unwrap());
+        assert!(people.is_good(&second, at(3_610)).await.unwrap());
+        let other = Holder { id: "bob".into(), ..second.clone() };
+        assert!(!people.is_good(&other, at(11)).await.unwrap(), "somebody else's");
+        people.revoke("ada", at(20)).await.unwrap();
+        assert!(!people.is_good(&second, at(20)).await.unwrap());
+        people.remove("ada", at(21)).await.unwrap();
+        people.add(&keys, (id(), None), at(22)).await.unwrap();
+        assert!(!people.is_good(&second, at(22)).await.unwrap(), "another person of that name");
+    }
 }

@@ -36,7 +36,7 @@ pub(crate) enum Input {
     Approved,
     /// `PAYMENT_RESPONSE`, not approved.
     Declined,
-    /// `CANCEL_SESSION`.
+    /// `CANCEL_SESSION`, or the same over HTTP.
     Cancel,
     /// The brain has answered by itself.
     Answered,
@@ -88,6 +88,7 @@ pub(crate) const TABLE: &[(State, Input, State, Act)] = {
     use State as S;
     &[
         (S::Started, I::Attached, S::Connected, A::Go),
+        (S::Started, I::Cancel, S::Closed, A::Close),
         (S::Connected, I::Message, S::Choosing, A::Begin),
         (S::Connected, I::Cancel, S::Closed, A::Close),
         (S::Choosing, I::Message, S::Choosing, A::Queue),
@@ -115,6 +116,8 @@ pub(crate) const TABLE: &[(State, Input, State, Act)] = {
         (S::Closing, I::Unpaid, S::Closed, A::Close),
         (S::Working, I::Message, S::Working, A::Queue),
         (S::Working, I::Cancel, S::Closed, A::Close),
+        (S::Working, I::Asked, S::AwaitingPayment, A::Go),
+        (S::Working, I::Covered, S::Paying, A::Pay),
         (S::Working, I::Finished, S::Connected, A::Go),
         (S::Working, I::Failed, S::Connected, A::Go),
     ]
@@ -164,40 +167,62 @@ mod tests {
         State::Closed,
     ];
 
-    const FROM_PEOPLE: [Input; 4] = [Input::Message, Input::Approved, Input::Declined, Input::Cancel];
+    const INPUTS: [Input; 16] = [
+        Input::Attached,
+        Input::Message,
+        Input::Approved,
+        Input::Declined,
+        Input::Cancel,
+        Input::Answered,
+        Input::Chosen,
+        Input::Unavailable,
+        Input::Free,
+        Input::Asked,
+        Input::Covered,
+        Input::Expired,
+        Input::Paid,
+        Input::Unpaid,
+        Input::Finished,
+        Input::Failed,
+    ];
 
-    /// What a person may say, by the phase table of the protocol: a second table, written from its text.
+    /// The protocol's phases: a second table, written from its text. What stands not in it must be refused.
+    #[allow(clippy::match_same_arms, reason = "a row each, in the order of the text")]
     fn allowed(state: State, input: Input) -> Option<State> {
-        use Input::{Approved, Cancel, Declined, Message};
+        use Input as I;
+        use State as S;
         Some(match (state, input) {
-            (State::Connected, Message) => State::Choosing,
-            (
-                State::Choosing
-                | State::AgentConnected
-                | State::Working
-                | State::AwaitingPayment
-                | State::Paying,
-                Message,
-            ) => state,
-            (State::AwaitingPayment, Approved) => State::Paying,
-            (State::AwaitingPayment, Declined) => State::Connected,
-            (State::Paying, Cancel) => State::Closing,
-            (
-                State::Connected
-                | State::Choosing
-                | State::AgentConnected
-                | State::Working
-                | State::AwaitingPayment,
-                Cancel,
-            ) => State::Closed,
+            (S::Started, I::Attached) => S::Connected,
+            // What a person says.
+            (S::Connected, I::Message) => S::Choosing,
+            (S::Choosing | S::AgentConnected | S::Working | S::AwaitingPayment | S::Paying, I::Message) => {
+                state
+            }
+            (S::AwaitingPayment, I::Approved) => S::Paying,
+            (S::AwaitingPayment, I::Declined) => S::Connected,
+            (S::Paying, I::Cancel) => S::Closing,
+            (S::Closing | S::Closed, I::Cancel) => return None,
+            (_, I::Cancel) => S::Closed,
+            // What comes of it.
+            (S::Choosing, I::Chosen) => S::AgentConnected,
+            (S::Choosing, I::Answered | I::Unavailable | I::Failed) => S::Connected,
+            (S::AgentConnected, I::Free) => S::Working,
+            (S::AgentConnected | S::Working, I::Asked) => S::AwaitingPayment,
+            (S::AgentConnected | S::Working, I::Covered) => S::Paying,
+            (S::AgentConnected | S::Working, I::Failed) => S::Connected,
+            (S::AwaitingPayment, I::Expired) => S::Connected,
+            (S::Paying, I::Paid) => S::Working,
+            (S::Paying, I::Unpaid) => S::Connected,
+            (S::Closing, I::Paid | I::Unpaid) => S::Closed,
+            (S::Working, I::Finished) => S::Connected,
             _ => return None,
         })
     }
 
     #[test]
-    fn every_row_that_a_person_can_ask_for_is_as_the_protocol_has_it() {
+    fn every_row_allowed_and_refused_is_as_the_protocol_has_it() {
         for state in STATES {
-            for input in FROM_PEOPLE {
+            for input in INPUTS {
                 assert_eq!(state.step(input).map(|(to, _)| to), allowed(state, input), "{state:?} {input:?}");
             }
         }

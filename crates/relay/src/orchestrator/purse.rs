@@ -90,8 +90,14 @@ impl Purse {
 
     fn spend(&mut self, job: &str, amount: Usdc, now: Timestamp) -> bool {
         self.at(now);
-        if self.open.contains_key(job) {
-            return true;
+        match self.open.get(job).copied() {
+            Some(before) if before == amount => return true,
+            // It was asked for another price before a crash.
+            Some(before) => {
+                self.open.remove(job);
+                self.spent = self.spent.checked_sub(before).unwrap_or_default();
+            }
+            None => {}
         }
         let after = self.spent.checked_add(amount).filter(|after| *after <= self.auto.per_day);
         let Some(after) = after.filter(|_| self.auto.enabled && amount <= self.auto.per_job) else {
@@ -193,6 +199,12 @@ impl Purses {
         .await
     }
 
+    /// A payment that a job was given up for was not made in vain after all: the job was taken up again after a crash, and done.
+    pub async fn withdraw(&self, person: &str, job: &str) -> Result<(), StoreError> {
+        self.change(person, |purse| purse.credits.retain(|kept| kept.job != job || kept.taken.is_some()))
+            .await
+    }
+
     /// Takes a payment that was made in vain for a job with the same agent and the same price; the same one again for the
     /// same job.
     pub async fn take(
@@ -202,11 +214,20 @@ impl Purses {
         job: &str,
     ) -> Result<Option<Credit>, StoreError> {
         self.change(person, |purse| {
-            let fits = |credit: &&mut Credit| match &credit.taken {
-                Some(by) => by == job,
-                None => credit.agent == agent && credit.amount == amount,
+            let is_such = |credit: &Credit| credit.agent == agent && credit.amount == amount;
+            let is_ours = |credit: &Credit| credit.taken.as_deref() == Some(job);
+            // What it took before a crash at another price is free again.
+            for other in purse.credits.iter_mut().filter(|credit| is_ours(credit) && !is_such(credit)) {
+                other.taken = None;
+            }
+            let is_free =
+                |credit: &&mut Credit| is_such(credit) && (credit.taken.is_none() || is_ours(credit));
+            let ours = purse.credits.iter().position(|credit| is_such(credit) && is_ours(credit));
+            let credit = match ours {
+                Some(at) => purse.credits.get_mut(at),
+                None => purse.credits.iter_mut().find(is_free),
             };
-            let credit = purse.credits.iter_mut().find(fits)?;
+            let credit = credit?;
             credit.taken = Some(job.to_owned());
             Some(credit.clone())
         })

@@ -1,5 +1,6 @@
 //! What is kept of a session: where it stands, what is under way, what waits.
 
+use super::people::Holder;
 use super::phase::State;
 use crate::bridge::NodeId;
 use crate::store::{Row, StoreError};
@@ -20,6 +21,9 @@ const UNSEEN_BYTES_MAX: usize = 512 * 1024;
 pub(super) struct Record {
     /// Whose it is.
     pub(super) person: String,
+    /// With which of their API keys it was last opened: what waits was asked for with that.
+    #[serde(default)]
+    pub(super) key: String,
     pub(super) created: Timestamp,
     pub(super) updated: Timestamp,
     pub(super) state: State,
@@ -48,6 +52,9 @@ pub(super) struct Job {
     /// Its name, which agents are told: the same name is the same job.
     pub(super) id: String,
     pub(super) content: String,
+    /// Which of the person's API keys has asked for it.
+    #[serde(default)]
+    pub(super) key: String,
     pub(super) choice: Option<Choice>,
     pub(super) bill: Option<Bill>,
     pub(super) money: Option<Money>,
@@ -77,12 +84,18 @@ pub(super) struct Choice {
     /// For people.
     pub(super) description: String,
     pub(super) price: Usdc,
+    /// Whether it was the agent's answer of 402 that said so.
+    #[serde(default)]
+    pub(super) quoted: bool,
 }
 
 /// What a person is asked to pay, or auto-pay pays.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Bill {
     pub(super) id: String,
+    /// How much.
+    #[serde(default)]
+    pub(super) amount: Usdc,
     pub(super) expires: Timestamp,
     /// The x402 object that a signed payment answers, as JSON.
     pub(super) required: Option<String>,
@@ -108,11 +121,21 @@ pub(super) enum Money {
     Credit,
 }
 
+impl Job {
+    /// It costs what the bill says: if its agent was asked for nothing at first, the agent has said so.
+    pub(super) fn priced_by(&mut self, bill: &Bill) {
+        if let Some(choice) = self.choice.as_mut().filter(|choice| choice.price != bill.amount) {
+            (choice.price, choice.quoted) = (bill.amount, true);
+        }
+    }
+}
+
 impl Record {
     /// A session that begins.
-    pub(super) const fn new(person: String, now: Timestamp) -> Self {
+    pub(super) fn new(holder: Holder, now: Timestamp) -> Self {
         Self {
-            person,
+            person: holder.id,
+            key: holder.key,
             created: now,
             updated: now,
             state: State::Started,
@@ -169,9 +192,13 @@ pub(super) fn key(session: &str) -> String {
 mod tests {
     use super::*;
 
+    fn ada() -> Holder {
+        Holder { id: "ada".into(), key: "k".into() }
+    }
+
     #[test]
     fn the_oldest_frames_are_forgotten_first() {
-        let mut record = Record::new("ada".into(), Timestamp::from_millis(7));
+        let mut record = Record::new(ada(), Timestamp::from_millis(7));
         record.unseen = (1..=70).map(|number| (number, "x".repeat(10))).collect();
         record.forget_oldest(64);
         assert_eq!((record.unseen.len(), record.unseen[0].0), (64, 7));
@@ -185,10 +212,11 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let mut record = Record::new("ada".into(), Timestamp::from_millis(7));
+        let mut record = Record::new(ada(), Timestamp::from_millis(7));
         record.job = Some(Job {
             id: "j".into(),
             content: "hi".into(),
+            key: "k".into(),
             choice: None,
             bill: None,
             money: Some(Money::Account { charge: None }),

@@ -1,6 +1,7 @@
 //! The sessions that this broker works at.
 
 use super::hear::Frame;
+use super::people::Holder;
 use crate::runtime::Outbox;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,11 +16,15 @@ pub(super) enum News {
     Heard(Frame),
     /// They have all up to this number.
     Arrived(u64),
+    /// It is to be closed.
+    Close,
 }
 
 /// A connection, as its session's task has it.
 #[derive(Clone)]
 pub(super) struct Socket {
+    /// Who opened it.
+    pub(super) holder: Holder,
     pub(super) outbox: Arc<Outbox>,
     /// Cancelled when it is gone.
     pub(super) over: CancellationToken,
@@ -66,6 +71,21 @@ impl Seats {
     /// Whether a session is worked at here.
     pub(super) fn has(&self, session: &str) -> bool {
         self.all().contains_key(session)
+    }
+
+    /// All connections that are open.
+    pub(super) fn sockets(&self) -> Vec<Socket> {
+        let all = self.all();
+        all.values().filter_map(|seat| seat.socket.clone()).filter(Socket::is_open).collect()
+    }
+
+    /// Tells a session's task something, if it is here and has time.
+    pub(super) fn tell(&self, session: &str, news: News) {
+        if let Some(seat) = self.all().get(session)
+            && seat.news.try_send(news).is_err()
+        {
+            tracing::debug!(session, "a session has no time to be told something");
+        }
     }
 
     /// Talks to a session's task, for a person or for nobody.

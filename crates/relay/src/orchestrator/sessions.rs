@@ -2,12 +2,24 @@
 
 use super::ids;
 use super::inner::Inner;
+use super::link;
+use super::people::Holder;
 use super::phase::State;
 use super::record::{Record, key};
+use super::seats::News;
 use super::token::Claims;
+use super::words::Word;
 use crate::store::{Change, Changed, FOR_EVER, Row, StoreError, fresh_version};
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
 use tollwire_ledger::Timestamp;
+
+/// How long whoever closes a session waits for its end, how often it is looked at, and how often that is asked for.
+const CLOSE_WAIT: Duration = Duration::from_secs(10);
+const CLOSE_LOOK: Duration = Duration::from_millis(50);
+const CLOSE_AGAIN: Duration = Duration::from_secs(1);
 
 /// Why a session is not begun.
 #[derive(Debug, thiserror::Error)]
@@ -20,29 +32,29 @@ pub(super) enum NotBegun {
 
 impl Inner {
     /// Begins a session; its name, and what opens it.
-    pub(super) async fn begin(&self, person: &str) -> Result<Value, NotBegun> {
+    pub(super) async fn begin(&self, holder: &Holder) -> Result<Value, NotBegun> {
         let id = ids::fresh()?;
         let now = self.now();
         let version = fresh_version()?;
         let change = Change {
             key: key(&id),
             from: None,
-            to: Some(Record::new(person.to_owned(), now).row(version)?),
+            to: Some(Record::new(holder.clone(), now).row(version)?),
             keep_until: now.after(self.limits.retention),
             due: None,
             alias: None,
         };
-        self.list_with(person, &id).await?;
+        self.list_with(&holder.id, &id).await?;
         // A name that is random is nobody's.
         let _done = self.rows.change(change).await?;
-        self.opened(person, &id, now)
+        self.opened(holder, &id, now)
             .ok_or_else(|| StoreError::Corrupt("a session's token cannot be made".to_owned()).into())
     }
 
     /// What opens a session: a fresh token, and where.
-    pub(super) fn opened(&self, person: &str, session: &str, now: Timestamp) -> Option<Value> {
+    pub(super) fn opened(&self, holder: &Holder, session: &str, now: Timestamp) -> Option<Value> {
         let ttl = self.limits.token_ttl;
-        let token = self.keys.issue(&Claims::new(person, session, now.secs(), ttl.as_secs()))?;
+        let token = self.keys.issue(&Claims::new(holder, session, now.secs(), ttl.as_secs()))?;
         let base = self.public_url.replacen("http", "ws", 1);
         Some(json!({
             "session_id": session,
@@ -56,6 +68,33 @@ impl Inner {
     pub(super) async fn session_of(&self, person: &str, id: &str) -> Result<Option<Record>, StoreError> {
         let found = self.session(id).await?.map(|(_, record)| record);
         Ok(found.filter(|record| record.person == person))
+    }
+
+    /// Closes a session, whichever broker works at it; where it stands then: [`State::Closed`], or on its way there if a payment
+    /// has to be finished first.
+    pub(super) async fn close(self: &Arc<Self>, session: &str) -> Result<State, StoreError> {
+        let (began, mut told) = (Instant::now(), None::<Instant>);
+        loop {
+            let Some((_, record)) = self.session(session).await? else { return Ok(State::Closed) };
+            if record.is_over() || began.elapsed() > CLOSE_WAIT {
+                return Ok(record.state);
+            }
+            // Word of it may be lost, as may a task that was just about to end.
+            if told.is_none_or(|told| told.elapsed() > CLOSE_AGAIN) {
+                told = Some(Instant::now());
+                let other = record.owner.filter(|owner| owner.node != self.node);
+                let lives = match other {
+                    Some(owner) => self.sign_of(owner.node).await?.is_some(),
+                    None => false,
+                };
+                if lives {
+                    self.tell_others(&Word::Close(session.to_owned())).await;
+                } else {
+                    link::tell(self, session, News::Close).await?;
+                }
+            }
+            sleep(CLOSE_LOOK).await;
+        }
     }
 
     /// The sessions of a person, newest first.

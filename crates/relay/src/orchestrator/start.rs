@@ -9,6 +9,7 @@ use super::purse::Purses;
 use super::say;
 use super::seats::Seats;
 use super::token::Keys;
+use super::words;
 use crate::bridge::{AgentId, AppId, Bridge, TokenKey};
 use crate::call::{Cashier, Upstream, offer_timeout_secs};
 use crate::notes::Topic;
@@ -34,6 +35,9 @@ const SIGN_EVERY: Duration = Duration::from_secs(2);
 
 /// How often sessions that were left undone are looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
+
+/// How often it is looked whether an agent should be asked how it is, at the most and at the least.
+const ASK_EVERY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(5));
 
 /// How long sessions may take for what they are at when the broker stops; the rest is taken up by the next.
 const LAST_STEPS: Duration = Duration::from_secs(5);
@@ -104,7 +108,7 @@ impl Orchestrator {
         let (inside, upstream) =
             (Arc::new(inside), Arc::new(Upstream::new(config.roots_pem.as_deref(), &requests)?));
         let on_bridge = bridge.inner();
-        let notes = Arc::clone(&on_bridge.notes);
+        let (notes, words) = (Arc::clone(&on_bridge.notes), on_bridge.words.subscribe());
         let timeout_secs = offer_timeout_secs(limits.payment_wait.saturating_add(limits.invoke));
         let cashier = config.payments.as_ref();
         let cashier = cashier.map(|payments| Cashier::new(payments, Arc::clone(&rows), timeout_secs));
@@ -112,7 +116,7 @@ impl Orchestrator {
             node: on_bridge.node,
             shared: on_bridge.bus.is_shared(),
             agents: Agents::new(
-                Arc::clone(&notes),
+                (Arc::clone(&notes), Arc::clone(&rows)),
                 Arc::clone(&upstream),
                 Arc::clone(&inside),
                 limits.clone(),
@@ -123,6 +127,7 @@ impl Orchestrator {
             keys: Keys::of(config.key),
             rows,
             notes,
+            bridge: bridge.clone(),
             inside,
             brain: config.brain,
             upstream,
@@ -137,7 +142,9 @@ impl Orchestrator {
             stop,
         });
         inner.give_sign().await.map_err(|error| failed(&error))?;
+        inner.tasks.spawn(words::listen(Arc::clone(&inner), words));
         inner.tasks.spawn(be_there(Arc::clone(&inner)));
+        inner.tasks.spawn(ask_around(Arc::clone(&inner)));
         inner.tasks.spawn(look_after(Arc::clone(&inner)));
         Ok(Self(inner))
     }
@@ -215,6 +222,19 @@ async fn be_there(inner: Arc<Inner>) {
     while inner.stop.run_until_cancelled(turns.tick()).await.is_some() {
         if let Err(error) = inner.give_sign().await {
             tracing::warn!(%error, "other brokers are not told that this one is at work");
+        }
+    }
+}
+
+/// Sees to it that agents are asked how they are.
+async fn ask_around(inner: Arc<Inner>) {
+    let often = inner.limits.health_every / 10;
+    let mut turns = interval(often.clamp(ASK_EVERY.0, ASK_EVERY.1));
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while inner.stop.run_until_cancelled(turns.tick()).await.is_some() {
+        let asking = inner.agents.ask_around(inner.now());
+        if let Some(Err(error)) = inner.stop.run_until_cancelled(asking).await {
+            tracing::warn!(%error, "agents are not asked how they are");
         }
     }
 }

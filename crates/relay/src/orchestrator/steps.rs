@@ -5,9 +5,13 @@ use super::agent::{self, Action, ServiceAgent};
 use super::brain::{self, Word};
 use super::inner::Inner;
 use super::money::{self, Due};
+use super::people::Holder;
 use super::phase::State;
+use super::quote;
 use super::record::{Bill, Choice, Done, Job, Money};
+use super::words::REVOKED;
 use crate::bridge::NoAnswer;
+use crate::store::StoreError;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
@@ -83,7 +87,17 @@ impl Outcome {
 #[derive(Debug, Clone)]
 pub(super) struct Whose {
     pub(super) person: String,
+    /// The API key that it is worked for by.
+    pub(super) key: String,
     pub(super) session: String,
+}
+
+impl Whose {
+    /// Whether the key that asked for it is still good. With one that was revoked nothing is begun, and nothing paid.
+    pub(super) async fn may(&self, inner: &Inner) -> Result<bool, StoreError> {
+        let holder = Holder { id: self.person.clone(), key: self.key.clone() };
+        inner.people.is_good(&holder, inner.now()).await
+    }
 }
 
 /// The step of a session in this state; `again` if it may have been begun before.
@@ -98,7 +112,10 @@ pub(super) async fn take(
         State::AgentConnected => price(&inner, &whose, &job).await,
         State::Paying | State::Closing => money::pay(&inner, &whose, &job, again).await,
         State::Working => match (&job.done, money::due(&job)) {
-            (None, _) => Outcome::Worked(invoke(&inner, &whose, &job).await),
+            (None, _) => match invoke(&inner, &whose, &job).await {
+                Invoked::Done(done) => Outcome::Worked(done),
+                Invoked::Priced(choice) => money::ask(&inner, &whose, &job, &choice).await,
+            },
             (Some(_), Due::Nothing) => Outcome::Cleared,
             (Some(done), _) => money::clear(&inner, &whose, &job, done).await,
         },
@@ -108,7 +125,7 @@ pub(super) async fn take(
     }
 }
 
-fn unavailable(error: &crate::store::StoreError) -> Outcome {
+fn unavailable(error: &StoreError) -> Outcome {
     tracing::warn!(%error, "a session's step cannot be made");
     Outcome::Failed("the store does not answer; say it again".to_owned())
 }
@@ -125,6 +142,11 @@ async fn brain_is_there(inner: &Inner) -> bool {
 
 /// Asks the brain.
 async fn choose(inner: &Inner, whose: &Whose, job: &Job) -> Outcome {
+    match whose.may(inner).await {
+        Ok(true) => {}
+        Ok(false) => return Outcome::Failed(REVOKED.to_owned()),
+        Err(error) => return unavailable(&error),
+    }
     if !brain_is_there(inner).await {
         return Outcome::Unavailable(
             "Nobody is there to choose an agent. Please try again later.".to_owned(),
@@ -180,31 +202,48 @@ async fn price(inner: &Inner, whose: &Whose, job: &Job) -> Outcome {
     }
 }
 
+/// What an agent has done.
+enum Invoked {
+    Done(Done),
+    /// Nothing yet: it wants to be paid first.
+    Priced(Choice),
+}
+
+impl Invoked {
+    fn failed(why: &str) -> Self {
+        Self::Done(Done::Failed(why.to_owned()))
+    }
+}
+
 /// Has the agent do it. Made again after a crash, it is the same job to the agent.
-async fn invoke(inner: &Inner, whose: &Whose, job: &Job) -> Done {
-    let Some(choice) = &job.choice else { return Done::Failed("no agent was chosen".to_owned()) };
+async fn invoke(inner: &Inner, whose: &Whose, job: &Job) -> Invoked {
+    let Some(choice) = &job.choice else { return Invoked::failed("no agent was chosen") };
     let agent = match inner.agents.get(&choice.slug, inner.now()).await {
         Ok(Some(agent)) => agent,
-        Ok(None) => return Done::Failed("the agent is not registered any more".to_owned()),
+        Ok(None) => return Invoked::failed("the agent is not registered any more"),
         Err(error) => {
             tracing::warn!(%error, "an agent cannot be looked up");
-            return Done::Failed("the agent cannot be reached now".to_owned());
+            return Invoked::failed("the agent cannot be reached now");
         }
     };
     let arguments: Value = serde_json::from_str(&choice.arguments).unwrap_or_default();
     let asked = json!({
         "session_id": whose.session, "command": choice.action, "arguments": arguments,
-        "context": { "job_id": job.id, "message": job.content },
+        "context": { "job_id": job.id, "message": job.content, "payment": money::told(job) },
     });
     let answer = match &agent.bridge_agent {
         Some(_) => over_bridge(inner, whose, (job, &agent), asked).await,
-        None => over_http(inner, (job, &agent), &asked).await,
+        None => match over_http(inner, (job, &agent), &asked).await {
+            Ok(Answer::Body(body)) => Ok(body),
+            Ok(Answer::Price(price)) => return Invoked::Priced(Choice { price, ..choice.clone() }),
+            Err(why) => Err(why),
+        },
     };
-    match answer.and_then(|body| agent::output(&body)) {
+    Invoked::Done(match answer.and_then(|body| agent::output(&body)) {
         Ok(output) if output.len() > OUTPUT_BYTES_MAX => Done::Failed("its answer is too long".to_owned()),
         Ok(output) => Done::Output(output),
         Err(why) => Done::Failed(why),
-    }
+    })
 }
 
 async fn over_bridge(
@@ -237,22 +276,41 @@ fn said(content: &RawValue) -> String {
     if is_answer { text } else { json!({ "ok": true, "output": text }).to_string() }
 }
 
+/// What an agent answers over HTTP.
+enum Answer {
+    Body(String),
+    /// It wants so much first.
+    Price(Usdc),
+}
+
 async fn over_http(
     inner: &Inner,
     (job, agent): (&Job, &ServiceAgent),
     asked: &Value,
-) -> Result<String, String> {
+) -> Result<Answer, String> {
     let Some(api) = agent.api() else { return Err("the agent is nowhere".to_owned()) };
     let mut headers = HeaderMap::new();
     let key = inner.keys.of_agent(agent.slug.as_str(), agent.key_version);
     let mut key = HeaderValue::try_from(key).map_err(|error| error.to_string())?;
     key.set_sensitive(true);
     headers.insert(KEY_HEADER, key);
-    headers.insert(JOB_HEADER, HeaderValue::try_from(&job.id).map_err(|error| error.to_string())?);
+    // To an agent that keeps its answers, what was asked before it was paid is another request.
+    let name = match &job.choice {
+        Some(choice) if choice.quoted => format!("{}.paid", job.id),
+        _ => job.id.clone(),
+    };
+    headers.insert(JOB_HEADER, HeaderValue::try_from(name).map_err(|error| error.to_string())?);
     let body = (headers, Some(asked.to_string().into()));
     match inner.upstream.fetch(&api, "/invoke", body, inner.limits.invoke).await {
-        Ok((StatusCode::OK, body)) => Ok(String::from_utf8_lossy(&body).into_owned()),
-        Ok((status, _)) => Err(format!("the agent answers {}", status.as_u16())),
+        Ok(answer) if answer.status == StatusCode::OK => {
+            Ok(Answer::Body(String::from_utf8_lossy(&answer.body).into_owned()))
+        }
+        // Once it is paid, and where it has said what it costs, it may not ask for more.
+        Ok(answer) if answer.status == StatusCode::PAYMENT_REQUIRED && job.money.is_none() => {
+            let price = quote::price(agent, &answer.headers, &answer.body);
+            price.map(Answer::Price).ok_or_else(|| "what it asks for cannot be paid here".to_owned())
+        }
+        Ok(answer) => Err(format!("the agent answers {}", answer.status.as_u16())),
         Err(error) => Err(error.to_string()),
     }
 }

@@ -1,6 +1,7 @@
 //! What people and sessions prove themselves with: API keys, of which a keyed hash is kept, and short-lived tokens of one
 //! session each (JWT, HS256), which nobody but the broker reads.
 
+use super::people::Holder;
 use crate::bridge::{TokenHash, TokenKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -39,6 +40,9 @@ pub(super) struct Claims {
     pub(super) sub: String,
     /// Which session it opens.
     pub(super) session_id: String,
+    /// Which API key made it: with that it ends.
+    #[serde(default)]
+    pub(super) key: String,
     #[serde(rename = "type")]
     kind: String,
     iat: u64,
@@ -47,14 +51,20 @@ pub(super) struct Claims {
 
 impl Claims {
     /// For a person's session, for `ttl` seconds.
-    pub(super) fn new(person: &str, session: &str, now: u64, ttl: u64) -> Self {
+    pub(super) fn new(holder: &Holder, session: &str, now: u64, ttl: u64) -> Self {
         Self {
-            sub: person.to_owned(),
+            sub: holder.id.clone(),
             session_id: session.to_owned(),
+            key: holder.key.clone(),
             kind: KIND.to_owned(),
             iat: now,
             exp: now.saturating_add(ttl),
         }
+    }
+
+    /// Who had it made.
+    pub(super) fn holder(&self) -> Holder {
+        Holder { id: self.sub.clone(), key: self.key.clone() }
     }
 }
 
@@ -135,7 +145,9 @@ mod tests {
     #[test]
     fn only_our_own_tokens_are_read_and_only_in_time() {
         let keys = keys("k");
-        let claims = Claims::new("ada", "7d444840-9dc0-4acd-b245-5ffdce74fad2", 1_000, 300);
+        let holder = Holder { id: "ada".into(), key: "k".into() };
+        let claims = Claims::new(&holder, "7d444840-9dc0-4acd-b245-5ffdce74fad2", 1_000, 300);
+        assert_eq!(claims.holder(), holder);
         let token = keys.issue(&claims).unwrap();
         assert_eq!(keys.read(&token, 1_299), Some(claims));
         assert_eq!(keys.read(&token, 1_300), None);

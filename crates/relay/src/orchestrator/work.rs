@@ -3,6 +3,7 @@
 //! Whatever happens is written down first, and said after that; so a broker that dies says nothing that is not so, and whoever
 //! takes the session over goes on where it stands.
 
+mod ending;
 mod keeping;
 mod telling;
 
@@ -85,7 +86,7 @@ impl Work {
         // Whoever came last was not served any more.
         let last = std::iter::from_fn(|| self.news.try_recv().ok()).filter_map(|news| match news {
             News::Attached(socket) => Some(socket),
-            News::Heard(_) | News::Arrived(_) => None,
+            News::Heard(_) | News::Arrived(_) | News::Close => None,
         });
         for socket in self.socket.take().into_iter().chain(last) {
             socket.outbox.end(words.clone(), code);
@@ -103,7 +104,8 @@ impl Work {
     }
 
     fn whose(&self) -> Whose {
-        Whose { person: self.record.person.clone(), session: self.id.clone() }
+        let key = self.record.job.as_ref().map_or(&self.record.key, |job| &job.key);
+        Whose { person: self.record.person.clone(), key: key.clone(), session: self.id.clone() }
     }
 
     /// One thing; how it ends, at the end.
@@ -176,6 +178,7 @@ impl Work {
     async fn tell(&mut self, news: News) -> Result<(), Lost> {
         match news {
             News::Attached(socket) => {
+                let other_key = self.pass_to(&socket.holder).await;
                 (self.socket, self.sent) = (Some(socket), 0);
                 let owner = Owner { node: self.inner.node, connected: true };
                 let before = self.record.owner.replace(owner);
@@ -185,7 +188,7 @@ impl Work {
                 if self.expires() == Some(Duration::ZERO) {
                     return self.expire().await;
                 }
-                if before != Some(owner) {
+                if before != Some(owner) || other_key {
                     self.save().await?;
                 }
                 self.give();
@@ -193,6 +196,8 @@ impl Work {
                 Ok(())
             }
             News::Heard(frame) => self.hear(frame).await,
+            News::Close if self.record.state.step(Input::Cancel).is_some() => self.cancel().await,
+            News::Close => Ok(()),
             News::Arrived(number) => {
                 let before = self.record.unseen.len();
                 self.record.unseen.retain(|(frame, _)| *frame > number);
@@ -221,7 +226,8 @@ impl Work {
 
     async fn begin(&mut self, content: String) -> Result<(), Lost> {
         let Ok(id) = ids::fresh() else { return Err(Lost) };
-        self.record.job = Some(Job { id, content, choice: None, bill: None, money: None, done: None });
+        let key = self.record.key.clone();
+        self.record.job = Some(Job { id, content, key, choice: None, bill: None, money: None, done: None });
         self.again = false;
         if !self.noted {
             self.noted = true;
@@ -264,48 +270,6 @@ impl Work {
         }
     }
 
-    async fn cancel(&mut self) -> Result<(), Lost> {
-        match self.record.state.step(Input::Cancel) {
-            None => self.refuse("the session is about to be closed"),
-            Some((_, Act::Finish)) => self.step_to(Input::Cancel, Vec::new()).await?,
-            Some(_) => {
-                if self.is_being_cleared() {
-                    // The agent is done: what is due for it is taken, and what it said is told, before the end.
-                    let outcome = match &mut self.step {
-                        Some(step) => step.await,
-                        None => Outcome::Cleared,
-                    };
-                    self.step = None;
-                    self.conclude(outcome).await?;
-                }
-                self.step = None;
-                self.undo().await;
-                self.step_to(Input::Cancel, Vec::new()).await?;
-                self.closed("Cancelled");
-            }
-        }
-        Ok(())
-    }
-
-    fn is_being_cleared(&self) -> bool {
-        let done = self.record.job.as_ref().is_some_and(|job| job.done.is_some());
-        done && self.record.state == State::Working
-    }
-
-    /// Gives back what the job under way was paid with.
-    async fn undo(&mut self) {
-        let Some(job) = &self.record.job else { return };
-        let whose = self.whose();
-        let given = match (self.record.state, &job.money) {
-            // What covers it may have been taken, and not been written down.
-            (State::AgentConnected, None) => money::uncover(&self.inner, &whose, job).await,
-            _ => money::give_back(&self.inner, &whose, job).await,
-        };
-        if let Err(error) = given {
-            tracing::warn!(%error, session = self.id, "what a cancelled job was paid with is not given back yet");
-        }
-    }
-
     /// What a step came to.
     async fn conclude(&mut self, outcome: Outcome) -> Result<(), Lost> {
         let frames = match &outcome {
@@ -318,7 +282,9 @@ impl Work {
             Outcome::Cleared => self.result(),
             _ => Vec::new(),
         };
-        let pricing = self.record.state == State::AgentConnected;
+        // What covers a price may have been taken before it was found that it does not.
+        let unpaid = self.record.job.as_ref().is_some_and(|job| job.money.is_none());
+        let pricing = unpaid && matches!(self.record.state, State::AgentConnected | State::Working);
         if matches!(outcome, Outcome::Unpaid(_)) || (pricing && matches!(outcome, Outcome::Failed(_))) {
             self.undo().await;
         }
@@ -336,10 +302,12 @@ impl Work {
                 Input::Chosen
             }
             Outcome::Asked(bill) => {
+                job.priced_by(&bill);
                 job.bill = Some(bill);
                 Input::Asked
             }
             Outcome::Covered(bill, money) => {
+                job.priced_by(&bill);
                 (job.bill, job.money) = (Some(bill), Some(money));
                 Input::Covered
             }
@@ -371,6 +339,12 @@ impl Work {
         Ok(())
     }
 
+    /// Keeps a frame until it has arrived.
+    fn keep(&mut self, frame: String) {
+        self.record.unseen.push_back((self.record.next, frame));
+        self.record.next = self.record.next.saturating_add(1);
+    }
+
     /// Takes a row of the table, writes it down, and says these frames. Rows that end a job forget it.
     async fn step_to(&mut self, input: Input, frames: Vec<String>) -> Result<(), Lost> {
         let Some((state, _)) = self.record.state.step(input) else {
@@ -385,8 +359,7 @@ impl Work {
             self.record.queue.clear();
         }
         for frame in frames {
-            self.record.unseen.push_back((self.record.next, frame));
-            self.record.next = self.record.next.saturating_add(1);
+            self.keep(frame);
         }
         self.record.forget_oldest(self.inner.limits.unseen_max);
         self.save().await?;

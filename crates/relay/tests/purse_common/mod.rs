@@ -28,6 +28,8 @@ pub async fn contract(rows: Arc<dyn Rows>) {
     of_many_at_once_as_many_as_fit(&purses).await;
     a_credit_is_taken_once(&purses).await;
     no_credit_is_forgotten(&purses).await;
+    a_job_may_be_asked_for_another_price(&purses).await;
+    a_job_that_was_done_after_all_leaves_no_credit(&purses).await;
 }
 
 async fn allow(purses: &Purses, person: &str, per_job: u64, per_day: u64) {
@@ -124,4 +126,34 @@ async fn no_credit_is_forgotten(purses: &Purses) {
     }
     let kept = purses.of("hoard").await.unwrap().credits;
     assert_eq!(kept, jobs.iter().map(|job| credit(job)).collect::<Vec<_>>());
+}
+
+/// A broker died after it had covered a price; to the next, the agent names another.
+async fn a_job_may_be_asked_for_another_price(purses: &Purses) {
+    allow(purses, "price", 10, 20).await;
+    let spend = |amount| purses.spend("price", "job", usdc(amount), on(100));
+    let spent = async || purses.of("price").await.unwrap().spent;
+    assert!(spend(10).await.unwrap() && spend(7).await.unwrap());
+    assert_eq!(spent().await, usdc(7), "the later one");
+    assert!(!spend(11).await.unwrap());
+    assert_eq!(spent().await, usdc(0), "what is not covered costs nothing");
+    purses.keep("price", credit("vain")).await.unwrap();
+    let take = |amount, job: &'static str| purses.take("price", ("summarizer", usdc(amount)), job);
+    assert!(take(5, "a").await.unwrap().is_some());
+    assert_eq!(take(6, "a").await.unwrap(), None, "no credit pays for more than it is");
+    assert!(take(5, "b").await.unwrap().is_some(), "and it is not lost");
+}
+
+/// A job was given up, and then taken up again after a crash.
+async fn a_job_that_was_done_after_all_leaves_no_credit(purses: &Purses) {
+    for job in ["one", "two"] {
+        purses.keep("after all", credit(job)).await.unwrap();
+    }
+    purses.withdraw("after all", "one").await.unwrap();
+    assert_eq!(purses.of("after all").await.unwrap().credits, [credit("two")]);
+    // What pays for another job already stays with that.
+    let taken = purses.take("after all", ("summarizer", usdc(5)), "other").await.unwrap();
+    assert_eq!(taken.unwrap().job, "two");
+    purses.withdraw("after all", "two").await.unwrap();
+    assert_eq!(purses.of("after all").await.unwrap().credits.len(), 1);
 }
