@@ -138,6 +138,8 @@ async fn demo_tells_a_story_that_holds() {
         "collects it over HTTP with the same payment",
         "keeps it: the agent is away",
         "byte for byte",
+        "asks for $0.001: the day's $0.001 are spent",
+        "has $0.098 left: two jobs for $0.001 each, to the last unit",
         "is told messages 4, 5 and 6",
         "10 messages verified, CLOSED then",
         "not verified: message 7: its hash",

@@ -29,10 +29,12 @@
 
 mod desk;
 mod event;
+mod means;
 mod person;
 
 pub use crate::bridge::Error;
 pub use event::Event;
+pub use means::AutoPay;
 
 use crate::bridge::{self, Backoff, Link, Recent};
 use desk::Desk;
@@ -89,9 +91,9 @@ impl fmt::Debug for Config {
 }
 
 /// A person's side of one session. Dropping it closes the connection; the session stays.
-#[derive(Debug)]
 pub struct PersonClient {
     session: String,
+    desk: Desk,
     commands: mpsc::Sender<String>,
     events: mpsc::Receiver<Event>,
     task: JoinHandle<()>,
@@ -112,9 +114,9 @@ impl PersonClient {
         link.backoff = config.backoff;
         let (commands, asked) = mpsc::channel(link.waiting_max.max(1));
         let (told, events) = mpsc::channel(link.waiting_max.max(1));
-        let person = Person { desk, session: session.clone(), told: Recent::default() };
+        let person = Person { desk: desk.clone(), session: session.clone(), told: Recent::default() };
         let task = tokio::spawn(Link::new(link)?.run(person, asked, told));
-        Ok(Self { session, commands, events, task })
+        Ok(Self { session, desk, commands, events, task })
     }
 
     /// The session, to go on with later.
@@ -153,6 +155,13 @@ impl PersonClient {
     /// What happens next; `None` after the end.
     pub async fn next(&mut self) -> Option<Event> {
         self.events.recv().await
+    }
+}
+
+impl fmt::Debug for PersonClient {
+    /// Without the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PersonClient").field("session", &self.session).finish_non_exhaustive()
     }
 }
 

@@ -1,8 +1,9 @@
 //! Our own client: it comes back by itself, with a fresh token each time.
 
+use super::revoking::revoke;
 use super::rig::Stage;
 use std::time::Duration;
-use tollwire_client::orchestrator::{Config, Error, Event, PersonClient};
+use tollwire_client::orchestrator::{AutoPay, Config, Error, Event, PersonClient};
 use tollwire_tests::agent::Agent;
 
 async fn next(person: &mut PersonClient) -> Event {
@@ -73,4 +74,40 @@ async fn it_stays_away_where_it_is_not_wanted() {
     config.session = Some("3fa85f64-5717-4562-b3fc-2c963f66afa6".into());
     let mut person = PersonClient::open(config).await.unwrap();
     assert!(matches!(next(&mut person).await, Event::Ended { code: 4004 }));
+}
+
+#[tokio::test]
+async fn it_pays_from_an_account_within_what_is_allowed_until_its_key_is_revoked() {
+    let stage = Stage::set().await;
+    let ada = stage.person("ada").await;
+    let (token, deposit) = ada.deposit(&stage.broker, 1_000_000).await;
+    let bob = stage.person("bob").await;
+    let mut person = PersonClient::open(Config::new(stage.broker.url(""), bob.key())).await.unwrap();
+    assert_eq!(person.balance().await.unwrap(), None);
+    assert!(matches!(person.pay_from("x").await.unwrap_err(), Error::Refused(why) if why.contains("400")));
+    let dollars = |text: &str| text.parse().unwrap();
+    assert_eq!(person.pay_from(&token).await.unwrap(), Some(dollars("1")));
+    let (auto, _) = person.auto_pay().await.unwrap();
+    assert_eq!((auto.enabled, auto.per_job, auto.per_day), (false, dollars("10"), dollars("50")));
+    let auto = AutoPay { enabled: true, per_job: dollars("0.05"), per_day: dollars("0.050001") };
+    person.set_auto_pay(auto).await.unwrap();
+    person.say("Summarize this article: https://example.com/article").await.unwrap();
+    let paid = |event: &Event| match event {
+        Event::Paid { amount, transaction, source } => Some((*amount, transaction.clone(), source.clone())),
+        _ => None,
+    };
+    let paid = awaited(&mut person, paid).await;
+    assert_eq!(paid, (dollars("0.05"), deposit, Some("balance".into())));
+    let said = |event: &Event| matches!(event, Event::Said { .. }).then_some(());
+    awaited(&mut person, said).await;
+    assert_eq!(person.auto_pay().await.unwrap(), (auto, dollars("0.05")));
+    assert_eq!(person.balance().await.unwrap(), Some(dollars("0.95")));
+    revoke(&stage.broker, "bob").await;
+    let failed = |event: &Event| match event {
+        Event::Failed { error_type, .. } => Some(error_type.clone()),
+        _ => None,
+    };
+    assert_eq!(awaited(&mut person, failed).await, "auth_failed");
+    let ended = |event: &Event| if let Event::Ended { code } = event { Some(*code) } else { None };
+    assert_eq!(awaited(&mut person, ended).await, 4001);
 }

@@ -1,7 +1,7 @@
 //! Calls that are paid for: many at once over one socket, and one whose socket is cut.
 
 use super::link::Link;
-use super::{Story, claim, demo, scene};
+use super::{Story, claim, demo, scene, short};
 use crate::dev::{DevBroker, PAID, PRICE};
 use crate::failure::Failure;
 use futures_util::StreamExt as _;
@@ -86,8 +86,4 @@ pub(super) async fn cut(story: &Story, broker: &DevBroker) -> Result<(), Failure
     claim(agent.payer().budget().spent() == price()?, "the call is paid for once")?;
     story.tell("agent", format!("has spent {}, once", agent.payer().budget().spent()));
     Ok(())
-}
-
-fn short(transaction: &str) -> String {
-    format!("{}..", transaction.get(..10).unwrap_or(transaction))
 }

@@ -5,6 +5,7 @@ mod calls;
 mod link;
 mod messages;
 mod negotiation;
+mod paid;
 mod people;
 
 use crate::dev;
@@ -56,6 +57,11 @@ fn scene(what: &str) {
 
 fn demo(error: impl std::fmt::Display) -> Failure {
     Failure::Demo(error.to_string())
+}
+
+/// A transaction's beginning.
+fn short(transaction: &str) -> String {
+    format!("{}..", transaction.get(..10).unwrap_or(transaction))
 }
 
 /// A claim of the story.

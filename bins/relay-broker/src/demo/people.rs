@@ -1,13 +1,13 @@
 //! A person has agents work for them, and is asked before that costs anything.
 
-use super::{Story, claim, demo, scene};
+use super::{Story, claim, demo, paid, scene};
 use crate::dev::{DevBroker, PRICE};
 use crate::failure::Failure;
 use crate::{brain, demo_agent};
 use tollwire_client::bridge;
 use tollwire_client::orchestrator::{Config, Event, PersonClient};
 
-/// One job for nothing, and one that is declined when its price is told.
+/// One job for nothing, one that is declined when its price is told, and then those that are paid for.
 pub(super) async fn asked_first(story: &Story, broker: &DevBroker) -> Result<(), Failure> {
     scene("A person is asked before it costs anything");
     let config = |token: &str| bridge::Config::new(format!("ws://{}/v1/ws/agent", broker.address), token);
@@ -15,7 +15,11 @@ pub(super) async fn asked_first(story: &Story, broker: &DevBroker) -> Result<(),
         tokio::spawn(demo_agent::run(config(&broker.tokens.demo))),
         tokio::spawn(brain::run(config(&broker.tokens.brain))),
     ];
-    let told = talk(story, broker).await;
+    let told = async {
+        talk(story, broker).await?;
+        paid::jobs(story, broker).await
+    };
+    let told = told.await;
     agents.iter().for_each(tokio::task::JoinHandle::abort);
     told
 }
@@ -64,7 +68,7 @@ async fn talk(story: &Story, broker: &DevBroker) -> Result<(), Failure> {
     }
 }
 
-async fn next(person: &mut PersonClient) -> Result<Event, Failure> {
+pub(super) async fn next(person: &mut PersonClient) -> Result<Event, Failure> {
     match person.next().await {
         Some(Event::Ended { code }) => Err(demo(code)),
         Some(event) => Ok(event),
