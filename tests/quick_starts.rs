@@ -146,6 +146,32 @@ async fn an_agent_pays() {
     assert_eq!(told.count(closed), 4);
 }
 
+/// An event waits for an agent that is away, and is answered once it comes.
+#[tokio::test]
+async fn an_app_asks_an_agent() {
+    let folder = tempfile::tempdir().unwrap();
+    let [broker, admin] = free_ports().map(|port| format!("127.0.0.1:{port}"));
+    let variables = [
+        ("BROKER_AT", broker),
+        ("ADMIN_AT", admin),
+        ("PIP_FIND_LINKS", tools::wheels().unwrap().to_str().unwrap().to_owned()),
+        ("PIP_NO_INDEX", "1".to_owned()),
+        ("NO_PROXY", "127.0.0.1".to_owned()),
+    ];
+    let mut told = run("quick-start-broker.md", folder.path(), &variables).await;
+    for text in [
+        r#""allow":["portal"]"#,
+        "accepted: queued",
+        "Got it.",
+        "reply: Got it.",
+        r#""what":"accepted""#,
+        r#""what":"replied""#,
+    ] {
+        told.has(text).await;
+    }
+    assert_eq!(told.count("hello"), 0, "what is said is in no log");
+}
+
 /// Everything but the chain's own network: a node with Circle's USDC on Base's chain id stands in for it.
 #[tokio::test]
 async fn an_operator_runs_it_for_real() {

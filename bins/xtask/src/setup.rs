@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Redis, an EVM node, a Solana node, the official x402 clients, a clock that can be stepped, a browser, Prometheus,
+/// Redis, an EVM node, a Solana node, the official x402 clients, a clock that can be stepped, a browser, Prometheus, buildah,
 /// HAProxy, the languages of the SDKs.
 pub(crate) fn for_tests() -> Result<(), String> {
     debian(&[
@@ -18,6 +18,7 @@ pub(crate) fn for_tests() -> Result<(), String> {
         ("haproxy", "haproxy"),
         ("chromium", "chromium"),
         ("mmdebstrap", "mmdebstrap"),
+        ("buildah", "buildah"),
         ("strip", "binutils"),
     ])?;
     node()?;

@@ -1,7 +1,6 @@
-//! The Debian package, in a clean Debian: it installs, serves, and loses nothing in a kill, an upgrade and a purge. Needs
-//! root, as installing packages does.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
+//! The Debian package: it installs, serves, and loses nothing in a kill, an upgrade and a purge.
 
+use crate::made::{Made, run};
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -11,16 +10,7 @@ use tokio::process::Command;
 use tollwire_testkit::process::{Process, free_port};
 use tollwire_testkit::tools;
 use tollwire_tests::agent::Agent;
-use tollwire_tests::facilitator::binary;
 use tollwire_tests::http::get;
-
-/// Runs a command, which must succeed; what it printed.
-async fn run(command: &mut Command) -> String {
-    let output = command.kill_on_drop(true).output().await.unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{command:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
-    text
-}
 
 /// A clean Debian.
 struct Machine {
@@ -76,31 +66,6 @@ impl Machine {
     }
 }
 
-/// A package of the binaries of this build.
-async fn package(folder: &Path, binaries: &Path, revision: &str) -> PathBuf {
-    let out = folder.join(format!("out-{revision}"));
-    std::fs::create_dir_all(&out).unwrap();
-    let mut xtask = Command::new(binary().with_file_name("xtask"));
-    xtask
-        .args(["package", "--compress", "none", "--revision", revision, "--binaries"])
-        .arg(binaries)
-        .arg("--out")
-        .arg(&out);
-    let printed = run(&mut xtask).await;
-    assert!(out.join("Containerfile").is_file());
-    PathBuf::from(printed.lines().last().unwrap())
-}
-
-/// The binaries without what only a debugger reads.
-async fn stripped(folder: &Path) -> PathBuf {
-    let to = folder.join("binaries");
-    std::fs::create_dir_all(&to).unwrap();
-    for name in ["facilitator", "relay-broker", "tollwire"] {
-        run(Command::new("strip").arg("-o").arg(to.join(name)).arg(binary().with_file_name(name))).await;
-    }
-    to
-}
-
 /// The sessions that a node knows, by the token of its environment.
 async fn sessions(machine: &Machine, admin: u16) -> Vec<Value> {
     let environment = machine.read("etc/tollwire/facilitator.env");
@@ -113,12 +78,9 @@ async fn sessions(machine: &Machine, admin: u16) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_package_installs_serves_and_loses_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let binaries = stripped(folder.path()).await;
-    let (first, second) =
-        tokio::join!(package(folder.path(), &binaries, "1"), package(folder.path(), &binaries, "2"));
-    let machine = Machine::new().await;
-    machine.install(&first).await;
+    let made = Made::get().await;
+    let (machine, second) = tokio::join!(Machine::new(), made.revision("2"));
+    machine.install(&made.package).await;
     assert_eq!(machine.owner("/var/lib/tollwire").await, "tollwire:tollwire 700");
     assert_eq!(machine.owner("/var/lib/tollwire/session-key.pem").await, "tollwire:tollwire 600");
     assert_eq!(machine.owner("/etc/tollwire/facilitator.env").await, "root:tollwire 640");
