@@ -54,6 +54,7 @@ async fn a_stream_tops_up_in_band_until_its_budget_is_spent() {
     assert_eq!((named("opened"), named("topped-up"), named("renewed")), (1, 1, 0), "{told}");
     assert!(named("low") >= 1 && named("unpaid") >= 1 && named("exhausted") == 1, "{told}");
     assert_eq!(events.last().unwrap()["spent"], "200000", "{told}");
+    assert_eq!(events.last().unwrap()["units"], 0, "{told}");
     // What the facilitator signed stands on its own.
     let (code, claims, problem) = run(&["receipt", "verify", "receipts"], folder.path(), None).await;
     assert_eq!(code, 0, "{problem}");
@@ -89,6 +90,12 @@ async fn kill_9_and_resume_goes_on_without_paying() {
     assert_eq!(code, 0, "{problem}");
     let session: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(session["paid"], "0", "{session}");
+    let left = &session["session"]["units_remaining"];
+    assert!(left.as_u64().unwrap() < 8, "ten less two of the first life and two of this: {session}");
+    assert!(
+        told.contains(&format!(r#""units":{left}}}"#)),
+        "what is left, not what was there at the start: {told}"
+    );
     let kept: Value = serde_json::from_str(&kept).unwrap();
     assert_eq!(session["session"]["jti"], kept["session"]["jti"]);
 }

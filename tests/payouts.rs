@@ -93,7 +93,7 @@ async fn a_provider_is_paid_by_command_beside_the_node_that_has_the_store() {
     let list = listed(node).await;
     assert_eq!(list.column("amount"), ["22700"]);
     assert_eq!(list.column("to"), [PROVIDER]);
-    assert_eq!(list.column("account"), [format!("eip155:84532:{}", PROVIDER.to_ascii_lowercase())]);
+    assert_eq!(list.column("account"), [format!("eip155:84532:{PROVIDER}")]);
     assert!(list.column("transaction")[0].starts_with("0x"));
 
     let again = command(node, &["payouts", "run", "--threshold", "0.000001"]).await;

@@ -7,9 +7,17 @@ use crate::state::State;
 use crate::wiring::wire;
 use crate::{receipts, tell};
 use std::path::PathBuf;
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
 use tollwire_client::{Error, Event, Payer, Receipt, Session, StreamClient, session_url};
 use tollwire_ops::shutdown::{Request, Signals};
 use tollwire_x402::Usdc;
+
+/// How often the facilitator is asked what is left, until it has booked the end of the stream; how long between two; and how
+/// long in all.
+const BOOKED_TRIES: usize = 10;
+const BOOKED_PAUSE: Duration = Duration::from_millis(50);
+const BOOKED_WITHIN: Duration = Duration::from_secs(3);
 
 /// Streams until the feed ends, the budget is spent, nobody reads, or a signal comes.
 pub(crate) async fn run(arguments: StreamArguments) -> Result<(), Failure> {
@@ -129,7 +137,25 @@ impl Running {
             }
         }
         let spent = self.payer.budget().spent().checked_sub(self.before).unwrap_or_default();
-        tell::end(self.events, spent, self.payer.budget(), stream.units());
+        // After CLOSE 4008 nothing is left, which nobody need be asked.
+        let units = if stream.units() == 0 { Some(0) } else { self.left(stream.session()).await };
+        tell::end(self.events, spent, self.payer.budget(), units);
         Ok(())
+    }
+
+    /// Units left by the facilitator's books, once it has given back what the stream held ahead; `None` if it does not say.
+    async fn left(&self, session: &Session) -> Option<u64> {
+        let asking = async {
+            for _ in 1..BOOKED_TRIES {
+                let balance = self.payer.balance(session).await.ok()?;
+                if balance.live_streams == 0 {
+                    return Some(balance.units_remaining);
+                }
+                sleep(BOOKED_PAUSE).await;
+            }
+            // Another stream of this session is open elsewhere.
+            self.payer.balance(session).await.ok().map(|balance| balance.units_remaining)
+        };
+        timeout(BOOKED_WITHIN, asking).await.ok().flatten()
     }
 }

@@ -32,15 +32,14 @@ pub(crate) fn event(form: Events, event: &Event, budget: &Budget) {
     }
 }
 
-/// The last line: what it cost.
-pub(crate) fn end(form: Events, spent: Usdc, budget: &Budget, units: u64) {
+/// The last line: what it cost, and how many units are left, if that is known.
+pub(crate) fn end(form: Events, spent: Usdc, budget: &Budget, units: Option<u64>) {
     match form {
         Events::None => {}
-        Events::Text => line(format!(
-            "spent {spent} now, {} of {} in all; {units} units left",
-            budget.spent(),
-            budget.total()
-        )),
+        Events::Text => {
+            let left = units.map(|units| format!("; {units} units left")).unwrap_or_default();
+            line(format!("spent {spent} now, {} of {} in all{left}", budget.spent(), budget.total()));
+        }
         Events::Json => {
             line(
                 json!({"event": "end", "paid": spent, "spent": budget.spent(), "max": budget.total(), "units": units}),

@@ -4,7 +4,8 @@
 use crate::rfc3339;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use tollwire_ledger::model::{Payout, PayoutFate, PayoutId};
+use tollwire_exact::evm::Address;
+use tollwire_ledger::model::{Payout, PayoutFate, PayoutId, ProviderAccount};
 use tollwire_settlement::books::{Account, Entry, TrialBalance};
 use tollwire_settlement::{Cover, Round, SettleError};
 use tollwire_x402::Network;
@@ -18,10 +19,10 @@ pub fn payout(id: &PayoutId, payout: &Payout) -> Value {
     };
     let last = payout.attempts.last().map(|attempt| attempt.tx.as_str());
     json!({
-        "account": id.account.as_str(),
+        "account": account(&id.account),
         "number": id.number,
         "network": id.account.network(),
-        "to": payout.order.to,
+        "to": address(&payout.order.to),
         "state": state,
         "gathered": payout.gathered,
         "parts": payout.parts,
@@ -33,6 +34,16 @@ pub fn payout(id: &PayoutId, payout: &Payout) -> Value {
         "block": landing.map(|landing| landing.block),
         "gas": landing.map(|landing| landing.gas),
     })
+}
+
+/// An account as people compare it: the books know it by its lower-case name, which has no checksum.
+fn account(account: &ProviderAccount) -> String {
+    format!("{}:{}", account.network(), address(account.wallet()))
+}
+
+/// An address of an EVM chain with its checksum (EIP-55); others as they are.
+fn address(wallet: &str) -> String {
+    wallet.parse::<Address>().map_or_else(|_| wallet.to_owned(), |address| address.to_string())
 }
 
 /// Several of them.
