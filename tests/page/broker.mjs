@@ -28,7 +28,8 @@ async function shownToken() {
   const token = await dialog.locator(".secret").textContent();
   await check("a token");
   await dialog.getByRole("button", { name: "I have kept it" }).click();
-  await dialog.waitFor({ state: "detached" });
+  // A dialog that is closed is no dialog any more, a moment before it is gone with all that is in it.
+  await page.locator(".secret").waitFor({ state: "detached" });
   if ((await page.content()).includes(token)) throw new Error("the token is still on the page");
   return token;
 }

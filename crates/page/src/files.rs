@@ -71,6 +71,9 @@ const BROKER: &[Asset] = &[
     file!(Script, "broker", "party_form.js"),
     file!(Script, "broker", "apis.js"),
     file!(Script, "broker", "conversations.js"),
+    file!(Script, "broker", "people.js"),
+    file!(Script, "broker", "service_agents.js"),
+    file!(Script, "broker", "agent_sessions.js"),
     file!(Script, "broker", "log.js"),
 ];
 

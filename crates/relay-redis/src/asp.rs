@@ -11,6 +11,9 @@ use tollwire_redis::reply::read;
 use tollwire_relay::asp::store::{Head, NewMessage, PAGE_MAX, Sessions, Stored};
 use tollwire_relay::store::{BoxFuture, StoreError};
 
+/// Keys that are looked through at once.
+const SCAN_COUNT: usize = 1_000;
+
 /// Sessions that all brokers of a Redis share. Cheap to clone. An append is one script and one round trip, and tells the other
 /// brokers by itself: hear them by [`RedisBus::of_sessions`](crate::RedisBus::of_sessions).
 #[derive(Debug, Clone)]
@@ -25,6 +28,28 @@ impl RedisSessions {
     /// A key of a session; all of them are in one slot.
     fn key(&self, session: &SessionId, what: &str) -> String {
         self.0.key(&format!("asp:{{{session}}}:{what}"))
+    }
+
+    /// The names of all sessions, newest first: every key of the database is looked at.
+    async fn names(&self) -> Result<Vec<SessionId>, StoreError> {
+        let (before, after) = (self.0.key("asp:{"), "}:head");
+        let (mut cursor, mut found) = (0_u64, Vec::new());
+        loop {
+            let mut scan = cmd("SCAN");
+            scan.arg(cursor).arg("MATCH").arg(format!("{before}*{after}")).arg("COUNT").arg(SCAN_COUNT);
+            let (next, keys): (u64, Vec<String>) = read(self.0.ask_one(scan).await?, "keys")?;
+            let name =
+                |key: &String| key.strip_prefix(&before)?.strip_suffix(after)?.parse::<SessionId>().ok();
+            found.extend(keys.iter().filter_map(name));
+            cursor = next;
+            if cursor == 0 {
+                break;
+            }
+        }
+        // They sort by time; a scan may give one twice.
+        found.sort_unstable_by(|a, b| b.cmp(a));
+        found.dedup();
+        Ok(found)
     }
 
     fn appending(&self, session: &SessionId, message: &NewMessage) -> Cmd {
@@ -83,6 +108,26 @@ impl Sessions for RedisSessions {
             let (seq, hash, first, content): Row = read(self.0.ask_one(call).await?, "head")?;
             let all = seq.zip(hash).zip(first.zip(content));
             Ok(all.map(|((seq, hash), (first, content))| Head { seq, hash, first, content: content.into() }))
+        })
+    }
+
+    fn newest(
+        &self,
+        count: usize,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Vec<(SessionId, Head)>, StoreError>> {
+        Box::pin(async move {
+            let mut found = Vec::new();
+            for session in self.names().await? {
+                if found.len() >= count {
+                    break;
+                }
+                // It may have ended since its name was read.
+                if let Some(head) = self.head(&session, now).await? {
+                    found.push((session, head));
+                }
+            }
+            Ok(found)
         })
     }
 

@@ -76,3 +76,40 @@ async fn an_operator_needs_the_token_and_says_what_is_known() {
     let view = alpha.send("GET", &format!("/v1/asp/sessions/{session}"), &Value::Null).await.json();
     assert_eq!(view["lastSequence"], 0);
 }
+
+#[tokio::test]
+async fn an_operator_sees_who_negotiates_and_not_what_is_said() {
+    let asp = Asp::start().await;
+    let listed = async || {
+        let answer = asp.operate("GET", "sessions", &Value::Null).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert!(!answer.text().contains("GPU compute procurement"), "what is said is on no list");
+        answer.json()["sessions"].as_array().unwrap().clone()
+    };
+    assert!(listed().await.is_empty());
+    let (alpha, beta, first) = asp.pair().await;
+    let second = alpha.begin(&json!({"participants": [super::rig::ALPHA, super::rig::GAMMA]})).await;
+    let (mut a, _) = alpha.connect(&first, None).await;
+    let (mut b, _) = beta.connect(&first, None).await;
+    introduce(&mut a, &mut b).await;
+    drop(b);
+    let all = loop {
+        let all = listed().await;
+        if all[1]["connected"] == json!([super::rig::ALPHA]) {
+            break all;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    assert_eq!((&all[0]["sessionId"], &all[1]["sessionId"]), (&json!(second), &json!(first)), "newest first");
+    assert_eq!((&all[0]["state"], &all[1]["state"]), (&json!("IDLE"), &json!("CONVERSING")));
+    assert_eq!(all[0]["connected"], json!([]));
+    let one = asp.operate("GET", &format!("sessions/{first}"), &Value::Null).await.json();
+    assert_eq!(all[1]["head"], one["head"]);
+    assert_eq!(all[1]["head"]["sequenceNumber"], 3);
+    let last = alpha.messages(&first).await.pop().unwrap();
+    assert_eq!(
+        (&all[1]["updatedAt"], &all[1]["head"]["hash"]),
+        (&last["timestamp"], &last["integrity"]["hash"])
+    );
+    assert_eq!(asp.operate("POST", "sessions", &Value::Null).await.status, 405);
+}

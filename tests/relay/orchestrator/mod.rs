@@ -8,6 +8,7 @@ mod helper;
 mod kills;
 mod nodes;
 mod on_bridge;
+mod overview;
 mod paying;
 mod people;
 mod priced;

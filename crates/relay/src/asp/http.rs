@@ -5,7 +5,7 @@ mod messages;
 mod problem;
 mod sessions;
 
-pub(super) use problem::refused;
+pub(super) use problem::{not_with, refused};
 
 use super::error::Failed;
 use super::gatekeeper::Guest;
@@ -16,7 +16,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method, StatusCode, request::Parts};
-use problem::not_with;
 use serde_json::json;
 use tollwire_asp::{Code, SessionId};
 

@@ -16,7 +16,7 @@
 //! | `room`, `work`, `seated`, `link`, `beat` | connections |
 //! | `events` | the same as server-sent events |
 //! | `http`, `turns` | tokens, keys, sessions and discovery over HTTP |
-//! | `operate` | what the operator does about a session |
+//! | `operate`, `listing` | what the operator does about a session, and sees of all |
 
 mod access;
 mod beat;
@@ -29,6 +29,7 @@ mod http;
 mod inner;
 mod limits;
 mod link;
+mod listing;
 mod msgpack;
 mod operate;
 mod record;

@@ -4,12 +4,11 @@
 use super::client::{AspClient, SecretHash};
 use super::error::Failed;
 use super::gatekeeper::Guest;
-use super::http::refused;
+use super::http::{not_with, refused};
 use super::inner::Inner;
 use super::speak::Words;
 use super::start::Asp;
-use crate::http::{Answer, Problem, json as answer, nothing_here};
-use http::header::ALLOW;
+use crate::http::{Answer, json as answer, nothing_here};
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
@@ -53,6 +52,7 @@ impl Asp {
     /// Answers an operator's request below `/admin/asp/`. `body` has been read whole.
     pub(crate) async fn administer(&self, method: &Method, words: &[&str], body: &[u8]) -> Answer {
         let (id, act) = match words {
+            ["sessions"] => return self.list(method).await,
             ["sessions", id] => (id, None),
             ["sessions", id, "resume"] => (id, Some(Act::Resume)),
             ["sessions", id, "breach"] => (id, Some(Act::Breach)),
@@ -60,12 +60,7 @@ impl Asp {
         };
         let allowed = if act.is_some() { "POST" } else { "GET, HEAD" };
         if !allowed.split(", ").any(|known| known == method.as_str()) {
-            let problem = Problem::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method-not-allowed",
-                "this path takes other methods",
-            );
-            return problem.header(ALLOW, allowed).into_answer();
+            return not_with(allowed);
         }
         let Ok(id) = id.parse::<SessionId>() else { return nothing_here() };
         let outcome = match act {

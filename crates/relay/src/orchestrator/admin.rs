@@ -1,4 +1,5 @@
-//! What the operator does: people and their API keys (`/admin/people`), and agents (`/admin/service-agents`).
+//! What the operator does: people and their API keys (`/admin/people`), and agents (`/admin/service-agents`); beside it, what
+//! is only looked at (`/admin/orchestrator`).
 
 use super::agents::AgentError;
 use super::people::PersonError;
@@ -23,6 +24,7 @@ impl Orchestrator {
     /// Answers an operator's request below `/admin/`, if it is one of ours. `body` has been read whole.
     pub(crate) async fn administer(&self, method: &Method, words: &[&str], body: &[u8]) -> Option<Answer> {
         Some(match words {
+            ["orchestrator", rest @ ..] => self.overview(method, rest).await,
             ["people", rest @ ..] => self.people(method, rest, body).await,
             ["service-agents", rest @ ..] => self.service_agents(method, rest, body).await,
             _ => return None,

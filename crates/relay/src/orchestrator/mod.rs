@@ -18,7 +18,7 @@
 //! | `steps`, `brain`, `agent`, `agents`, `health` | choosing, checking and asking agents |
 //! | `money`, `quote`, `purse`, `audit` | what a job costs, what a person pays with, and what became of it |
 //! | `token`, `people`, `words` | who may, and the end of what they opened when they may no more |
-//! | `http`, `sessions`, `admin` | what people and the operator do over HTTP |
+//! | `http`, `sessions`, `admin`, `overview` | what people and the operator do and see over HTTP |
 
 mod admin;
 mod agent;
@@ -33,6 +33,7 @@ mod inner;
 mod limits;
 mod link;
 mod money;
+mod overview;
 mod people;
 mod phase;
 mod purse;

@@ -45,6 +45,7 @@ pub async fn contract(store: &dyn Sessions) {
     keys(store).await;
     pages_and_ends(store).await;
     one_of_many(store).await;
+    newest(store).await;
 }
 
 async fn heads(store: &dyn Sessions) {
@@ -120,6 +121,8 @@ async fn pages_and_ends(store: &dyn Sessions) {
     assert!(store.create(&brief, Bytes::from_static(b"x"), until).await.unwrap());
     tokio::time::sleep(Duration::from_millis(120)).await;
     assert_eq!(store.head(&brief, now()).await.unwrap(), None);
+    let listed = store.newest(100, now()).await.unwrap();
+    assert!(listed.iter().any(|(name, _)| *name == session) && listed.iter().all(|(name, _)| *name != brief));
     store.sweep(now()).await.unwrap();
     assert!(store.create(&brief, Bytes::from_static(b"x"), later()).await.unwrap(), "it was forgotten");
     assert_eq!(store.head(&session, now()).await.unwrap().unwrap().seq, 300, "no others");
@@ -135,4 +138,16 @@ async fn one_of_many(store: &dyn Sessions) {
     let outcomes = futures_util::future::join_all(tries).await;
     assert_eq!(outcomes.iter().filter(|stored| **stored == Stored::Done).count(), 1);
     assert_eq!(all(store, &session, 0).await.len(), 1);
+}
+
+/// Names sort by time; those of this contract do so by their letters.
+async fn newest(store: &dyn Sessions) {
+    let listed = store.newest(2, now()).await.unwrap();
+    let names: Vec<&str> = listed.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["ase_raced", "ase_pages"]);
+    for (name, head) in listed {
+        assert_eq!(store.head(&name, now()).await.unwrap(), Some(head));
+    }
+    assert_eq!(store.newest(100, now()).await.unwrap().len(), 6);
+    assert!(store.newest(0, now()).await.unwrap().is_empty());
 }

@@ -46,7 +46,8 @@ pub(in crate::asp) fn refused(failed: &Failed) -> Answer {
     answer
 }
 
-pub(super) fn not_with(allow: &str) -> Answer {
+/// The path takes these methods, and not the one that was used.
+pub(in crate::asp) fn not_with(allow: &str) -> Answer {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this path takes other methods")
         .header(ALLOW, allow)
         .into_answer()

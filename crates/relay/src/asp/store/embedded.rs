@@ -71,6 +71,29 @@ impl Sessions for EmbeddedSessions {
         })
     }
 
+    fn newest(
+        &self,
+        count: usize,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Vec<(SessionId, Head)>, StoreError>> {
+        self.0.read_boxed(|txn| {
+            let mut found = Vec::new();
+            // Names sort by time.
+            for row in txn.open_table(HEADS)?.iter()?.rev() {
+                let (name, row) = row?;
+                if found.len() >= count {
+                    break;
+                }
+                if row.value().3 > now.millis()
+                    && let Ok(session) = name.value().parse()
+                {
+                    found.push((session, head(row.value())));
+                }
+            }
+            Ok(found)
+        })
+    }
+
     fn append<'a>(
         &'a self,
         session: &'a SessionId,

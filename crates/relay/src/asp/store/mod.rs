@@ -89,6 +89,13 @@ pub trait Sessions: Send + Sync {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Option<Head>, StoreError>>;
 
+    /// Sessions that were begun last, newest first, at most so many: for the operator's eyes, and not for the way of a message.
+    fn newest(
+        &self,
+        count: usize,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Vec<(SessionId, Head)>, StoreError>>;
+
     /// Adds a message if the head is still the one it was made for. A key that was used is answered before that is looked
     /// at.
     fn append<'a>(
