@@ -9,5 +9,6 @@
 )]
 
 mod chain;
+mod cluster;
 mod nodes;
 mod store;

@@ -10,7 +10,7 @@ use tollwire_redis::ServerConfig;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct RedisConfig {
-    /// As [`Address::parse`](tollwire_redis::Address::parse) reads it: one server, or Sentinels.
+    /// As [`Address::parse`](tollwire_redis::Address::parse) reads it: one server, Sentinels, or a cluster.
     pub url: String,
     /// Begins every key, so that several deployments may share a server. Printable, without `{`, `}` or space.
     pub prefix: String,
@@ -54,8 +54,8 @@ impl RedisConfig {
         // A server that takes over has what was written to it, which need not be all that was answered.
         if address.may_move() && self.wait_replicas == 0 && !self.allow_volatile {
             return Err(Error::Unfit(
-                "with Sentinel, payments must be on a replica before they count: set wait_replicas = 1 or more, or \
-                 allow_volatile = true for development"
+                "with Sentinel or a cluster, payments must be on a replica before they count: set wait_replicas = 1 or \
+                 more, or allow_volatile = true for development"
                     .to_owned(),
             ));
         }

@@ -102,11 +102,6 @@ impl Keys {
         format!("{}payer:{}", self.prefix, payer_key(payer))
     }
 
-    /// Written before waiting for replicas, so that the wait covers everything before it.
-    pub(crate) fn mark(&self) -> String {
-        format!("{}mark", self.prefix)
-    }
-
     /// At least every payment that a transaction was made for: a sorted set in identity order.
     pub(crate) fn transaction(&self, tx: &str) -> String {
         format!("{}tx:{}", self.prefix, tx_key(tx))

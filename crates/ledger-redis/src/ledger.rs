@@ -17,12 +17,12 @@ use tollwire_ledger::{
     BoxFuture, Command, Error, Ledger, Outcome, PayoutCommand, PayoutOutcome, Timestamp, Watched,
 };
 use tollwire_redis::redis::{Cmd, Pipeline, Value};
-use tollwire_redis::{Store, only};
+use tollwire_redis::{Replicas, Store, only};
 use tollwire_x402::{PaymentId, SessionId, StreamId, Usdc};
 
-/// A [`Ledger`] on a Redis server, shared by any number of nodes.
+/// A [`Ledger`] on Redis, shared by any number of nodes.
 pub struct RedisLedger {
-    store: Store,
+    pub(crate) store: Store,
     pub(crate) keys: Keys,
     pub(crate) config: RedisConfig,
 }
@@ -59,24 +59,13 @@ impl RedisLedger {
     }
 
     /// The same; the script's own answer.
-    pub(crate) async fn surely(&self, mut commands: Pipeline) -> Result<Value, Error> {
-        let replicas = self.config.wait_replicas;
-        if replicas == 0 {
-            return last(self.ask(&commands).await?);
-        }
-        let wait = self.config.wait_timeout;
-        // A write of our own, because WAIT covers only what its connection wrote: a repeated command writes nothing,
-        // and the first try may have gone over another connection.
-        commands.cmd("SET").arg(self.keys.mark()).arg("1");
-        commands.cmd("WAIT").arg(replicas).arg(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
-        let mut answers = self.store.ask_within(&commands, wait).await?;
-        let reached: u64 = read(answers.pop().unwrap_or_default(), "WAIT")?;
-        drop(answers.pop());
-        let answer = last(answers)?;
-        if reached < u64::from(replicas) {
-            return Err(Error::Unavailable(format!("{reached} of {replicas} replicas answered in time")));
-        }
-        Ok(answer)
+    pub(crate) async fn surely(&self, commands: Pipeline) -> Result<Value, Error> {
+        last(self.store.ask_surely(&commands, self.replicas()).await?)
+    }
+
+    /// Replicas that must have what a payment stands on.
+    pub(crate) fn replicas(&self) -> Replicas {
+        Replicas { count: self.config.wait_replicas, wait: self.config.wait_timeout }
     }
 
     /// Rows of sessions and the time they are read at.
@@ -84,22 +73,31 @@ impl RedisLedger {
         &self,
         ids: &[SessionId],
     ) -> Result<Vec<(SessionId, Option<Session>)>, Error> {
+        // In a cluster, every primary has a time of its own, and its scripts go by that.
+        let times = self.store.is_spread();
         let mut ask = Pipeline::new();
-        ask.cmd("TIME");
-        for id in ids {
+        for (place, id) in ids.iter().enumerate() {
+            if times || place == 0 {
+                ask.cmd("TIME");
+            }
             ask.cmd("HGETALL").arg(self.keys.session(id));
             ask.cmd("ZRANGE").arg(self.keys.live(id)).arg(0).arg(-1).arg("WITHSCORES");
         }
         let mut answers = self.ask_whole(&ask).await?.into_iter();
-        let (secs, micros): (u64, u64) = read(answers.next().unwrap_or_default(), "time")?;
-        let server = Timestamp::from_millis(secs.saturating_mul(1_000).saturating_add(micros / 1_000));
-        let now = self.config.clock.as_ref().map_or(server, |clock| clock.now());
-        let mut row = |id: &SessionId| {
+        let mut now = Timestamp::default();
+        let mut rows = Vec::with_capacity(ids.len());
+        for (place, id) in ids.iter().enumerate() {
+            if times || place == 0 {
+                let (secs, micros): (u64, u64) = read(answers.next().unwrap_or_default(), "time")?;
+                let server =
+                    Timestamp::from_millis(secs.saturating_mul(1_000).saturating_add(micros / 1_000));
+                now = self.config.clock.as_ref().map_or(server, |clock| clock.now());
+            }
             let fields = Fields::read(answers.next().unwrap_or_default())?;
             let live = reply::live(answers.next().unwrap_or_default())?;
-            Ok((id.clone(), fields.session(live, now)?))
-        };
-        ids.iter().map(&mut row).collect()
+            rows.push((id.clone(), fields.session(live, now)?));
+        }
+        Ok(rows)
     }
 
     async fn payment_row(&self, id: &PaymentId) -> Result<Option<Payment>, Error> {

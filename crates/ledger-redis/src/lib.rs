@@ -4,8 +4,10 @@
 //! a bad record leaves nothing half-written. The scripts repeat the rules of `tollwire_ledger::core`; a property
 //! test runs the same random commands through both and compares every answer and every row.
 //!
-//! - **Keys.** All keys of a session and of its payments share the hash tag `{jti}`, so one script may touch them on
-//!   one shard. A pointer `<prefix>at:<payment>` leads from a payment to its session; it is written first and decides,
+//! - **Keys.** All keys of a session and of its payments share the hash tag `{jti}`, all of a provider's account that of
+//!   its text, so that a script may touch them on one primary of a Redis Cluster; what leads from one thing to another
+//!   (pointers, indexes) has keys of its own, written before and in another request there, so that no step spans slots.
+//!   A pointer `<prefix>at:<payment>` leads from a payment to its session; it is written first and decides,
 //!   so that two nodes cannot record one payment for two sessions. The two indexes (payments in doubt, sessions) hold
 //!   at least what they must: an entry is added before, and removed after, what it stands for. Money has no TTL.
 //! - **Loss.** The store carries an epoch. A node that finds it missing or changed answers

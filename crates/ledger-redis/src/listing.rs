@@ -27,6 +27,36 @@ pub(crate) fn and(pipeline: &mut Pipeline, index: &str, entry: &str) {
     pipeline.cmd("ZADD").arg(index).arg(0).arg(entry);
 }
 
+/// Removes entries of an index whose rows (the key beside each) are settled.
+///
+/// On a cluster a row and its entry fail over by themselves, and a row whose last word no replica had is pending again:
+/// only what the replicas have lets an entry go. If they do not confirm, it stays.
+async fn remove(ledger: &RedisLedger, index: &str, settled: &[(String, String)]) -> Result<(), Error> {
+    let mut gone: Vec<&str> = settled.iter().map(|(entry, _)| entry.as_str()).collect();
+    if ledger.store.is_spread() && !settled.is_empty() {
+        let mut ask = Pipeline::new();
+        for (_, row) in settled {
+            ask.cmd("HGET").arg(row).arg("fate");
+        }
+        let fates = match ledger.store.ask_replicated(&ask, ledger.replicas()).await {
+            Err(Error::Unavailable(_)) => return Ok(()),
+            fates => fates?,
+        };
+        let mut fates = fates.into_iter();
+        let mut is_settled = |_: &&str| {
+            let fate: Option<String> = read(fates.next().unwrap_or_default(), "fate").unwrap_or_default();
+            fate.is_some_and(|fate| fate != "pending" && fate != "gathering")
+        };
+        gone.retain(|entry| is_settled(entry));
+    }
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let mut entries = Pipeline::new();
+    entries.cmd("ZREM").arg(index).arg(&gone);
+    ledger.ask_whole(&entries).await.map(drop)
+}
+
 /// Payments of a transaction, at most `limit`.
 pub(crate) async fn payments_of(
     ledger: &RedisLedger,
@@ -54,7 +84,7 @@ pub(crate) async fn in_doubt(
     limit: usize,
 ) -> Result<Vec<(PaymentId, Payment)>, Error> {
     let index = ledger.keys.in_doubt();
-    let (mut found, mut settled) = (Vec::new(), Pipeline::new());
+    let (mut found, mut settled) = (Vec::new(), Vec::new());
     while found.len() < limit {
         let ids: Vec<PaymentId> = ids(ledger, &index, after.as_ref().map(PaymentId::as_str), limit).await?;
         let Some(last) = ids.last().cloned() else { break };
@@ -64,14 +94,12 @@ pub(crate) async fn in_doubt(
             } else {
                 // Its fate is known and never becomes pending again, so the entry may go. An entry without a payment
                 // stays: somebody may be about to record it.
-                settled.cmd("ZREM").arg(&index).arg(id.as_str());
+                settled.push((id.to_string(), ledger.keys.payment(&payment.intent.session, &id)));
             }
         }
         after = Some(last);
     }
-    if !settled.is_empty() {
-        ledger.ask_whole(&settled).await?;
-    }
+    remove(ledger, &index, &settled).await?;
     found.truncate(limit);
     Ok(found)
 }
@@ -84,7 +112,7 @@ pub(crate) async fn refunds_in_doubt(
 ) -> Result<Vec<(RefundId, Refund)>, Error> {
     let index = ledger.keys.refunds_in_doubt();
     let mut after = after.map(refund_entry);
-    let (mut found, mut settled) = (Vec::new(), Pipeline::new());
+    let (mut found, mut settled) = (Vec::new(), Vec::new());
     while found.len() < limit {
         let entries = page(ledger, &index, after.as_deref(), limit).await?;
         let Some(last) = entries.last().cloned() else { break };
@@ -96,18 +124,14 @@ pub(crate) async fn refunds_in_doubt(
         for (id, row) in ids.into_iter().zip(ledger.ask_whole(&ask).await?) {
             match Fields::read(row)?.refund()? {
                 Some(refund) if refund.fate == RefundFate::Pending => found.push((id, refund)),
-                Some(_) => {
-                    settled.cmd("ZREM").arg(&index).arg(refund_entry(&id));
-                }
+                Some(_) => settled.push((refund_entry(&id), ledger.keys.refund(&id.session, id.number))),
                 // Somebody may be about to order it.
                 None => {}
             }
         }
         after = Some(last);
     }
-    if !settled.is_empty() {
-        ledger.ask_whole(&settled).await?;
-    }
+    remove(ledger, &index, &settled).await?;
     found.truncate(limit);
     Ok(found)
 }
@@ -126,7 +150,7 @@ pub(crate) async fn payouts_in_doubt(
 ) -> Result<Vec<(PayoutId, Payout)>, Error> {
     let index = ledger.keys.payouts_in_doubt();
     let mut after = after.map(payout_entry);
-    let (mut found, mut settled) = (Vec::new(), Pipeline::new());
+    let (mut found, mut settled) = (Vec::new(), Vec::new());
     while found.len() < limit {
         let entries = page(ledger, &index, after.as_deref(), limit).await?;
         let Some(last) = entries.last().cloned() else { break };
@@ -139,7 +163,7 @@ pub(crate) async fn payouts_in_doubt(
             match Fields::read(row)?.payout()? {
                 Some(payout) if payout.fate == PayoutFate::Pending => found.push((id, payout)),
                 Some(Payout { fate: PayoutFate::Paid(_), .. }) => {
-                    settled.cmd("ZREM").arg(&index).arg(payout_entry(&id));
+                    settled.push((payout_entry(&id), ledger.keys.payout(&id)));
                 }
                 // Somebody may be about to seal it.
                 _ => {}
@@ -147,9 +171,7 @@ pub(crate) async fn payouts_in_doubt(
         }
         after = Some(last);
     }
-    if !settled.is_empty() {
-        ledger.ask_whole(&settled).await?;
-    }
+    remove(ledger, &index, &settled).await?;
     found.truncate(limit);
     Ok(found)
 }

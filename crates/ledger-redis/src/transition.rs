@@ -43,7 +43,7 @@ impl RedisLedger {
             _ => reply::outcome(first(self.ask(&only(calls.transition(command)?)).await?)?)?,
         };
         if outcome == Outcome::Unknown {
-            self.ask_whole(&Pipeline::new()).await?;
+            self.store.whole_at(&self.keys.session(command.session())).await?;
         }
         Ok(outcome)
     }
@@ -56,6 +56,7 @@ impl RedisLedger {
         ask.cmd("HMGET").arg(self.keys.session(&intent.session)).arg("goods").arg("closed");
         let mut answers = self.ask_whole(&ask).await?.into_iter();
         let pointer: Option<String> = read(answers.next().unwrap_or_default(), "pointer")?;
+        let known = pointer.is_some();
         let (goods, closed): (Option<String>, Option<u64>) =
             read(answers.next().unwrap_or_default(), "session")?;
         let session = if let Some(session) = pointer {
@@ -71,6 +72,10 @@ impl RedisLedger {
             return Ok(Outcome::Conflict);
         };
         let mut listed = listing::add(&self.keys.in_doubt(), id.as_str());
+        if known && self.store.is_spread() {
+            // Whoever set it may have failed before replicas had it: they must, before the row counts on it.
+            listed.cmd("GET").arg(self.keys.pointer(id));
+        }
         if !intent.plain {
             let now = self.config.clock.as_ref().map_or_else(|| SystemClock.now(), |clock| clock.now());
             let payer = self.keys.payer(&intent.payer);
@@ -121,7 +126,13 @@ impl RedisLedger {
     pub(crate) async fn account_command(&self, command: &PayoutCommand) -> Result<PayoutOutcome, Error> {
         let (now, id) = (self.now(), command.payout());
         // An emptied store would begin the account anew.
-        self.ask_whole(&Pipeline::new()).await?;
+        self.store.whole_at(&self.keys.provider(&id.account)).await?;
+        if let (true, PayoutCommand::Gather { session, .. }) = (self.store.is_spread(), command) {
+            // What was handed over there is owed here from now on: the replicas there must have it first.
+            let mut ask = Pipeline::new();
+            ask.cmd("HGET").arg(self.keys.session(session)).arg("handed_net");
+            self.store.ask_replicated(&ask, self.replicas()).await?;
+        }
         // Before the row exists: the indexes hold at least what they must.
         let mut commands = match command {
             PayoutCommand::Gather { .. } => listing::add(&self.keys.providers(), id.account.as_str()),
@@ -143,7 +154,13 @@ impl RedisLedger {
         let mut ask = Pipeline::new();
         ask.cmd("SET").arg(self.keys.pointer(id)).arg(session.as_str()).arg("NX");
         ask.cmd("GET").arg(self.keys.pointer(id));
-        let decided: String = read(last(self.ask(&ask).await?)?, "pointer")?;
+        // On one server the replicas have the pointer when they have the row that counts on it.
+        let answers = if self.store.is_spread() {
+            self.store.ask_replicated(&ask, self.replicas()).await?
+        } else {
+            self.ask(&ask).await?
+        };
+        let decided: String = read(last(answers)?, "pointer")?;
         reply::parse(&decided)
     }
 }

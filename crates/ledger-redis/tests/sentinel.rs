@@ -4,44 +4,16 @@
 
 #[path = "../../ledger/tests/common/mod.rs"]
 mod common;
+mod support;
 
-use common::{credit, intent, open, record, session};
-use std::time::{Duration, Instant};
-use tollwire_ledger::{Error, Ledger, Outcome};
+use common::{intent, open, session};
+use support::{bought, until};
+use tollwire_ledger::{Error, Ledger};
 use tollwire_ledger_redis::{RedisConfig, RedisLedger};
 use tollwire_testkit::redis::{RedisServer, Sentinel};
 
-/// How long a change of primaries may take, the Sentinel's own waits included.
-const WITHIN: Duration = Duration::from_secs(60);
-const POLL: Duration = Duration::from_millis(100);
-
 async fn replica_of(port: u16) -> RedisServer {
     RedisServer::with(&[("replicaof", &format!("127.0.0.1 {port}"))]).await.unwrap()
-}
-
-/// Tries again until it works. Nothing but "not now" may be answered until then.
-async fn until<F: Future<Output = Result<bool, Error>>>(what: &str, mut attempt: impl FnMut() -> F) {
-    let begun = Instant::now();
-    loop {
-        match attempt().await {
-            Ok(true) => return,
-            Ok(false) | Err(Error::Unavailable(_)) => {}
-            Err(other) => panic!("{what}: {other:?}"),
-        }
-        assert!(begun.elapsed() < WITHIN, "{what}");
-        tokio::time::sleep(POLL).await;
-    }
-}
-
-/// Whether payment and session `n` were bought; asked again they are.
-async fn bought(ledger: &dyn Ledger, n: u64) -> Result<bool, Error> {
-    let what = common::intent(n, 100);
-    let what = tollwire_ledger::model::Intent { balance_ttl_ms: 86_400_000, ..what };
-    for command in [record(n, what), credit(n, n)] {
-        let outcome = ledger.apply(command).await?;
-        assert!(matches!(outcome, Outcome::Done(_) | Outcome::Replayed(_)), "{outcome:?}");
-    }
-    Ok(true)
 }
 
 async fn connections_received(server: &RedisServer) -> u64 {

@@ -12,7 +12,7 @@ pub enum StoreUrl {
     Memory,
     /// `file:PATH`: one file, one process.
     File(PathBuf),
-    /// `redis://` or `rediss://`: shared by any number of processes. May hold a password.
+    /// `redis://`, `redis-sentinel://` or `redis-cluster://`, or with `rediss`: shared by any number of processes. May hold a password.
     Redis(String),
 }
 
@@ -20,7 +20,7 @@ impl StoreUrl {
     /// Reads the key `store` of a file; relative paths start from the file's folder.
     pub fn of<T>(file: &Loaded<T>, written: &MaybeEnv) -> Result<Self, Error> {
         Self::read(&written.resolve()?, &file.base).ok_or_else(|| {
-            file.error("store", "write file:PATH, memory:, redis://HOST:PORT/DB, rediss://HOST:PORT/DB or redis-sentinel://HOST:PORT,HOST:PORT/DB#SERVICE")
+            file.error("store", "write file:PATH, memory:, redis://HOST:PORT/DB, rediss://HOST:PORT/DB, redis-sentinel://HOST:PORT,HOST:PORT/DB#SERVICE or redis-cluster://HOST:PORT,HOST:PORT")
         })
     }
 
@@ -28,9 +28,11 @@ impl StoreUrl {
         match url.split_once(':')? {
             ("memory", "") => Some(Self::Memory),
             ("file", path) if !path.is_empty() => Some(Self::File(base.join(path))),
-            ("redis" | "rediss" | "redis-sentinel" | "rediss-sentinel", rest) if !rest.is_empty() => {
-                Some(Self::Redis(url.to_owned()))
-            }
+            (
+                "redis" | "rediss" | "redis-sentinel" | "rediss-sentinel" | "redis-cluster"
+                | "rediss-cluster",
+                rest,
+            ) if !rest.is_empty() => Some(Self::Redis(url.to_owned())),
             _ => None,
         }
     }
@@ -57,9 +59,12 @@ mod tests {
         assert_eq!(read("memory:"), Some(StoreUrl::Memory));
         assert_eq!(read("file:./a.db"), Some(StoreUrl::File("/etc/tollwire/./a.db".into())));
         assert_eq!(read("file:/a.db"), Some(StoreUrl::File("/a.db".into())));
-        for url in
-            ["redis://127.0.0.1:6379/0", "rediss://:s3cret@redis.example/1", "redis-sentinel://a,b/0#main"]
-        {
+        for url in [
+            "redis://127.0.0.1:6379/0",
+            "rediss://:s3cret@redis.example/1",
+            "redis-sentinel://a,b/0#main",
+            "rediss-cluster://:s3cret@a,b:7000",
+        ] {
             assert_eq!(read(url), Some(StoreUrl::Redis(url.into())));
             assert!(!format!("{:?}", read(url)).contains("s3cret"));
         }

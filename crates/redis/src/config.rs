@@ -9,7 +9,7 @@ use tollwire_ledger::Error;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ServerConfig {
-    /// As [`Address::parse`] reads it: one server, or Sentinels.
+    /// As [`Address::parse`] reads it: one server, Sentinels, or a cluster.
     pub url: String,
     /// Begins every key, so that several deployments may share a server. Printable, without `{`, `}` or space.
     pub prefix: String,
@@ -17,6 +17,9 @@ pub struct ServerConfig {
     pub connections: usize,
     /// The longest any answer may take, connecting included.
     pub timeout: Duration,
+    /// On a cluster, keep all rows in one slot, and so on one primary: for rows that are changed together although they are
+    /// not one thing's. The prefix is the hash tag then.
+    pub one_slot: bool,
     /// Accept a Redis that may forget: no append-only file, or an eviction policy. For development only.
     pub allow_volatile: bool,
 }
@@ -29,7 +32,17 @@ impl ServerConfig {
             prefix: "tollwire:".to_owned(),
             connections: std::thread::available_parallelism().map_or(1, usize::from),
             timeout: Duration::from_secs(2),
+            one_slot: false,
             allow_volatile: false,
+        }
+    }
+
+    /// What every key begins with, at this address.
+    pub fn key_prefix(&self, address: &Address) -> String {
+        if self.one_slot && address.is_cluster() {
+            format!("{{{}}}", self.prefix)
+        } else {
+            self.prefix.clone()
         }
     }
 
@@ -57,6 +70,7 @@ impl fmt::Debug for ServerConfig {
             .field("prefix", &self.prefix)
             .field("connections", &self.connections)
             .field("timeout", &self.timeout)
+            .field("one_slot", &self.one_slot)
             .field("allow_volatile", &self.allow_volatile)
             .finish_non_exhaustive()
     }

@@ -1,8 +1,10 @@
 //! Kept connections: each carries many commands at once, and is replaced when it breaks.
 
 use crate::address::Address;
+use crate::server;
 use deadpool_redis::redis::{
-    AsyncConnectionConfig, Cmd, ConnectionInfo, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value,
+    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, Pipeline, RedisError, ServerErrorKind,
+    Value,
     aio::{ConnectionLike, MultiplexedConnection},
     cmd,
 };
@@ -28,8 +30,18 @@ pub(crate) struct Connections {
     next: AtomicUsize,
     timeout: Duration,
     scripts: fn() -> Pipeline,
-    /// Key and value that every later connection must find.
-    epoch: Option<(String, String)>,
+    demand: Demand,
+}
+
+/// What a new connection must find before it is used.
+enum Demand {
+    Nothing,
+    /// This key with this value.
+    Epoch(String, String),
+    /// A server of a cluster that keeps what it is told.
+    Member {
+        allow_volatile: bool,
+    },
 }
 
 /// Where connections come from.
@@ -38,6 +50,8 @@ enum Source {
     Pool(Pool),
     /// Whichever server is the primary at that moment.
     Primary(Box<Address>),
+    /// One server of a cluster.
+    Member(Box<ConnectionInfo>),
 }
 
 /// A connection of one lane.
@@ -74,30 +88,40 @@ impl Connections {
         timeout: Duration,
         scripts: fn() -> Pipeline,
     ) -> Result<Self, Error> {
-        if address.is_encrypted() {
-            // Fails if the process has chosen its provider already, which is as good.
-            let _chosen = rustls::crypto::ring::default_provider().install_default();
-        }
+        address.prepare();
         let source = match address.server() {
             Some(server) => Source::Pool(pool(server, lanes)?),
             None => Source::Primary(Box::new(address)),
         };
+        Ok(Self::of(source, lanes, timeout, scripts, Demand::Nothing))
+    }
+
+    /// To one server of a cluster. Every connection asks first whether rows may be trusted to it: [`Error::Unfit`].
+    pub(crate) fn to_member(
+        member: ConnectionInfo,
+        lanes: usize,
+        timeout: Duration,
+        scripts: fn() -> Pipeline,
+        allow_volatile: bool,
+    ) -> Self {
+        Self::of(Source::Member(Box::new(member)), lanes, timeout, scripts, Demand::Member { allow_volatile })
+    }
+
+    fn of(
+        source: Source,
+        lanes: usize,
+        timeout: Duration,
+        scripts: fn() -> Pipeline,
+        demand: Demand,
+    ) -> Self {
         let lanes = std::iter::repeat_with(Lane::default).take(lanes).collect();
-        Ok(Self {
-            source,
-            lanes,
-            waiting: Lane::default(),
-            next: AtomicUsize::new(0),
-            timeout,
-            scripts,
-            epoch: None,
-        })
+        Self { source, lanes, waiting: Lane::default(), next: AtomicUsize::new(0), timeout, scripts, demand }
     }
 
     /// From now on a new connection is used only if it finds this epoch: the server behind it may have been restarted
     /// without its data.
     pub(crate) fn expect_epoch(&mut self, key: String, epoch: String) {
-        self.epoch = Some((key, epoch));
+        self.demand = Demand::Epoch(key, epoch);
     }
 
     /// Sends commands in one round trip; one answer for each, errors of single commands included.
@@ -105,10 +129,19 @@ impl Connections {
     /// `extra` is how long the commands themselves wait for replicas. Within `timeout` plus `extra`, or
     /// [`Error::Unavailable`]: then the commands may or may not have run.
     pub(crate) async fn send(&self, commands: &Pipeline, extra: Duration) -> Result<Vec<Value>, Error> {
+        self.send_within(commands, !extra.is_zero(), self.timeout.saturating_add(extra)).await
+    }
+
+    /// The same within `limit`; `waits` if the commands themselves wait for replicas.
+    pub(crate) async fn send_within(
+        &self,
+        commands: &Pipeline,
+        waits: bool,
+        limit: Duration,
+    ) -> Result<Vec<Value>, Error> {
         let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.lanes.len().max(1);
-        let shared = self.lanes.get(turn).filter(|_| extra.is_zero());
+        let shared = self.lanes.get(turn).filter(|_| !waits);
         let lane = shared.unwrap_or(&self.waiting);
-        let limit = self.timeout.saturating_add(extra);
         if let Ok(answers) = tokio::time::timeout(limit, self.attempts(lane, commands)).await {
             answers
         } else {
@@ -149,20 +182,28 @@ impl Connections {
         }
         let fresh = self.source.connect().await?;
         let mut shared = fresh.shared();
-        if let Some((key, epoch)) = &self.epoch {
-            let mut ask = cmd("GET");
-            let found: Option<String> = ask
-                .arg(key)
-                .query_async(&mut shared)
-                .await
-                .map_err(|error| Error::Unavailable(format!("Redis: {error}")))?;
-            if found.as_ref() != Some(epoch) {
-                return Err(Error::Lost);
-            }
-        }
+        self.demand.met(&mut shared).await?;
         kept.generation = kept.generation.wrapping_add(1);
         kept.connection = Some(fresh);
         Ok((shared, kept.generation))
+    }
+}
+
+impl Demand {
+    async fn met(&self, connection: &mut MultiplexedConnection) -> Result<(), Error> {
+        let unanswered = |error: RedisError| Error::Unavailable(format!("Redis: {error}"));
+        match self {
+            Self::Nothing => Ok(()),
+            Self::Epoch(key, epoch) => {
+                let found: Option<String> =
+                    cmd("GET").arg(key).query_async(connection).await.map_err(unanswered)?;
+                if found.as_ref() == Some(epoch) { Ok(()) } else { Err(Error::Lost) }
+            }
+            Self::Member { allow_volatile } => {
+                let info: String = cmd("INFO").query_async(connection).await.map_err(unanswered)?;
+                server::fit_member(&info, *allow_volatile)
+            }
+        }
     }
 }
 
@@ -174,6 +215,11 @@ impl Source {
             Self::Pool(pool) => pool.get().await.map(Held::Pooled).map_err(|error| unreachable(&error)),
             Self::Primary(address) => {
                 let client = address.primary().await.map_err(|error| unreachable(&error))?;
+                let connection = client.get_multiplexed_async_connection_with_config(&patient()).await;
+                connection.map(Held::Own).map_err(|error| unreachable(&error))
+            }
+            Self::Member(info) => {
+                let client = Client::open((**info).clone()).map_err(|error| unreachable(&error))?;
                 let connection = client.get_multiplexed_async_connection_with_config(&patient()).await;
                 connection.map(Held::Own).map_err(|error| unreachable(&error))
             }

@@ -7,20 +7,28 @@
 //! - **Loss.** The store carries an epoch. A node that finds it missing or changed answers
 //!   [`Error::Lost`](tollwire_ledger::Error::Lost) to everything from then on.
 //! - **Addresses.** `redis://`, and `redis-sentinel://` for Sentinels that are asked, at every connection, which server is
-//!   the primary; with `rediss` for TLS (public certificate authorities). Redis Cluster is not accepted yet.
+//!   the primary, and `redis-cluster://` for a Redis Cluster; with `rediss` for TLS (public certificate authorities).
+//! - **Redis Cluster.** Each command goes to the primary of its keys' slot, all of them of one command having one hash tag,
+//!   and follows the slot when it moves. Every slot has the epoch, and each answer is believed only beside that of its
+//!   slot: a primary that comes back without its rows is noticed by whoever asks it. What counts on something in
+//!   another slot is sent when that is done ([`Store::ask_surely`]).
 //!
 //! What the rows are, and the scripts that change them, is their owners' business (`tollwire-ledger-redis`,
 //! `tollwire-relay-redis`).
 
 mod address;
+mod cluster;
 mod config;
 mod connection;
+mod map;
 pub mod reply;
+mod route;
 mod server;
+mod slot;
 mod store;
 
 pub use address::Address;
 pub use config::ServerConfig;
 pub use connection::only;
 pub use deadpool_redis::redis;
-pub use store::Store;
+pub use store::{Replicas, Seat, Store};

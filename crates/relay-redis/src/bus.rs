@@ -5,13 +5,16 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use std::time::Duration;
 use tollwire_redis::only;
-use tollwire_redis::redis::{RedisError, cmd};
+use tollwire_redis::redis::cmd;
 use tollwire_redis::reply::{first, read};
 use tollwire_relay::bridge::{Bus, News, NodeId, Tell};
 use tollwire_relay::store::{BoxFuture, StoreError};
 
 /// How long after a broken subscription another is tried.
 const AGAIN: Duration = Duration::from_millis(200);
+/// How often it is asked whether the primary that is listened to is still the one that is spoken to. In a cluster its
+/// slot may move away from it, and then it hears what is said there, but does not count its own listeners.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// In front of the channels of agent sessions.
 pub(crate) const SESSIONS: &str = "asp:";
@@ -43,16 +46,27 @@ impl RedisBus {
         }
     }
 
-    /// Listens until the connection breaks.
-    async fn hear(&self, node: NodeId, tell: &Tell) -> Result<(), RedisError> {
-        let mut listener = self.redis.client().await?.get_async_pubsub().await?;
-        listener.subscribe(&[self.channel(Some(node)), self.channel(None)]).await?;
+    /// Listens until the connection breaks, or another primary is spoken to.
+    async fn hear(&self, node: NodeId, tell: &Tell) -> Result<(), StoreError> {
+        let unheard = |error| StoreError::Unavailable(format!("cannot listen to Redis: {error}"));
+        let (client, seat) = self.redis.client().await?;
+        let mut listener = client.get_async_pubsub().await.map_err(unheard)?;
+        listener.subscribe(&[self.channel(Some(node)), self.channel(None)]).await.map_err(unheard)?;
         // Whatever was said before is not heard any more.
         tell(News::Interrupted);
-        let mut messages = listener.on_message();
-        while let Some(message) = messages.next().await {
-            tell(News::Notice(Bytes::copy_from_slice(message.get_payload_bytes())));
-        }
+        let listening = async {
+            let mut messages = listener.on_message();
+            while let Some(message) = messages.next().await {
+                tell(News::Notice(Bytes::copy_from_slice(message.get_payload_bytes())));
+            }
+        };
+        let looking = async {
+            while self.redis.is_still(&seat).await {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        let (listening, looking) = (std::pin::pin!(listening), std::pin::pin!(looking));
+        futures_util::future::select(listening, looking).await;
         Ok(())
     }
 }

@@ -2,31 +2,30 @@
 
 use crate::script;
 use std::sync::Arc;
-use tollwire_redis::redis::{Client, Cmd, Pipeline, RedisError, Value};
+use tollwire_redis::redis::{Client, Cmd, Pipeline, Value};
 use tollwire_redis::reply::first;
-use tollwire_redis::{Address, ServerConfig, Store, only};
+use tollwire_redis::{Address, Seat, ServerConfig, Store, only};
 use tollwire_relay::store::StoreError;
 
 /// A broker's connection to Redis. Cheap to clone; clones are one connection.
 #[derive(Clone)]
 pub struct RelayRedis {
     store: Arc<Store>,
-    /// Where connections to listen on are made to.
-    address: Arc<Address>,
     prefix: Arc<str>,
 }
 
 impl RelayRedis {
-    /// Connects and checks that the server is fit. Every key begins with the configuration's prefix and `relay:`.
+    /// Connects and checks that the server is fit. Every key begins with the configuration's prefix and `relay:`, which on
+    /// a cluster is the hash tag of all of them.
     ///
     /// [`StoreError::Unfit`] says what to change; [`StoreError::Unavailable`] means it could not be asked.
     pub async fn connect(mut config: ServerConfig) -> Result<Self, StoreError> {
         config.prefix.push_str("relay:");
-        let prefix: Arc<str> = config.prefix.as_str().into();
-        let address = Address::parse(&config.url)?;
+        config.one_slot = true;
+        let prefix: Arc<str> = config.key_prefix(&Address::parse(&config.url)?).into();
         let indexes = [key(&prefix, "due")];
         let store = Store::connect(&config, &indexes, script::load_all, None).await?;
-        Ok(Self { store: Arc::new(store), address: Arc::new(address), prefix })
+        Ok(Self { store: Arc::new(store), prefix })
     }
 
     /// A key of this broker's.
@@ -34,9 +33,14 @@ impl RelayRedis {
         key(&self.prefix, name)
     }
 
-    /// What makes connections of one's own, to the server that is the primary now.
-    pub(crate) async fn client(&self) -> Result<Client, RedisError> {
-        self.address.primary().await
+    /// What makes connections of one's own, to the server that is the primary of the broker's rows now.
+    pub(crate) async fn client(&self) -> Result<(Client, Seat), StoreError> {
+        self.store.client(&self.prefix).await
+    }
+
+    /// Whether that server still is.
+    pub(crate) async fn is_still(&self, seat: &Seat) -> bool {
+        self.store.is_still(seat, &self.prefix).await
     }
 
     /// One round trip, by a store that is whole.

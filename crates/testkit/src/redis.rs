@@ -1,7 +1,9 @@
 //! A Redis server of its own for a test: free port of 127.0.0.1, private directory, append-only file.
 
+mod cluster;
 mod sentinel;
 
+pub use cluster::RedisCluster;
 pub use sentinel::Sentinel;
 
 use crate::Error;

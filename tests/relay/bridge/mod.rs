@@ -1,6 +1,7 @@
 //! The messaging bridge: apps and agents through the real binary.
 
 mod clients;
+mod cluster;
 mod delivery;
 mod kills;
 mod limits;
