@@ -6,7 +6,7 @@ use crate::connection::{Connections, only};
 use crate::map::{Map, Place};
 use crate::redis::{Cmd, ConnectionInfo, Pipeline, Value, cmd};
 use crate::reply;
-use crate::route::{Again, Item, Route, again};
+use crate::route::{Again, Item, Route, judged};
 use crate::slot;
 use crate::store::Replicas;
 use futures_util::future::join_all;
@@ -261,8 +261,8 @@ impl Cluster {
             Err(error) => return Err(error),
         };
         let epoch = self.epochs.as_ref().map(|epochs| epochs.epoch.as_str());
-        for (item, answer) in items.into_iter().zip(answers) {
-            match again(&answer, place) {
+        for (item, answer, again) in judged(items, answers, place) {
+            match again {
                 None => route.keep(&item, answer, epoch)?,
                 Some(Again::Asks(to)) => route.again(item, Some(to)),
                 Some(other) => {

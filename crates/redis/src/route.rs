@@ -19,6 +19,8 @@ pub(crate) struct Item {
     /// Which of the answers it gives; `None` for the epoch of its slot.
     answer: Option<usize>,
     slot: u16,
+    /// Whether it has a key, so that a server which has not its slot refuses it.
+    has_key: bool,
     /// Where its keys are for now, although the slot is still another's.
     pub(crate) asks: Option<Place>,
 }
@@ -44,17 +46,24 @@ impl Route {
         let mut slots = Vec::with_capacity(commands.len());
         let mut next = home;
         for command in commands.iter().rev() {
-            next = key_of(command).map_or(next, slot::of);
-            slots.push(next);
+            let key = key_of(command);
+            next = key.map_or(next, slot::of);
+            slots.push((next, key.is_some()));
         }
         let mut left = Vec::with_capacity(commands.len().saturating_mul(2));
         let mut met = BTreeSet::new();
-        for (answer, (command, slot)) in commands.iter().zip(slots.into_iter().rev()).enumerate() {
+        for (answer, (command, (slot, has_key))) in commands.iter().zip(slots.into_iter().rev()).enumerate() {
             if met.insert(slot) {
                 let epoch = epochs(slot);
-                left.extend(epoch.map(|command| Item { command, answer: None, slot, asks: None }));
+                left.extend(epoch.map(|command| Item {
+                    command,
+                    answer: None,
+                    slot,
+                    has_key: true,
+                    asks: None,
+                }));
             }
-            left.push(Item { command: (*command).clone(), answer: Some(answer), slot, asks: None });
+            left.push(Item { command: (*command).clone(), answer: Some(answer), slot, has_key, asks: None });
         }
         Self { left, answers: vec![Value::Nil; commands.len()] }
     }
@@ -98,8 +107,34 @@ impl Route {
     }
 }
 
+/// The answers of the server at `asked`, each with its command and what it says about asking again. A command without a key is
+/// answered by whoever is asked: if the server has not its slot any more, as the slot's epoch beside it tells, it is
+/// asked again too.
+pub(crate) fn judged(
+    items: Vec<Item>,
+    answers: Vec<Value>,
+    asked: &Place,
+) -> Vec<(Item, Value, Option<Again>)> {
+    let mut judged: Vec<_> = items
+        .into_iter()
+        .zip(answers)
+        .map(|(item, answer)| {
+            let again = again(&answer, asked);
+            (item, answer, again)
+        })
+        .collect();
+    let left = judged.iter().filter(|(.., again)| matches!(again, Some(Again::Moved(..))));
+    let left: BTreeSet<u16> = left.map(|(item, ..)| item.slot).collect();
+    for (item, _, again) in &mut judged {
+        if !item.has_key && left.contains(&item.slot) {
+            *again = Some(Again::Later);
+        }
+    }
+    judged
+}
+
 /// What an answer of the server at `asked` says about asking again.
-pub(crate) fn again(answer: &Value, asked: &Place) -> Option<Again> {
+fn again(answer: &Value, asked: &Place) -> Option<Again> {
     let Value::ServerError(error) = answer else { return None };
     let sent_on = || sent_on(error.details().unwrap_or_default(), asked);
     match error.kind()? {

@@ -1,11 +1,11 @@
 //! [`Bus`] on Redis publish/subscribe: one subscribing connection per node.
 
 use crate::connection::RelayRedis;
+use crate::script::{PUBLISH, run};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use std::time::Duration;
 use tollwire_redis::only;
-use tollwire_redis::redis::cmd;
 use tollwire_redis::reply::{first, read};
 use tollwire_relay::bridge::{Bus, News, NodeId, Tell};
 use tollwire_relay::store::{BoxFuture, StoreError};
@@ -77,8 +77,10 @@ impl Bus for RedisBus {
     }
 
     fn send(&self, to: Option<NodeId>, notice: Bytes) -> BoxFuture<'_, Result<bool, StoreError>> {
-        let mut call = cmd("PUBLISH");
-        call.arg(self.channel(to)).arg(&*notice);
+        // A script, because a server of a cluster takes `PUBLISH` whether the channel's slot is its own or not, and counts
+        // only who hears it there.
+        let mut call = run(&PUBLISH, &[self.channel(to)]);
+        call.arg(&*notice);
         Box::pin(async move {
             let listeners: u64 = read(first(self.redis.ask(&only(call)).await?)?, "listeners")?;
             Ok(listeners > 0)

@@ -37,4 +37,5 @@ scripts! {
     LOG_MARK = "lua/log_mark.lua";
     LOG_READ = "lua/log_read.lua";
     LOG_TAKE = "lua/log_take.lua";
+    PUBLISH = "lua/publish.lua";
 }
