@@ -57,6 +57,13 @@ pub struct Said<'a> {
     pub body: &'a Value,
 }
 
+/// What a session was before something was said.
+#[derive(Debug, Clone, Copy)]
+struct Was {
+    state: State,
+    before: Option<(State, Option<Millis>)>,
+}
+
 impl Said<'_> {
     fn text(&self, member: &str) -> Option<&str> {
         self.body.get(member).and_then(Value::as_str)
@@ -74,13 +81,18 @@ impl Machine {
         self.due
     }
 
+    /// Where the session stands at a time, if nobody said anything until then.
+    pub fn state_at(&self, now: Millis) -> State {
+        if self.due.is_some_and(|due| due <= now) { self.state.lapsed() } else { self.state }
+    }
+
     /// The session at a time, if nobody said anything until then.
     #[must_use]
     pub fn at(&self, now: Millis) -> Self {
         let mut next = self.clone();
         if self.due.is_some_and(|due| due <= now) {
             next.due = None;
-            next.state = self.state.lapsed();
+            next.state = self.state_at(now);
             if self.state == State::Agreeing {
                 next.committer = None;
             }
@@ -90,14 +102,14 @@ impl Machine {
 
     /// The session after something was said at a time, or why that may not be said.
     pub fn after(&self, said: &Said<'_>, at: Millis) -> Result<Self, Refusal> {
-        let now = self.at(at);
-        let row = now.row(said)?;
-        let mut next = now.clone();
+        let mut next = self.at(at);
+        let row = next.row(said)?;
+        let was = Was { state: next.state, before: next.before };
         next.state = match row.to {
             To::State(state) => state,
-            To::Before => now.before.map_or(State::Conversing, |(state, _)| state),
+            To::Before => was.before.map_or(State::Conversing, |(state, _)| state),
         };
-        next.note(said, &now, at);
+        next.note(said, was, at);
         Ok(next)
     }
 
@@ -137,7 +149,7 @@ impl Machine {
     }
 
     /// Notes what later steps depend on.
-    fn note(&mut self, said: &Said<'_>, was: &Self, at: Millis) {
+    fn note(&mut self, said: &Said<'_>, was: Was, at: Millis) {
         if said.by.is_operator() {
             self.due = was.before.and_then(|(_, due)| due).filter(|_| was.state == State::Escalated);
             self.before = None;
@@ -162,7 +174,7 @@ impl Machine {
                 self.due = said.text("deadline").and_then(Millis::read);
             }
             (_, Performative::Escalate) => {
-                self.before = Some((was.state, was.due));
+                self.before = Some((was.state, self.due));
                 self.due = Some(at.after(ESCALATED_MILLIS));
             }
             _ => {}

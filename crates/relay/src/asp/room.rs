@@ -161,7 +161,8 @@ impl Room {
         if recent.messages.front().is_none_or(|(first, _)| *first > after.saturating_add(1)) {
             return Vec::new();
         }
-        recent.messages.iter().filter(|(sequence, _)| *sequence > after).cloned().collect()
+        let at = recent.messages.partition_point(|(sequence, _)| *sequence <= after);
+        recent.messages.range(at..).cloned().collect()
     }
 }
 

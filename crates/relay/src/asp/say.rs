@@ -23,7 +23,12 @@ pub(crate) fn auth_ok(session: &SessionId, state: State, participants: &[AgentUr
 
 /// A message, in the bytes in which it is kept.
 pub(crate) fn message(envelope: &str) -> String {
-    format!(r#"{{"type":"message","envelope":{envelope}}}"#)
+    let (before, after) = (r#"{"type":"message","envelope":"#, "}");
+    let mut frame = String::with_capacity(before.len() + envelope.len() + after.len());
+    for part in [before, envelope, after] {
+        frame.push_str(part);
+    }
+    frame
 }
 
 #[derive(Serialize)]

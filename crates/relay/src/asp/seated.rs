@@ -11,11 +11,12 @@ use super::inner::Inner;
 use super::record::{Step, unpack};
 use super::room::{News, Room, Seat};
 use super::say;
-use super::speak::Words;
+use super::speak::{Spoken, Words};
 use super::work::Hello;
 use crate::bridge::Waiting;
 use crate::runtime::{Bucket, Budget, Outbox, Rate};
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -138,21 +139,27 @@ impl Seated {
 
     /// Serves until the connection ends.
     pub(super) async fn serve(&mut self, frames: &mut Waiting<Frame>) {
+        let mut timer = pin!(sleep_until(self.timer()));
         loop {
             if self.caught_up && self.state.is_over() && self.closing.is_none() {
                 // Who came after its end has had the history; who was there may still be told that it is over.
                 let was_there = self.cursor > self.head || self.head == 0;
                 self.closing = Some(Instant::now() + if was_there { LINGER } else { Duration::ZERO });
             }
+            // A timer that goes off early does no harm, and one that is set anew for each message costs more than that.
+            let next = self.timer();
+            if next < timer.deadline() || timer.is_elapsed() {
+                timer.as_mut().reset(next);
+            }
             tokio::select! {
-                () = sleep_until(self.timer()) => {
+                () = &mut timer => {
                     if !self.on_time() {
                         return;
                     }
                 }
-                mut next = frames.next(1) => {
-                    let Some(frame) = next.pop() else { return };
-                    let goes_on = self.hear(*frame).await;
+                next = frames.one() => {
+                    let Some(frame) = next else { return };
+                    let goes_on = self.hear(frame).await;
                     frames.done(1);
                     if !goes_on {
                         return;
@@ -162,7 +169,7 @@ impl Seated {
                     if changed.is_err() {
                         return;
                     }
-                    self.caught_up = false;
+                    self.look();
                 }
                 () = std::future::ready(()), if !self.caught_up && self.again.is_none() => {
                     if self.pass_on().await.is_none() {
@@ -239,14 +246,17 @@ impl Seated {
                 }
             }
             Frame::Send { id, envelope } => match self.send(id.as_deref(), &envelope).await {
-                Ok(ack) => self.outbox.say(ack),
+                Ok(spoken) => {
+                    self.outbox.say(say::ack(&spoken.message, spoken.sequence, id.as_deref()));
+                    self.follow(&spoken);
+                }
                 Err(failed) => self.outbox.say(say::error(&failed, id.as_deref())),
             },
         }
         true
     }
 
-    async fn send(&mut self, id: Option<&str>, envelope: &str) -> Result<String, Failed> {
+    async fn send(&mut self, id: Option<&str>, envelope: &str) -> Result<Spoken, Failed> {
         let wait = self.sends.wait(self.inner.now());
         if !wait.is_zero() {
             return Err(Failed::limited(wait));
@@ -255,11 +265,33 @@ impl Seated {
         let draft = Draft::read(envelope)?;
         let proof = draft.proof.as_deref().unwrap_or(&self.proof);
         let words = Words { id, draft: &draft, proof: Some(proof), only_in: None };
-        let spoken = self.inner.speak(&self.session, Some(&self.room), &self.guest, words).await?;
-        if spoken.sequence > self.cursor && !spoken.again {
-            self.own.insert(spoken.sequence);
+        self.inner.speak(&self.session, Some(&self.room), &self.guest, words).await
+    }
+
+    /// Passes what was just said and acked: at once if it is the next message, else when its turn comes.
+    fn follow(&mut self, spoken: &Spoken) {
+        if spoken.sequence <= self.cursor {
+            return;
         }
-        Ok(say::ack(&spoken.message, spoken.sequence, id))
+        let next = self.caught_up && spoken.sequence == self.cursor.saturating_add(1);
+        match spoken.packed.as_deref().and_then(unpack).filter(|_| next) {
+            Some((step, text)) => {
+                self.cursor = spoken.sequence;
+                self.steps(step, text);
+                self.look();
+            }
+            None => {
+                if !spoken.again {
+                    self.own.insert(spoken.sequence);
+                }
+            }
+        }
+    }
+
+    /// Looks whether there are messages that were not given.
+    fn look(&mut self) {
+        let news = *self.news.borrow_and_update();
+        self.caught_up = self.cursor >= news.newest.max(self.head) && self.looks == news.looks;
     }
 
     /// Gives the connection the next messages; `None` once it is gone.

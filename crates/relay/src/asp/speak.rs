@@ -40,6 +40,8 @@ pub(crate) struct Spoken {
     pub(crate) sequence: u64,
     /// Whether it was there before.
     pub(crate) again: bool,
+    /// As it is kept, with its step, if it was not.
+    pub(crate) packed: Option<Bytes>,
 }
 
 /// A message that is ready to be kept.
@@ -63,9 +65,9 @@ impl Inner {
             Some(room) => {
                 let mut turn = room.turn.lock().await;
                 let outcome = self.try_speak(id, turn.take(), guest, words).await;
-                outcome.map(|(spoken, known, body)| {
-                    if let Some(body) = body {
-                        room.push(spoken.sequence, body);
+                outcome.map(|(spoken, known)| {
+                    if let Some(packed) = &spoken.packed {
+                        room.push(spoken.sequence, packed.clone());
                     }
                     *turn = Some(known);
                     spoken
@@ -81,7 +83,7 @@ impl Inner {
         known: Option<Known>,
         guest: &Guest,
         words: Words<'_>,
-    ) -> Result<(Spoken, Known, Option<Bytes>), Failed> {
+    ) -> Result<(Spoken, Known), Failed> {
         let mut fresh = known.is_none();
         let mut known = if let Some(known) = known {
             known
@@ -95,7 +97,7 @@ impl Inner {
                 // Somebody else may have said something meanwhile; and a message that is there already is no mistake.
                 Err(failed) => {
                     if let Some(spoken) = self.said_before(id, guest, words).await? {
-                        return Ok((spoken, known, None));
+                        return Ok((spoken, known));
                     }
                     if fresh {
                         return Err(failed);
@@ -113,14 +115,15 @@ impl Inner {
                         first: known.head.first,
                         content: made.new.content,
                     };
-                    let spoken = Spoken { message: made.message, sequence: made.sequence, again: false };
-                    return Ok((spoken, Known { head, session: made.session }, Some(made.new.body)));
+                    let (message, sequence, packed) = (made.message, made.sequence, Some(made.new.body));
+                    let spoken = Spoken { message, sequence, again: false, packed };
+                    return Ok((spoken, Known { head, session: made.session }));
                 }
                 Stored::Moved(head) => {
                     let session = read(&head)?;
                     (known, fresh) = (Known { head, session }, true);
                 }
-                Stored::Duplicate { memo } => return Ok((same(&memo, words.draft)?, known, None)),
+                Stored::Duplicate { memo } => return Ok((same(&memo, words.draft)?, known)),
                 Stored::Unknown => {
                     return Err(Failed::new(Code::SessionNotFound, "there is no such session any more"));
                 }
@@ -171,7 +174,7 @@ impl Inner {
         }
         let now = self.now();
         let at = Millis(now.millis()).max(session.at);
-        let before = session.machine.at(at).state();
+        let before = session.machine.state_at(at);
         if let Some(state) = words.only_in.filter(|state| *state != before) {
             let why = format!("the session is {before}, not {state}");
             return Err(Failed::new(Code::InvalidStateTransition, why));
@@ -185,7 +188,7 @@ impl Inner {
         let place = Place { session: id, sequence, id: message, at, previous };
         let sealed = seal(draft, &sender, &place, &self.key);
         let step = Step { previous: before, state: machine.state(), due: machine.due() };
-        let session = Session { machine, at, ..session.clone() };
+        let session = session.with(machine, at);
         let message = message.to_string();
         let new = NewMessage {
             after: (known.head.seq, known.head.hash.clone()),
@@ -227,7 +230,7 @@ fn same(memo: &str, draft: &Draft) -> Result<Spoken, Failed> {
     if memo.digest != draft.digest().to_string() {
         return Err(Failed::new(Code::IdempotencyConflict, "something else was said under this id"));
     }
-    Ok(Spoken { message: memo.message, sequence: memo.sequence, again: true })
+    Ok(Spoken { message: memo.message, sequence: memo.sequence, again: true, packed: None })
 }
 
 /// Under what an `id` is remembered: bounded, and nobody else's.

@@ -52,9 +52,9 @@ impl Work {
     }
 
     async fn work(mut self) {
-        let first = timeout(self.inner.limits.auth_wait, self.frames.next(1)).await;
+        let first = timeout(self.inner.limits.auth_wait, self.frames.one()).await;
         let required = |why: &str| Failed::new(Code::AuthRequired, why);
-        let admitted = match first.map(|mut frames| frames.pop().map(|frame| *frame)) {
+        let admitted = match first {
             Ok(Some(Frame::Auth { token, proof, last })) => self.admit(&token, proof, last).await,
             Ok(Some(_)) => Err(required("the first frame is an auth")),
             Ok(None) => return,
@@ -72,12 +72,8 @@ impl Work {
             }
         }
         // What still comes in until the close has left is for nobody.
-        loop {
-            let rest = self.frames.next(1).await.len();
-            if rest == 0 {
-                return;
-            }
-            self.frames.done(rest);
+        while self.frames.one().await.is_some() {
+            self.frames.done(1);
         }
     }
 

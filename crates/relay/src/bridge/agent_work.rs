@@ -97,10 +97,10 @@ impl AgentWork {
 }
 
 /// Tokens of one event that follow each other, as one.
-fn merged(frames: impl IntoIterator<Item = Box<AgentFrame>>) -> Vec<AgentFrame> {
+fn merged(frames: impl IntoIterator<Item = AgentFrame>) -> Vec<AgentFrame> {
     let mut all: Vec<AgentFrame> = Vec::new();
     for frame in frames {
-        match (all.last_mut(), *frame) {
+        match (all.last_mut(), frame) {
             (Some(AgentFrame::Token { event, text }), AgentFrame::Token { event: other, text: more })
                 if *event == other =>
             {

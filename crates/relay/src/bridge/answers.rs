@@ -12,7 +12,6 @@ use crate::runtime::Budget;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// Bytes that are read from the log at once.
 const READ_BYTES: usize = 256 * 1024;
@@ -28,7 +27,6 @@ pub(super) struct Answers {
     inner: Arc<Inner>,
     seat: Arc<AppSeat>,
     budget: Budget,
-    arrived: watch::Receiver<u64>,
     stream: String,
     /// All up to here have been looked at.
     cursor: u64,
@@ -41,14 +39,9 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    pub(super) fn new(
-        inner: Arc<Inner>,
-        seat: Arc<AppSeat>,
-        budget: Budget,
-        arrived: watch::Receiver<u64>,
-    ) -> Self {
+    pub(super) fn new(inner: Arc<Inner>, seat: Arc<AppSeat>, budget: Budget) -> Self {
         let stream = answers_of(&seat.app);
-        Self { inner, seat, budget, arrived, stream, cursor: 0, sent: BTreeMap::new(), probe: 0, left: false }
+        Self { inner, seat, budget, stream, cursor: 0, sent: BTreeMap::new(), probe: 0, left: false }
     }
 
     /// Passes answers on, for ever.
@@ -57,29 +50,34 @@ impl Answers {
             if self.seat.should_look_back() {
                 (self.cursor, self.left) = (0, false);
             }
-            if let Err(error) = self.pass_on().await {
+            if let Err(error) = Box::pin(self.pass_on()).await {
                 tracing::warn!(%error, "answers cannot be read: they will be later");
                 self.left = true;
             }
-            let again = async {
-                if self.left {
-                    tokio::time::sleep(LOOK_AGAIN).await;
-                } else {
-                    std::future::pending::<()>().await;
-                }
-            };
-            let mut came = None;
-            tokio::select! {
-                () = self.seat.wake.notified() => {}
-                changed = self.arrived.changed() => match changed {
-                    Ok(()) => came = Some(*self.arrived.borrow_and_update()),
-                    // The connection is gone.
-                    Err(_) => return,
-                },
-                () = again => self.seat.look_back(),
+            if let Some(probe) = self.wait().await {
+                Box::pin(self.acknowledge(probe)).await;
             }
-            if let Some(probe) = came {
-                self.acknowledge(probe).await;
+        }
+    }
+
+    /// Waits until there may be answers, or until a probe has come back: that.
+    async fn wait(&self) -> Option<u64> {
+        if self.left {
+            return Box::pin(self.wait_or_look_again()).await;
+        }
+        tokio::select! {
+            () = self.seat.wake.notified() => None,
+            probe = self.seat.came_back() => Some(probe),
+        }
+    }
+
+    async fn wait_or_look_again(&self) -> Option<u64> {
+        tokio::select! {
+            () = self.seat.wake.notified() => None,
+            probe = self.seat.came_back() => Some(probe),
+            () = tokio::time::sleep(LOOK_AGAIN) => {
+                self.seat.look_back();
+                None
             }
         }
     }

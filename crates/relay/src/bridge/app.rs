@@ -9,7 +9,6 @@ use super::say;
 use crate::notes::Topic;
 use crate::runtime::{Budget, Heard, Outbox, Protocol};
 use std::sync::Arc;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Events of one connection that wait to be kept; then no more is read.
@@ -20,8 +19,6 @@ pub(crate) struct AppLink {
     inner: Arc<Inner>,
     seat: Arc<AppSeat>,
     events: Intake<Event>,
-    /// The last probe that came back.
-    arrived: watch::Sender<u64>,
     over: CancellationToken,
 }
 
@@ -37,8 +34,7 @@ pub(crate) struct AppWork {
 /// Makes both halves of a connection whose seat was taken.
 pub(crate) fn link(inner: &Arc<Inner>, seat: &Arc<AppSeat>, budget: Budget) -> (AppLink, AppWork) {
     let ((events, waiting), over) = (intake(WAITING_MAX), CancellationToken::new());
-    let arrived = watch::Sender::new(0);
-    let answers = Answers::new(Arc::clone(inner), Arc::clone(seat), budget, arrived.subscribe());
+    let answers = Answers::new(Arc::clone(inner), Arc::clone(seat), budget);
     let work = AppWork {
         inner: Arc::clone(inner),
         seat: Arc::clone(seat),
@@ -46,7 +42,7 @@ pub(crate) fn link(inner: &Arc<Inner>, seat: &Arc<AppSeat>, budget: Budget) -> (
         answers,
         over: over.clone(),
     };
-    let link = AppLink { inner: Arc::clone(inner), seat: Arc::clone(seat), events, arrived, over };
+    let link = AppLink { inner: Arc::clone(inner), seat: Arc::clone(seat), events, over };
     (link, work)
 }
 
@@ -84,7 +80,7 @@ impl Protocol for AppLink {
     }
 
     fn arrived(&self, probe: u64) {
-        self.arrived.send_replace(probe);
+        self.seat.arrived(probe);
     }
 
     async fn wind_down(&self) {
@@ -101,33 +97,49 @@ impl Drop for AppLink {
 
 impl AppWork {
     /// Works until the connection is gone, and then until what it has said is dealt with.
-    pub(crate) async fn run(self) {
-        let Self { inner, seat, mut events, mut answers, over } = self;
-        let name = seat.id.to_string();
-        if let Err(error) = inner.show(Topic::Connections, &name, seat.id).await {
-            tracing::debug!(%error, "other nodes will learn of a connection later");
-        }
-        let taking = async {
-            while let Some(event) = events.next(1).await.pop() {
-                let submitted = inner.submit(&seat, &event).await;
-                seat.outbox.say(submitted.frame);
-                if let Some((agent, thread)) = submitted.wake {
-                    inner.wake_agent(&agent).await;
-                    inner.remember(&seat.app, &agent, &thread).await;
-                }
-                events.done(1);
-            }
-        };
+    ///
+    /// Most connections are idle most of the time: what is done now and then is on the heap while it is done, not part of
+    /// this future, and so of every connection's memory.
+    pub(crate) async fn run(mut self) {
+        Box::pin(self.show()).await;
         let giving = async {
             tokio::select! {
-                () = answers.run() => {}
-                () = over.cancelled() => {}
+                () = self.answers.run() => {}
+                () = self.over.cancelled() => {}
             }
         };
-        tokio::join!(taking, giving);
-        inner.hide(Topic::Connections, &name).await;
-        if answers.are_waiting().await {
-            inner.orphaned(&seat.app).await;
+        tokio::join!(taking((&self.inner, &self.seat), &mut self.events), giving);
+        Box::pin(self.leave()).await;
+    }
+
+    async fn show(&self) {
+        let name = self.seat.id.to_string();
+        if let Err(error) = self.inner.show(Topic::Connections, &name, self.seat.id).await {
+            tracing::debug!(%error, "other nodes will learn of a connection later");
         }
+    }
+
+    async fn leave(&self) {
+        self.inner.hide(Topic::Connections, &self.seat.id.to_string()).await;
+        if self.answers.are_waiting().await {
+            self.inner.orphaned(&self.seat.app).await;
+        }
+    }
+}
+
+/// Takes events until the reader is gone.
+async fn taking((inner, seat): (&Inner, &AppSeat), events: &mut Waiting<Event>) {
+    while let Some(event) = events.one().await {
+        Box::pin(take(inner, seat, event)).await;
+        events.done(1);
+    }
+}
+
+async fn take(inner: &Inner, seat: &AppSeat, event: Event) {
+    let submitted = inner.submit(seat, &event).await;
+    seat.outbox.say(submitted.frame);
+    if let Some((agent, thread)) = submitted.wake {
+        inner.wake_agent(&agent).await;
+        inner.remember(&seat.app, &agent, &thread).await;
     }
 }

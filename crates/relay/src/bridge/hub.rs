@@ -5,7 +5,7 @@ use super::token::TokenHash;
 use crate::runtime::Outbox;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
@@ -21,6 +21,9 @@ pub(crate) struct AppSeat {
     pub(crate) wake: Notify,
     /// There may be some among those it has seen before.
     look_back: AtomicBool,
+    /// The last probe that came back.
+    arrived: AtomicU64,
+    came_back: Notify,
 }
 
 /// An agent's connection.
@@ -37,7 +40,28 @@ pub(crate) struct AgentSeat {
 
 impl AppSeat {
     pub(crate) fn new(id: ConnectionId, app: AppId, token: TokenHash, outbox: Arc<Outbox>) -> Self {
-        Self { id, app, token, outbox, wake: Notify::new(), look_back: AtomicBool::new(true) }
+        Self {
+            id,
+            app,
+            token,
+            outbox,
+            wake: Notify::new(),
+            look_back: AtomicBool::new(true),
+            arrived: AtomicU64::new(0),
+            came_back: Notify::new(),
+        }
+    }
+
+    /// A probe has come back.
+    pub(crate) fn arrived(&self, probe: u64) {
+        self.arrived.store(probe, Ordering::Release);
+        self.came_back.notify_one();
+    }
+
+    /// Waits until another probe has come back; which one. For one caller at a time.
+    pub(crate) async fn came_back(&self) -> u64 {
+        self.came_back.notified().await;
+        self.arrived.load(Ordering::Acquire)
     }
 
     /// Has it look through all answers of its app again.

@@ -11,9 +11,9 @@ use crate::telemetry::Way;
 use http::HeaderValue;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tollwire_x402::header::TOLLWIRE_SESSION;
@@ -29,7 +29,9 @@ struct Shared {
     calls_max: usize,
     calls: Mutex<HashMap<Id, Flight>>,
     /// Calls whose answer has not been queued yet.
-    pending: watch::Sender<usize>,
+    pending: AtomicUsize,
+    /// There are none any more.
+    idle: Notify,
     winding_down: AtomicBool,
     over: CancellationToken,
     /// The session token that the connection was opened with: what its account pays for.
@@ -60,7 +62,8 @@ impl Session {
             tasks,
             calls_max,
             calls: Mutex::default(),
-            pending: watch::Sender::new(0),
+            pending: AtomicUsize::new(0),
+            idle: Notify::new(),
             winding_down: AtomicBool::new(false),
             over: CancellationToken::new(),
             account,
@@ -89,9 +92,9 @@ impl Protocol for Session {
 
     async fn wind_down(&self) {
         self.0.winding_down.store(true, Ordering::Release);
-        let mut pending = self.0.pending.subscribe();
-        // The sender lives as long as this, so the wait ends with a number.
-        drop(pending.wait_for(|pending| *pending == 0).await);
+        while self.0.pending.load(Ordering::Acquire) > 0 {
+            self.0.idle.notified().await;
+        }
     }
 }
 
@@ -114,7 +117,7 @@ impl Shared {
         }
         match self.admit(&call) {
             Ok((place, flight)) => {
-                self.pending.send_modify(|pending| *pending = pending.saturating_add(1));
+                self.pending.fetch_add(1, Ordering::AcqRel);
                 self.tasks.spawn(Box::pin(Arc::clone(self).run(call, place, flight)));
             }
             Err(Denied::InFlight) => {
@@ -163,7 +166,9 @@ impl Shared {
             Ok(answer) => self.outbox.answer(frame::answer(&id, &answer), answer.room),
             Err(error) => self.outbox.say(frame::refusal(&id, &error)),
         }
-        self.pending.send_modify(|pending| *pending = pending.saturating_sub(1));
+        if self.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.idle.notify_one();
+        }
     }
 
     fn cancel(&self, id: Option<&Id>, call: &Id) {

@@ -2,25 +2,25 @@
 
 use super::Outbox;
 use super::closing::{self, Ending};
-use super::outbox::Next;
 use super::strikes::Strikes;
+use super::writing::write;
 use crate::Limits;
-use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::StreamExt as _;
+use futures_util::stream::SplitStream;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
-use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_util::sync::CancellationToken;
 use tollwire_wire::Transport;
 use tollwire_x402::close::CloseCode;
 
-/// A WebSocket, over TCP or TLS.
-pub(crate) type Socket = WebSocketStream<Transport>;
+/// A WebSocket, over TCP or TLS. Boxed: every future that it is passed on through has a place for it, all its life.
+pub(crate) type Socket = Box<WebSocketStream<Transport>>;
 
 /// What a frame was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,25 +179,5 @@ fn broken(error: &Error) -> Ending {
         | Error::ConnectionClosed
         | Error::AlreadyClosed => Ending::Gone,
         _ => Ending::Unreadable(CloseCode::ProtocolError),
-    }
-}
-
-/// Writes what the outbox holds until it asks for the close.
-async fn write(sink: &mut SplitSink<Socket, Message>, outbox: &Outbox, stall: Duration) -> Ending {
-    loop {
-        let (message, room) = match outbox.next().await {
-            Next::Frame(frame) => (outbox.message(frame.text), frame.room),
-            Next::Ping => (Message::Ping(Bytes::new()), None),
-            Next::Probe(number) => (Message::Ping(Bytes::copy_from_slice(&number.to_be_bytes())), None),
-            Next::Close(code) => return Ending::Ours(code),
-        };
-        match timeout(stall, sink.send(message)).await {
-            Ok(Ok(())) => drop(room),
-            Ok(Err(_)) => return Ending::Gone,
-            Err(_) => {
-                tracing::debug!(?stall, "a peer takes nothing: it is cut off");
-                return Ending::Ours(CloseCode::SlowConsumer);
-            }
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! From an HTTP request to a WebSocket (RFC 6455, section 4.2).
 
 use super::Socket;
+use super::writing::BATCH_BYTES;
 use http::header::{CONTENT_LENGTH, HOST, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use hyper::upgrade::{OnUpgrade, Parts};
@@ -15,9 +16,9 @@ use tollwire_wire::{Transport, socket};
 /// How long the 101 may take to leave.
 const UPGRADE_WITHIN: Duration = Duration::from_secs(10);
 
-/// tungstenite's own 128 KiB buffers would be most of what a connection costs.
-const READ_BUFFER_BYTES: usize = 4 * 1024;
-const WRITE_BUFFER_BYTES: usize = 4 * 1024;
+/// tungstenite's own 128 KiB would be most of what a connection costs. It is there from the beginning, and what is longer
+/// is read in steps of as much.
+const READ_BUFFER_BYTES: usize = 2 * 1024;
 
 /// Why a request does not become a WebSocket.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,10 +81,12 @@ pub(crate) async fn take_over(upgrade: OnUpgrade, frame_bytes_max: usize) -> Opt
     }
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(WRITE_BUFFER_BYTES)
+        .write_buffer_size(BATCH_BYTES)
         .max_message_size(Some(frame_bytes_max))
         .max_frame_size(Some(frame_bytes_max));
-    Some(WebSocketStream::from_partially_read(transport, read_buf.to_vec(), Role::Server, Some(config)).await)
+    let (read, config) = (read_buf.to_vec(), Some(config));
+    drop(read_buf);
+    Some(Box::new(WebSocketStream::from_partially_read(transport, read, Role::Server, config).await))
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod origin;
 mod outbox;
 mod part;
 mod strikes;
+mod writing;
 
 pub(crate) use bucket::Bucket;
 pub(crate) use budget::{Budget, Room};

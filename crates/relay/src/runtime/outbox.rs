@@ -189,15 +189,19 @@ impl Outbox {
     /// What to write next. For one caller at a time.
     pub(crate) async fn next(&self) -> Next {
         loop {
-            let next = self.state().take();
-            match (next, self.ping_text) {
-                (Some(Next::Ping), Some(text)) => {
-                    return Next::Frame(Outgoing { text: text.to_owned(), room: None });
-                }
-                (Some(next), _) => return next,
-                (None, _) => {}
+            if let Some(next) = self.at_once() {
+                return next;
             }
             self.changed.notified().await;
+        }
+    }
+
+    /// The same, if it is there already.
+    pub(super) fn at_once(&self) -> Option<Next> {
+        let next = self.state().take()?;
+        match (next, self.ping_text) {
+            (Next::Ping, Some(text)) => Some(Next::Frame(Outgoing { text: text.to_owned(), room: None })),
+            (next, _) => Some(next),
         }
     }
 }
