@@ -50,6 +50,22 @@ async fn signed_job(talk: &mut Talk) -> String {
     paid["tx_hash"].as_str().unwrap().to_owned()
 }
 
+/// What was held first for a job of a session, of an account with this deposit.
+fn is_explained(first_held: &Value, session: &str, deposit: &str) {
+    for (name, value) in [
+        ("session_id", json!(session)),
+        ("service_agent", json!("summarizer")),
+        ("action", json!("summarize")),
+        ("amount", json!("50000")),
+        ("source", json!("balance")),
+        ("auto_pay", json!(false)),
+        ("tx_hash", json!(deposit)),
+    ] {
+        assert_eq!(first_held[name], value, "{first_held}");
+    }
+    assert!(first_held["account_id"].is_string() && first_held["payment_id"].is_string(), "{first_held}");
+}
+
 #[tokio::test]
 async fn every_unit_of_a_person_s_jobs_is_explained() {
     let stage = Stage::set().await;
@@ -111,19 +127,7 @@ async fn every_unit_of_a_person_s_jobs_is_explained() {
     assert_eq!(sum(&adas, &["payment_captured"]), 100_000);
     assert_eq!(sum(&adas, &["payment_held"]), sum(&adas, &["payment_captured", "payment_released"]));
     assert_eq!(sum(&bobs, &["payment_settled"]), sum(&bobs, &["payment_used", "credit_used"]));
-    let first_held = &adas[0];
-    for (name, value) in [
-        ("session_id", json!(session.id)),
-        ("service_agent", json!("summarizer")),
-        ("action", json!("summarize")),
-        ("amount", json!("50000")),
-        ("source", json!("balance")),
-        ("auto_pay", json!(false)),
-        ("tx_hash", json!(deposit)),
-    ] {
-        assert_eq!(first_held[name], value, "{first_held}");
-    }
-    assert!(first_held["account_id"].is_string() && first_held["payment_id"].is_string(), "{first_held}");
+    is_explained(&adas[0], &session.id, &deposit);
     assert_eq!(adas[2]["auto_pay"], true);
     assert_eq!(adas[1]["sha256"], hex::encode(Sha256::digest("summarize: done")));
     assert_eq!(adas[1]["bytes"], "summarize: done".len());

@@ -132,11 +132,11 @@ async fn no_credit_is_forgotten(purses: &Purses) {
 async fn a_job_may_be_asked_for_another_price(purses: &Purses) {
     allow(purses, "price", 10, 20).await;
     let spend = |amount| purses.spend("price", "job", usdc(amount), on(100));
-    let spent = async || purses.of("price").await.unwrap().spent;
+    let so_far = async || purses.of("price").await.unwrap().spent;
     assert!(spend(10).await.unwrap() && spend(7).await.unwrap());
-    assert_eq!(spent().await, usdc(7), "the later one");
+    assert_eq!(so_far().await, usdc(7), "the later one");
     assert!(!spend(11).await.unwrap());
-    assert_eq!(spent().await, usdc(0), "what is not covered costs nothing");
+    assert_eq!(so_far().await, usdc(0), "what is not covered costs nothing");
     purses.keep("price", credit("vain")).await.unwrap();
     let take = |amount, job: &'static str| purses.take("price", ("summarizer", usdc(amount)), job);
     assert!(take(5, "a").await.unwrap().is_some());
