@@ -5,14 +5,14 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
-use std::io::{Seek as _, Write as _};
+use std::io::{BufWriter, Seek as _, Write as _};
 use std::process::{Command, Stdio};
 use tokio::task::spawn_blocking;
 use tollwire_asp::{Draft, Hash, MessageId, Millis, Place, Sender, SigningKey, Verifier, seal};
 use tollwire_testkit::tools::workspace;
 
 /// Sessions, unless `TOLLWIRE_ASP_SESSIONS` names another number.
-const SESSIONS: usize = 1_000;
+const SESSIONS: usize = 10_000;
 
 const KEY: &str = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
 
@@ -41,8 +41,8 @@ fn any_json() -> impl Strategy<Value = Value> {
 }
 
 /// A session of these notes, and the number of the message that is changed, if one is.
-fn session(notes: Vec<Value>, changed: Option<usize>) -> Vec<Value> {
-    let (key, id) = (SigningKey::from_hex(KEY).unwrap(), "ase_abc123".parse().unwrap());
+fn session(key: &SigningKey, notes: Vec<Value>, changed: Option<usize>) -> Vec<Value> {
+    let id = "ase_abc123".parse().unwrap();
     let agent: tollwire_asp::AgentUri = "agent://acme.com/alpha".parse().unwrap();
     let sender = Sender { agent, org: "org_acme".into(), trust: "72.5".parse().unwrap(), proof: None };
     let mut previous = Hash::GENESIS;
@@ -66,7 +66,7 @@ fn session(notes: Vec<Value>, changed: Option<usize>) -> Vec<Value> {
             at: time,
             previous,
         };
-        let sealed = seal(&Draft::read(&draft).unwrap(), &sender, &place, &key);
+        let sealed = seal(&Draft::read(&draft).unwrap(), &sender, &place, key);
         previous = sealed.hash;
         messages.push(serde_json::from_str(&sealed.text).unwrap());
     }
@@ -80,15 +80,19 @@ fn session(notes: Vec<Value>, changed: Option<usize>) -> Vec<Value> {
 fn share(count: usize) -> (Vec<String>, Vec<String>) {
     let mut runner = TestRunner::new(Config::default());
     let plan = (prop::collection::vec(any_json(), 1..=2), prop::option::weighted(0.3, 0_usize..2));
-    let (mut input, mut ours) = (tempfile::tempfile().unwrap(), Vec::new());
+    let (mut input, mut ours) = (BufWriter::new(tempfile::tempfile().unwrap()), Vec::new());
+    // A key is made once: that takes as long as a signature.
+    let (signing, verifying) = (SigningKey::from_hex(KEY).unwrap(), key());
+    let published = verifying.to_string();
     for _ in 0..count {
         let (notes, changed) = plan.new_tree(&mut runner).unwrap().current();
-        let messages = session(notes, changed);
-        let mut verifier = Verifier::new(vec![key()]);
+        let messages = session(&signing, notes, changed);
+        let mut verifier = Verifier::new(vec![verifying]);
         let fault = messages.iter().find_map(|message| verifier.next(message).err());
         ours.push(fault.map_or_else(|| "None".to_owned(), |fault| fault.sequence.to_string()));
-        writeln!(input, "{}", json!({"key": key().to_string(), "messages": messages})).unwrap();
+        writeln!(input, "{}", json!({"key": published, "messages": messages})).unwrap();
     }
+    let mut input = input.into_inner().unwrap();
     input.rewind().unwrap();
     let python = Command::new(tollwire_testkit::tools::python().unwrap())
         .arg(workspace().join("tests/relay/asp/verify.py"))
