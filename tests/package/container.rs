@@ -1,6 +1,6 @@
 //! The container image: of the same package, without a secret in it, run as a user without rights; what it has is in its volume.
 
-use crate::image::{Images, Running, rights};
+use crate::image::{Images, Running, VOLUME, rights};
 use crate::made::{Made, run};
 use serde_json::{Value, json};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -31,15 +31,15 @@ impl Operator {
         let (data, root) = (operator.data(), operator.folder.path());
         std::fs::set_permissions(root, std::fs::Permissions::from_mode(0o755)).unwrap();
         std::fs::create_dir(&data).unwrap();
-        let owner = images.run(&[], &["stat", "-c", "%u:%g", "/var/lib/tollwire"]).await;
+        let owner = images.run(&[], &["stat", "-c", "%u:%g", VOLUME]).await;
         run(Command::new("chown").arg(owner.trim()).arg(&data)).await;
         let packaged = std::fs::read_to_string(
             tollwire_testkit::tools::workspace().join("bins/xtask/package/facilitator.toml"),
         );
         let ours = packaged
             .unwrap()
-            .replace("4020", &operator.public.to_string())
-            .replace("4021", &operator.admin.to_string());
+            .replace(":4020", &format!(":{}", operator.public))
+            .replace(":4021", &format!(":{}", operator.admin));
         let feed = "[[feed]]\nid = \"ticks\"\nupstream = \"ws://127.0.0.1:9/\"\nprice = \"0.01\"\n";
         std::fs::write(root.join("facilitator.toml"), format!("{ours}\n{feed}")).unwrap();
         operator
@@ -53,7 +53,7 @@ impl Operator {
     fn options(&self) -> Vec<String> {
         let volume = |from: &Path, to: &str| format!("--volume={}:{to}", from.display());
         vec![
-            volume(&self.data(), "/var/lib/tollwire"),
+            volume(&self.data(), VOLUME),
             volume(&self.folder.path().join("facilitator.toml"), "/etc/tollwire/facilitator.toml:ro"),
             format!("--env=TOLLWIRE_ADMIN_TOKEN={ADMIN_TOKEN}"),
         ]
@@ -92,7 +92,7 @@ async fn the_image_serves_as_nobody_and_keeps_what_it_has_in_its_volume() {
     let images = Images::build(Made::get().await.context()).await;
     let config = images.config().await;
     assert_eq!((&config["User"], &config["StopSignal"]), (&json!("tollwire"), &json!("SIGTERM")), "{config}");
-    assert!(config["Volumes"].get("/var/lib/tollwire").is_some(), "{config}");
+    assert!(config["Volumes"].get(VOLUME).is_some(), "{config}");
     let secrets = images.run(&[], &["find", "/var/lib/tollwire", "/etc/tollwire", "-type", "f"]).await;
     let mut secrets: Vec<&str> = secrets.lines().collect();
     secrets.sort_unstable();

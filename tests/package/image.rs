@@ -13,6 +13,9 @@ use tollwire_testkit::tools;
 /// What the container file begins with.
 const BASE: &str = "docker.io/library/debian:bookworm-slim";
 
+/// Where the image keeps what it has.
+pub(crate) const VOLUME: &str = "/var/lib/tollwire";
+
 /// What it makes.
 const IMAGE: &str = "localhost/tollwire";
 
@@ -55,6 +58,10 @@ impl Images {
         run(build.arg(context)).await;
         let container = run(images.buildah("from").args(["--pull-never", IMAGE])).await;
         container.trim().clone_into(&mut images.container);
+        // In a chroot, buildah mounts a volume that an image declares and one that is given for the same place in either
+        // order; whatever else runs images prefers the given one.
+        let declared = format!("{VOLUME}-");
+        run(images.buildah("config").args(["--volume", &declared, &images.container])).await;
         images
     }
 

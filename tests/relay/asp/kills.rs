@@ -4,14 +4,17 @@
 use super::clients::{Seen, account, introduce, verified};
 use super::nodes::{Pair, frame, plans};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tollwire_asp::Code;
 use tollwire_client::asp::SessionClient;
 
-/// Says all of a plan so many times, and takes whatever comes until each word has its answer.
-async fn play(client: &mut SessionClient, plan: &[(String, u64)], turns: u64, seen: &mut Seen) {
+/// Says all of a plan again and again until the kills are over, and takes whatever comes until each word has its answer.
+async fn play(client: &mut SessionClient, plan: &[(String, u64)], over: &AtomicBool, seen: &mut Seen) {
     let mut said = seen.acked.len() + seen.refused.len();
-    for turn in 0..turns {
+    let mut turns = 0..;
+    while !over.load(Ordering::Relaxed) {
+        let turn: u64 = turns.next().unwrap();
         for (performative, number) in plan {
             client.send(&frame(performative, number + turn)["envelope"]).await.unwrap();
             said += 1;
@@ -26,7 +29,7 @@ async fn play(client: &mut SessionClient, plan: &[(String, u64)], turns: u64, se
     }
 }
 
-async fn kill_everything(pair: &mut Pair) {
+async fn kill_everything(pair: &mut Pair, over: &AtomicBool) {
     let pause = || tokio::time::sleep(Duration::from_millis(250));
     pause().await;
     pair.one.broker.crash_and_restart().await;
@@ -36,6 +39,7 @@ async fn kill_everything(pair: &mut Pair) {
     pair.redis.restart().await.unwrap();
     pause().await;
     pair.other.broker.crash_and_restart().await;
+    over.store(true, Ordering::Relaxed);
 }
 
 #[tokio::test]
@@ -49,10 +53,11 @@ async fn random_words_are_one_chain_whatever_is_killed() {
         let mut b = SessionClient::connect(&beta, &session, 0).unwrap();
         let (mut ours, mut theirs) = (Seen::default(), Seen::default());
         introduce(&mut a, &mut b, (&mut ours, &mut theirs)).await;
+        let over = AtomicBool::new(false);
         tokio::join!(
-            play(&mut a, &plan[0], 12, &mut ours),
-            play(&mut b, &plan[1], 12, &mut theirs),
-            kill_everything(&mut pair)
+            play(&mut a, &plan[0], &over, &mut ours),
+            play(&mut b, &plan[1], &over, &mut theirs),
+            kill_everything(&mut pair, &over)
         );
         let transcript = verified(&alpha, &session).await;
         assert_eq!(verified(&beta, &session).await, transcript, "the same from the other broker");
