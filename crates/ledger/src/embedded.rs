@@ -13,7 +13,6 @@ mod purses;
 mod reader;
 mod refunds;
 mod tables;
-mod working;
 mod writer;
 
 use self::failure::storage;

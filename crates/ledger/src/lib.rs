@@ -18,6 +18,7 @@ pub mod spend;
 mod backup;
 mod clock;
 mod error;
+mod leases;
 mod ledger;
 mod payout;
 

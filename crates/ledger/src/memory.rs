@@ -2,6 +2,7 @@
 
 use crate::command::Entry;
 use crate::core::{self, PayoutSlot, Slot, lapse};
+use crate::leases::Leases;
 use crate::ledger::{BoxFuture, Watched};
 use crate::model::{
     Fate, Payment, Payout, PayoutFate, PayoutId, Provider, ProviderAccount, Refund, RefundFate, RefundId,
@@ -39,7 +40,7 @@ struct Books {
     transactions: BTreeMap<String, BTreeSet<PaymentId>>,
     once: BTreeMap<String, Timestamp>,
     purses: BTreeMap<String, Purse>,
-    leases: BTreeMap<String, (String, Timestamp)>,
+    leases: Leases,
 }
 
 impl MemoryLedger {
@@ -290,18 +291,11 @@ impl Ledger for MemoryLedger {
 
     fn lease(&self, name: &str, holder: &str, ttl: Duration) -> BoxFuture<'_, Result<bool, Error>> {
         let (now, mut books) = (self.clock.now(), self.books());
-        let taken = books.leases.get(name).is_some_and(|(other, until)| other != holder && *until > now);
-        if !taken {
-            books.leases.insert(name.to_owned(), (holder.to_owned(), now.after(ttl)));
-        }
-        ready(!taken)
+        ready(books.leases.take(name, holder, now.after(ttl), now))
     }
 
     fn release(&self, name: &str, holder: &str) -> BoxFuture<'_, Result<(), Error>> {
-        let mut books = self.books();
-        if books.leases.get(name).is_some_and(|(owner, _)| owner == holder) {
-            books.leases.remove(name);
-        }
+        self.books().leases.release(name, holder);
         ready(())
     }
 

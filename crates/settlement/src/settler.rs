@@ -8,6 +8,7 @@
 //! doing it at once ([`lease`]); callers only watch, so a caller that goes away takes nothing with it.
 
 mod adopt;
+mod answers;
 mod cover;
 mod debt;
 mod failures;
@@ -17,6 +18,7 @@ mod lease;
 mod outgoing;
 mod pace;
 mod payout;
+mod recheck;
 mod reconcile;
 mod refund;
 mod schedule;
@@ -27,8 +29,10 @@ mod young;
 
 use crate::{Chain, Identified, PayoutTerms, Refusal, SettleError, Settled, SettlerConfig};
 use adopt::{Adoption, Unrecorded};
+use answers::{incomplete, unexpected};
 use guard::Unguarded;
 use inflight::{End, InFlight, Permit};
+use recheck::{recheck, same_identity, unserved};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +41,7 @@ use tollwire_ledger::model::{Fate, Intent, Payment, Session};
 use tollwire_ledger::{Clock, Command, Ledger, Outcome};
 use tollwire_x402::v2::PaymentRequirements;
 use tollwire_x402::{Network, PaymentId, reason};
-use work::{Job, Mode, incomplete};
+use work::{Job, Mode};
 
 pub use cover::Cover;
 pub(crate) use guard::Guard;
@@ -358,55 +362,4 @@ impl Drop for Settler {
     fn drop(&mut self) {
         self.shared.in_flight.abort();
     }
-}
-
-/// The checks that also hold for a payment long settled: its form, its terms, its signature.
-fn recheck(
-    chain: &dyn Chain,
-    requirements: &PaymentRequirements,
-    payload: &Value,
-    id: &PaymentId,
-    recorded: &Payment,
-) -> Result<(), Refusal> {
-    let identified = chain.identify(requirements, payload)?;
-    same_identity(&identified, id)?;
-    // Only the chain can check a contract wallet's signature, and only while the payment is unused. The one it
-    // accepted then is on record.
-    let recorded_payload = || serde_json::from_str::<Value>(&recorded.intent.payload).ok();
-    if !identified.signature_checked && recorded_payload().as_ref() != Some(payload) {
-        let message = "this payment was made with another signature; send the same payload again";
-        return Err(Refusal::new(reason::EVM_SIGNATURE, message).by(identified.payer));
-    }
-    Ok(())
-}
-
-fn same_identity(identified: &Identified, id: &PaymentId) -> Result<(), Refusal> {
-    if identified.id == *id {
-        return Ok(());
-    }
-    Err(Refusal::new(reason::INVALID_PAYLOAD, "the payload is not the payment it is presented as"))
-}
-
-fn unserved(network: &str) -> Refusal {
-    Refusal::new(reason::INVALID_NETWORK, format!("network {network} is not served here"))
-}
-
-/// A store that answers a command with an outcome its documentation excludes is not to be trusted further.
-fn unexpected(command: &'static str, outcome: &Outcome) -> SettleError {
-    let name = match outcome {
-        Outcome::Done(_) => "done",
-        Outcome::Replayed(_) => "replayed",
-        Outcome::Held { .. } => "held",
-        Outcome::Foreign => "foreign",
-        Outcome::Exhausted { .. } => "exhausted",
-        Outcome::TooMany => "too many",
-        Outcome::Expired => "expired",
-        Outcome::Revoked => "revoked",
-        Outcome::Closed => "closed",
-        Outcome::Lapsed => "lapsed",
-        Outcome::Fenced => "fenced",
-        Outcome::Conflict => "conflict",
-        Outcome::Unknown => "unknown",
-    };
-    SettleError::Store(tollwire_ledger::Error::Corrupt(format!("{command} was answered {name}")))
 }

@@ -164,22 +164,24 @@ impl Anvil {
 
     /// Sends a transaction from any address, which needs ETH of its own; returns its hash at once.
     pub async fn send(&self, from: &str, to: &str, data: &[u8]) -> Result<String, Error> {
-        let method = "eth_sendTransaction";
-        let transaction = json!([{
-            "from": from, "to": to, "data": format!("0x{}", hex::encode(data)), "gas": "0x7a1200"
-        }]);
-        rpc::text(method, &self.rpc(method, transaction).await?)
+        self.send_at((from, to, data), json!({})).await
     }
 
     /// The same at a price that puts it before every other transaction of its block.
     pub async fn send_first(&self, from: &str, to: &str, data: &[u8]) -> Result<String, Error> {
+        let price = json!({ "maxPriorityFeePerGas": "0x174876e800", "maxFeePerGas": "0x2e90edd000" });
+        self.send_at((from, to, data), price).await
+    }
+
+    /// With these members beside those that every transaction has.
+    async fn send_at(&self, (from, to, data): (&str, &str, &[u8]), price: Value) -> Result<String, Error> {
         let method = "eth_sendTransaction";
-        let (tip, price) = ("0x174876e800", "0x2e90edd000");
-        let transaction = json!([{
-            "from": from, "to": to, "data": format!("0x{}", hex::encode(data)), "gas": "0x7a1200",
-            "maxPriorityFeePerGas": tip, "maxFeePerGas": price
-        }]);
-        rpc::text(method, &self.rpc(method, transaction).await?)
+        let mut transaction = price;
+        transaction["from"] = json!(from);
+        transaction["to"] = json!(to);
+        transaction["data"] = json!(format!("0x{}", hex::encode(data)));
+        transaction["gas"] = json!("0x7a1200");
+        rpc::text(method, &self.rpc(method, json!([transaction])).await?)
     }
 
     /// Waits for a transaction's receipt, and that it succeeded.

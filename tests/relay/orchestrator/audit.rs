@@ -84,10 +84,7 @@ async fn every_unit_of_a_person_s_jobs_is_explained() {
     talk.say(COUNT).await;
     talk.answer().await;
     stage.helper.hold(true);
-    talk.say(SUMMARIZE).await;
-    talk.heard("PAYMENT_REQUEST").await;
-    talk.say(APPROVE).await;
-    talk.heard("PAYMENT_SUCCESSFUL").await;
+    talk.approved().await;
     stage.helper.asked(5).await;
     talk.say(CANCEL).await;
     talk.heard("SESSION_CLOSED").await;
@@ -146,10 +143,7 @@ async fn what_is_made_again_after_a_crash_is_written_down_once() {
     ada.deposit(&stage.broker, 1_000_000).await;
     let (mut talk, session) = ada.connect(&stage.broker).await;
     stage.helper.hold(true);
-    talk.say(SUMMARIZE).await;
-    talk.heard("PAYMENT_REQUEST").await;
-    talk.say(APPROVE).await;
-    talk.heard("PAYMENT_SUCCESSFUL").await;
+    talk.approved().await;
     for asked in 1..=2 {
         stage.helper.asked(asked).await;
         stage.broker.crash_and_restart().await;

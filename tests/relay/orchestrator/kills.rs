@@ -74,10 +74,7 @@ async fn killed_while_an_agent_works_it_goes_on_and_charges_once() {
     person.deposit(&stage.broker, 1_000_000).await;
     let (mut talk, session) = person.connect(&stage.broker).await;
     stage.helper.hold(true);
-    talk.say(SUMMARIZE).await;
-    talk.heard("PAYMENT_REQUEST").await;
-    talk.say(APPROVE).await;
-    talk.heard("PAYMENT_SUCCESSFUL").await;
+    talk.approved().await;
     stage.helper.asked(1).await;
     stage.broker.crash_and_restart().await;
     // Nobody comes back for it, and it goes on all the same.

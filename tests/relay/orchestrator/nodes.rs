@@ -56,10 +56,7 @@ async fn a_broker_that_is_killed_leaves_its_sessions_to_the_other() {
     // The brain is at the first broker, which stays.
     let (mut talk, session) = person.connect(&pair.brokers[1]).await;
     pair.helper.hold(true);
-    talk.say(SUMMARIZE).await;
-    talk.heard("PAYMENT_REQUEST").await;
-    talk.say(APPROVE).await;
-    talk.heard("PAYMENT_SUCCESSFUL").await;
+    talk.approved().await;
     pair.helper.asked(1).await;
     pair.brokers[1].crash().await;
     // At once, while it still seems to live.

@@ -31,19 +31,13 @@ async fn auto_pay_pays_within_its_caps_and_asks_beyond_them() {
         assert_eq!(talk.answer().await, "summarize: done");
     }
     assert_eq!(person.spent_today(&stage.broker).await, "0.10");
-    talk.say(SUMMARIZE).await;
-    talk.heard("PAYMENT_REQUEST").await;
-    talk.say(APPROVE).await;
-    talk.heard("PAYMENT_SUCCESSFUL").await;
+    talk.approved().await;
     talk.answer().await;
     assert_eq!(person.spent_today(&stage.broker).await, "0.10", "what was asked for is not auto-pay's");
     assert_eq!(person.balance(&stage.broker).await, "0.85");
     // Above the cap of one job, by one atomic unit.
     person.auto_pay(&stage.broker, "0.049999", "50").await;
-    talk.say(SUMMARIZE).await;
-    talk.heard("PAYMENT_REQUEST").await;
-    talk.say(APPROVE).await;
-    talk.heard("PAYMENT_SUCCESSFUL").await;
+    talk.approved().await;
     talk.answer().await;
     // What fails costs nothing of the day.
     person.auto_pay(&stage.broker, "0.05", "0.15").await;
@@ -128,10 +122,7 @@ async fn without_enough_money_nothing_is_done() {
     talk.say(APPROVE).await;
     talk.heard("PAYMENT_SUCCESSFUL").await;
     talk.answer().await;
-    talk.say(SUMMARIZE).await;
-    talk.heard("PAYMENT_REQUEST").await;
-    talk.say(APPROVE).await;
-    talk.heard("PAYMENT_SUCCESSFUL").await;
+    talk.approved().await;
     talk.answer().await;
     talk.say(SUMMARIZE).await;
     talk.heard("PAYMENT_REQUEST").await;

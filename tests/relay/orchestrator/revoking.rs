@@ -78,10 +78,8 @@ async fn a_key_that_was_replaced_goes_on_until_it_is_revoked() {
     is_cut(&mut Talk::open(&stage.broker, &again).await).await;
 }
 
-/// Whoever has stolen a key may have left work behind it: nothing of that is begun, and nothing paid by itself.
-#[tokio::test]
-async fn nothing_that_a_revoked_key_left_waiting_is_begun() {
-    let stage = Stage::set().await;
+/// A session of ada's with an agent at work and so many paid jobs waiting, whose key is revoked then.
+async fn revoked_with_work_waiting(stage: &Stage, waiting: usize) -> Opened {
     let ada = stage.person("ada").await;
     ada.deposit(&stage.broker, 1_000_000).await;
     ada.auto_pay(&stage.broker, "1", "10").await;
@@ -89,7 +87,7 @@ async fn nothing_that_a_revoked_key_left_waiting_is_begun() {
     stage.helper.hold(true);
     talk.say(COUNT).await;
     stage.helper.asked(1).await;
-    for _ in 0..3 {
+    for _ in 0..waiting {
         talk.say(SUMMARIZE).await;
     }
     // They are heard in order: this one's answer says that they wait.
@@ -97,6 +95,14 @@ async fn nothing_that_a_revoked_key_left_waiting_is_begun() {
     talk.error("invalid_message").await;
     revoke(&stage.broker, "ada").await;
     is_cut(&mut talk).await;
+    session
+}
+
+/// Whoever has stolen a key may have left work behind it: nothing of that is begun, and nothing paid by itself.
+#[tokio::test]
+async fn nothing_that_a_revoked_key_left_waiting_is_begun() {
+    let stage = Stage::set().await;
+    let session = revoked_with_work_waiting(&stage, 3).await;
     stage.helper.hold(false);
     let ada = another_key(&stage.broker, "ada").await;
     // It has come to rest when its phase is this one again, and nothing waits.
@@ -127,18 +133,7 @@ async fn nothing_that_a_revoked_key_left_waiting_is_begun() {
 #[tokio::test]
 async fn what_a_revoked_key_left_waiting_is_not_the_next_key_s() {
     let stage = Stage::set().await;
-    let ada = stage.person("ada").await;
-    ada.deposit(&stage.broker, 1_000_000).await;
-    ada.auto_pay(&stage.broker, "1", "10").await;
-    let (mut talk, session) = ada.connect(&stage.broker).await;
-    stage.helper.hold(true);
-    talk.say(COUNT).await;
-    stage.helper.asked(1).await;
-    talk.say(SUMMARIZE).await;
-    talk.say(APPROVE).await;
-    talk.error("invalid_message").await;
-    revoke(&stage.broker, "ada").await;
-    is_cut(&mut talk).await;
+    let session = revoked_with_work_waiting(&stage, 1).await;
     let ada = another_key(&stage.broker, "ada").await;
     let mut talk = Talk::open(&stage.broker, &ada.again(&stage.broker, &session).await).await;
     assert!(talk.error("internal_error").await.contains("not good any more"));
@@ -157,10 +152,7 @@ async fn a_session_is_closed_over_http() {
     ada.deposit(&stage.broker, 1_000_000).await;
     let (mut talk, session) = ada.connect(&stage.broker).await;
     stage.helper.hold(true);
-    talk.say(SUMMARIZE).await;
-    talk.heard("PAYMENT_REQUEST").await;
-    talk.say(APPROVE).await;
-    talk.heard("PAYMENT_SUCCESSFUL").await;
+    talk.approved().await;
     stage.helper.asked(1).await;
     assert_eq!(close(&bob, &stage.broker, &session).await.0, 404, "somebody else's");
     let closed = json!({ "session_id": session.id, "phase": "CLOSED" });

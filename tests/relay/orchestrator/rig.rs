@@ -221,6 +221,14 @@ pub(super) fn url(broker: &Broker, session: &str, token: &str) -> String {
 }
 
 impl Talk {
+    /// A job that costs something, up to its approved payment.
+    pub(super) async fn approved(&mut self) {
+        self.say(SUMMARIZE).await;
+        self.heard("PAYMENT_REQUEST").await;
+        self.say(APPROVE).await;
+        self.heard("PAYMENT_SUCCESSFUL").await;
+    }
+
     pub(super) async fn open(broker: &Broker, session: &Opened) -> Self {
         Self(open(&url(broker, &session.id, &session.token), &[]).await.unwrap())
     }

@@ -214,10 +214,7 @@ async fn a_cancelled_job_is_given_up() {
     person.deposit(&stage.broker, 1_000_000).await;
     let (mut talk, _) = person.connect(&stage.broker).await;
     stage.helper.hold(true);
-    talk.say(SUMMARIZE).await;
-    talk.heard("PAYMENT_REQUEST").await;
-    talk.say(APPROVE).await;
-    talk.heard("PAYMENT_SUCCESSFUL").await;
+    talk.approved().await;
     stage.helper.asked(1).await;
     assert_eq!(person.balance(&stage.broker).await, "0.95", "held");
     talk.say(CANCEL).await;

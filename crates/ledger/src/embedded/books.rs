@@ -8,10 +8,10 @@ use super::refunds::Refunds;
 use super::tables::{
     IN_DOUBT, JOURNAL, LEASES, LIVE, ONCE, ONCE_UNTIL, PAYERS, PAYMENTS, SESSIONS, STREAMS, TRANSACTIONS,
 };
-use super::working::WorkingLeases;
 use super::writer::{Answer, Ask};
 use crate::command::Entry;
 use crate::core::{self, Applied, Slot};
+use crate::leases::Leases;
 use crate::model::{Fate, Payment, Session, Stream, payer_key, tx_key};
 use crate::spend::Spent;
 use crate::{Command, Error, Outcome, PayoutCommand, PayoutOutcome, Timestamp, WORKING_LEASE_MAX, record};
@@ -39,7 +39,9 @@ pub(super) struct Books<'txn> {
     refunds: Refunds<'txn>,
     purses: Purses<'txn>,
     payouts: Payouts<'txn>,
-    working: &'txn mut WorkingLeases,
+    /// Leases of work under way: in memory, because whoever else could ask for one is in this process, and a crash ends them
+    /// with their holders.
+    working: &'txn mut Leases,
     /// What was written, and so what the transaction's end has to cost.
     pub(super) written: Written,
 }
@@ -65,7 +67,7 @@ struct Encoded {
 }
 
 impl<'txn> Books<'txn> {
-    pub(super) fn of(txn: &'txn WriteTransaction, working: &'txn mut WorkingLeases) -> Self {
+    pub(super) fn of(txn: &'txn WriteTransaction, working: &'txn mut Leases) -> Self {
         Self {
             payments: LazyTable::new(txn, PAYMENTS),
             sessions: LazyTable::new(txn, SESSIONS),

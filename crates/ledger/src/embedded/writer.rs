@@ -2,8 +2,8 @@
 
 use super::books::{Books, Written};
 use super::failure::{Failure, storage};
-use super::working::WorkingLeases;
 use crate::file::FileIdentity;
+use crate::leases::Leases;
 use crate::spend::{Charge, Spent};
 use crate::{Clock, Command, Error, Outcome, PayoutCommand, PayoutOutcome};
 use futures_channel::oneshot;
@@ -88,7 +88,7 @@ impl Drop for Writer {
 }
 
 fn run(db: &Database, file: &FileIdentity, clock: &dyn Clock, jobs: &Receiver<Job>) {
-    let (mut unsynced, mut working) = (false, WorkingLeases::default());
+    let (mut unsynced, mut working) = (false, Leases::default());
     loop {
         let first = match next(jobs, unsynced) {
             Ok(first) => first,
@@ -145,7 +145,7 @@ fn commit(
     (db, file): (&Database, &FileIdentity),
     clock: &dyn Clock,
     batch: &[Job],
-    working: &mut WorkingLeases,
+    working: &mut Leases,
     unsynced: &mut bool,
 ) -> Result<Vec<Result<Answer, Error>>, Error> {
     file.check()?;
@@ -178,7 +178,7 @@ fn apply(
     txn: &redb::WriteTransaction,
     clock: &dyn Clock,
     batch: &[Job],
-    working: &mut WorkingLeases,
+    working: &mut Leases,
 ) -> Result<Applied, Failure> {
     let mut books = Books::of(txn, working);
     let mut answers = Vec::with_capacity(batch.len());

@@ -5,13 +5,13 @@ mod messages;
 mod problem;
 mod sessions;
 
-pub(super) use problem::{not_with, refused};
+pub(super) use problem::refused;
 
 use super::error::Failed;
 use super::gatekeeper::Guest;
 use super::inner::Inner;
 use super::start::Asp;
-use crate::http::{Answer, json as answer};
+use crate::http::{Answer, json as answer, not_with};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::AUTHORIZATION;

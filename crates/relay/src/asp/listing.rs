@@ -2,10 +2,10 @@
 //! is said (`GET /admin/asp/sessions`).
 
 use super::error::Failed;
-use super::http::{not_with, refused};
+use super::http::refused;
 use super::inner::{Inner, read};
 use super::start::Asp;
-use crate::http::{Answer, json as answer};
+use crate::http::{Answer, json as answer, not_with};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;

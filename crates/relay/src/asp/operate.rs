@@ -4,11 +4,11 @@
 use super::client::{AspClient, SecretHash};
 use super::error::Failed;
 use super::gatekeeper::Guest;
-use super::http::{not_with, refused};
+use super::http::refused;
 use super::inner::Inner;
 use super::speak::Words;
 use super::start::Asp;
-use crate::http::{Answer, json as answer, nothing_here};
+use crate::http::{Answer, json as answer, not_with, nothing_here};
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::json;

@@ -1,6 +1,6 @@
 //! `/admin/apis`: APIs that come, change and go while the broker runs.
 
-use super::answer::{Answer, Problem, json};
+use super::answer::{Answer, Problem, json, not_with};
 use crate::call::{Registry, RegistryError};
 use http::{Method, StatusCode};
 use serde_json::{Value, json as value};
@@ -50,10 +50,4 @@ fn refused(error: &RegistryError) -> Answer {
         RegistryError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "store-unavailable"),
     };
     Problem::new(status, kind, error.to_string()).into_answer()
-}
-
-fn not_with(allow: &'static str) -> Answer {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this path takes other methods")
-        .header(http::header::ALLOW, allow)
-        .into_answer()
 }

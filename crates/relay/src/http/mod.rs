@@ -15,5 +15,5 @@ pub use answer::Answer;
 pub use body::Body;
 pub use service::RelayService;
 
-pub(crate) use answer::{Problem, json, nothing_here, of_type};
+pub(crate) use answer::{Problem, json, not_with, nothing_here, of_type};
 pub(crate) use cors::{preflight, readable};

@@ -1,6 +1,6 @@
 //! `/admin/apps`, `/admin/agents`, `/admin/queues`, `/admin/sessions`, `/admin/audit`.
 
-use super::answer::{Answer, Problem, json, of_type};
+use super::answer::{Answer, Problem, json, not_with, of_type};
 use crate::bridge::{AgentBody, AgentId, AppBody, AppId, Bridge, Party, RegistrationError};
 use http::{Method, StatusCode};
 use serde::de::DeserializeOwned;
@@ -142,10 +142,4 @@ fn refused(error: &RegistrationError) -> Answer {
 
 fn bad(why: &str) -> Answer {
     Problem::new(StatusCode::BAD_REQUEST, "bad-request", why).into_answer()
-}
-
-fn not_with(allowed: &'static str) -> Answer {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this path takes other methods")
-        .header(http::header::ALLOW, allowed)
-        .into_answer()
 }

@@ -5,8 +5,7 @@ use super::agents::AgentError;
 use super::people::PersonError;
 use super::start::Orchestrator;
 use crate::bridge::AppId;
-use crate::http::{Answer, Problem, json as answer, nothing_here};
-use http::header::ALLOW;
+use crate::http::{Answer, Problem, json as answer, not_with, nothing_here};
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -158,10 +157,4 @@ fn refused(error: &AgentError) -> Answer {
 
 fn bad(why: &str) -> Answer {
     Problem::new(StatusCode::BAD_REQUEST, "bad-request", why).into_answer()
-}
-
-fn not_with(allowed: &'static str) -> Answer {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this path takes other methods")
-        .header(ALLOW, allowed)
-        .into_answer()
 }

@@ -11,8 +11,7 @@ use tollwire_x402::SessionId;
 
 /// What became of it. What an account has lost is what was `payment_captured` of it; what was `payment_settled` is
 /// `payment_used`, or `credit_kept` and later `credit_used`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum What {
     /// The price is held in an account.
     PaymentHeld,
@@ -37,15 +36,15 @@ pub(super) enum What {
 impl What {
     const fn as_str(self) -> &'static str {
         match self {
-            Self::PaymentHeld => "held",
-            Self::PaymentCaptured => "captured",
-            Self::PaymentReleased => "released",
-            Self::PaymentSettled => "settled",
-            Self::PaymentUsed => "used",
-            Self::CreditKept => "kept",
-            Self::CreditTaken => "taken",
-            Self::CreditUsed => "credit used",
-            Self::CreditReturned => "returned",
+            Self::PaymentHeld => "payment_held",
+            Self::PaymentCaptured => "payment_captured",
+            Self::PaymentReleased => "payment_released",
+            Self::PaymentSettled => "payment_settled",
+            Self::PaymentUsed => "payment_used",
+            Self::CreditKept => "credit_kept",
+            Self::CreditTaken => "credit_taken",
+            Self::CreditUsed => "credit_used",
+            Self::CreditReturned => "credit_returned",
         }
     }
 }
@@ -66,7 +65,7 @@ pub(super) struct Detail<'a> {
 #[derive(Serialize)]
 struct Entry<'a> {
     at: u64,
-    what: What,
+    what: &'static str,
     person_id: &'a str,
     session_id: &'a str,
     job_id: &'a str,
@@ -105,7 +104,7 @@ pub(super) async fn note(
     };
     let entry = Entry {
         at: inner.now().millis(),
-        what,
+        what: what.as_str(),
         person_id: &whose.person,
         session_id: &whose.session,
         job_id: &job.id,

@@ -2,7 +2,7 @@
 //! failures in a row until they are well again. It is kept in rows, so that all brokers know the same.
 
 use super::limits::OrchestratorLimits;
-use crate::store::{Change, Changed, FOR_EVER, Row, Rows, StoreError, fresh_version};
+use crate::store::{Change, Changed, FOR_EVER, Row, Rows, StoreError, read, rewrite};
 use crate::telemetry;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -10,6 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tollwire_ledger::Timestamp;
 use tollwire_x402::ApiId;
+
+/// What its rows are called in errors.
+const WHAT: &str = "an agent's health";
 
 /// What is known of an agent's health.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,7 +112,7 @@ impl Watch {
     /// How an agent is.
     pub(super) async fn of(&self, slug: &ApiId) -> Result<Health, StoreError> {
         let row = self.rows.row(&key(slug)).await?;
-        let health = read(row.as_ref())?;
+        let health = read(row.as_ref(), WHAT)?;
         self.seen().insert(slug.clone(), health);
         Ok(health)
     }
@@ -120,20 +123,27 @@ impl Watch {
             return Ok(false);
         }
         let next = now.after(self.rules.every);
-        let due = |health: Health| health.is_due(now, &self.rules).then_some(Health { next, ..health });
-        Ok(self.change(slug, due).await?.1)
+        let take = |health: &mut Health| {
+            let is_due = health.is_due(now, &self.rules);
+            if is_due {
+                health.next = next;
+            }
+            is_due
+        };
+        Ok(self.change(slug, take).await?.1)
     }
 
     /// Notes how an agent was found to be.
     pub(super) async fn note(&self, slug: &ApiId, well: bool, now: Timestamp) -> Result<Health, StoreError> {
         let rules = &self.rules;
-        let mut before = Health::default();
         let noted = self.change(slug, |health| {
-            before = health;
-            let after = health.after(well, now, rules);
-            after.is_news(&health, rules).then_some(after)
+            let (before, after) = (*health, health.after(well, now, rules));
+            if after.is_news(&before, rules) {
+                *health = after;
+            }
+            before
         });
-        let (health, _) = noted.await?;
+        let (health, before) = noted.await?;
         telemetry::checked(slug.as_str(), well);
         match (before.suspended, health.suspended) {
             (None, Some(_)) => {
@@ -170,52 +180,20 @@ impl Watch {
         Ok(())
     }
 
-    /// Changes what is known of an agent, unless `change` has nothing new; how it is then, and whether it was changed.
-    async fn change(
+    /// Changes what is known of an agent; how it is then, and what `change` answered.
+    async fn change<T: Send>(
         &self,
         slug: &ApiId,
-        mut change: impl FnMut(Health) -> Option<Health> + Send,
-    ) -> Result<(Health, bool), StoreError> {
-        let key = key(slug);
-        let mut row = self.rows.row(&key).await?;
-        loop {
-            let before = read(row.as_ref())?;
-            let Some(health) = change(before) else {
-                self.seen().insert(slug.clone(), before);
-                return Ok((before, false));
-            };
-            let content = serde_json::to_vec(&health)
-                .map_err(|error| StoreError::Corrupt(format!("cannot encode an agent's health: {error}")))?;
-            let version = fresh_version()?;
-            let wanted = Change {
-                key: key.clone(),
-                from: row.map(|row| row.version),
-                to: Some(Row { version, content }),
-                keep_until: FOR_EVER,
-                due: None,
-                alias: None,
-            };
-            match self.rows.change(wanted).await? {
-                Changed::Moved(now) if now.as_ref().is_none_or(|row| row.version != version) => row = now,
-                // Done; or the answer to an earlier try was lost.
-                _ => {
-                    self.seen().insert(slug.clone(), health);
-                    return Ok((health, true));
-                }
-            }
-        }
+        change: impl FnMut(&mut Health) -> T + Send,
+    ) -> Result<(Health, T), StoreError> {
+        let (health, outcome) = rewrite(&*self.rows, (&key(slug), WHAT), change).await?;
+        self.seen().insert(slug.clone(), health);
+        Ok((health, outcome))
     }
 }
 
 fn key(slug: &ApiId) -> String {
     format!("orchestrator/health/{slug}")
-}
-
-fn read(row: Option<&Row>) -> Result<Health, StoreError> {
-    row.map_or(Ok(Health::default()), |row| {
-        serde_json::from_slice(&row.content)
-            .map_err(|error| StoreError::Corrupt(format!("an agent's health: {error}")))
-    })
 }
 
 #[cfg(test)]

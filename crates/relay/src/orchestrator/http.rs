@@ -8,9 +8,9 @@ use super::record::Record;
 use super::say::dollars;
 use super::sessions::{self, NotBegun};
 use super::start::Orchestrator;
-use crate::http::{Answer, Problem, json as answer, nothing_here};
+use crate::http::{Answer, Problem, json as answer, not_with, nothing_here};
 use crate::store::StoreError;
-use http::header::{ALLOW, AUTHORIZATION, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, Method, StatusCode, request::Parts};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -305,7 +305,7 @@ fn unauthorized() -> Answer {
         .into_answer()
 }
 
-fn unavailable(error: &StoreError) -> Answer {
+pub(super) fn unavailable(error: &StoreError) -> Answer {
     tracing::warn!(%error, "the store of the orchestrator did not answer");
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the store does not answer").into_answer()
 }
@@ -316,10 +316,4 @@ fn unknown(why: &str) -> Answer {
 
 fn bad(why: &str) -> Answer {
     Problem::new(StatusCode::BAD_REQUEST, "bad-request", why).into_answer()
-}
-
-fn not_with(allowed: &'static str) -> Answer {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this path takes other methods")
-        .header(ALLOW, allowed)
-        .into_answer()
 }

@@ -1,11 +1,12 @@
 //! What the operator sees of people and their sessions: names, counts, phases, and what auto-pay has spent; never a word of
 //! what is said (`GET /admin/orchestrator`).
 
+use super::http::unavailable;
 use super::inner::Inner;
+use super::purse::DAY;
 use super::start::Orchestrator;
-use crate::http::{Answer, Problem, json as answer, nothing_here};
+use crate::http::{Answer, json as answer, not_with, nothing_here};
 use crate::store::StoreError;
-use http::header::ALLOW;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tollwire_ledger::Timestamp;
@@ -54,18 +55,11 @@ impl Orchestrator {
             return nothing_here();
         }
         if !matches!(*method, Method::GET | Method::HEAD) {
-            let why = "this path takes GET";
-            return Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", why)
-                .header(ALLOW, "GET, HEAD")
-                .into_answer();
+            return not_with("GET, HEAD");
         }
         match self.inner().overview(self.inner().now()).await {
             Ok(view) => answer(StatusCode::OK, &view),
-            Err(error) => {
-                tracing::warn!(%error, "the store of the orchestrator did not answer");
-                let why = "the store does not answer";
-                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", why).into_answer()
-            }
+            Err(error) => unavailable(&error),
         }
     }
 }
@@ -102,7 +96,7 @@ impl Inner {
         let (seen, all) = (sessions.len(), everybody.len());
         sessions.truncate(SESSIONS_MAX);
         Ok(json!({
-            "day": now.secs() / 86_400 * 86_400,
+            "day": now.secs() / DAY * DAY,
             "spent_today": spent,
             "people_total": all,
             "people": people,

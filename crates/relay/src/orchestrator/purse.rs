@@ -1,7 +1,7 @@
 //! What a person pays with, and what auto-pay may spend: one row each, changed by comparison alone, so that sessions of one
 //! person that pay at once, on whichever brokers, never spend more in a day than the person allows.
 
-use crate::store::{Change, Changed, FOR_EVER, Row, Rows, StoreError, fresh_version};
+use crate::store::{Rows, StoreError, read, rewrite};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use tollwire_ledger::Timestamp;
 use tollwire_x402::{SessionId, Usdc};
 
 /// Seconds of a day.
-const DAY: u64 = 86_400;
+pub(super) const DAY: u64 = 86_400;
 
 /// The most credits of one person; then no signed payment is taken before some are used. Jobs that are paid for at the same
 /// moment may leave a few more: none is ever forgotten.
@@ -121,43 +121,17 @@ impl Purses {
 
     /// A person's purse.
     pub async fn of(&self, person: &str) -> Result<Purse, StoreError> {
-        read(self.0.row(&key(person)).await?.as_ref())
+        read(self.0.row(&key(person)).await?.as_ref(), "a purse")
     }
 
     /// Changes a purse, however many do at once; what `change` leaves as it is is not written. It may be called more than
     /// once.
-    pub async fn change<T>(
+    pub async fn change<T: Send>(
         &self,
         person: &str,
-        mut change: impl FnMut(&mut Purse) -> T + Send,
+        change: impl FnMut(&mut Purse) -> T + Send,
     ) -> Result<T, StoreError> {
-        let key = key(person);
-        let mut row = self.0.row(&key).await?;
-        loop {
-            let before = read(row.as_ref())?;
-            let mut purse = before.clone();
-            let outcome = change(&mut purse);
-            if purse == before {
-                return Ok(outcome);
-            }
-            let content = serde_json::to_vec(&purse)
-                .map_err(|error| StoreError::Corrupt(format!("cannot encode a purse: {error}")))?;
-            let version = fresh_version()?;
-            let wanted = Change {
-                key: key.clone(),
-                from: row.map(|row| row.version),
-                to: Some(Row { version, content }),
-                keep_until: FOR_EVER,
-                due: None,
-                alias: None,
-            };
-            match self.0.change(wanted).await? {
-                Changed::Done | Changed::Taken => return Ok(outcome),
-                // The answer to an earlier try may have been lost.
-                Changed::Moved(Some(now)) if now.version == version => return Ok(outcome),
-                Changed::Moved(now) => row = now,
-            }
-        }
+        Ok(rewrite(&*self.0, (&key(person), "a purse"), change).await?.1)
     }
 
     /// Lets auto-pay spend an amount on a job, if the person's rules allow it; once per job of a day.
@@ -256,10 +230,4 @@ impl std::fmt::Debug for Purses {
 
 fn key(person: &str) -> String {
     format!("orchestrator/purse/{person}")
-}
-
-fn read(row: Option<&Row>) -> Result<Purse, StoreError> {
-    row.map_or(Ok(Purse::default()), |row| {
-        serde_json::from_slice(&row.content).map_err(|error| StoreError::Corrupt(format!("purse: {error}")))
-    })
 }

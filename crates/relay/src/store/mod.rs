@@ -10,12 +10,14 @@
 
 mod embedded;
 mod embedded_rows;
+mod rewrite;
 mod rows;
 mod writer;
 
 pub use embedded::Embedded;
 pub(crate) use embedded::storage;
 pub use embedded_rows::EmbeddedRows;
+pub(crate) use rewrite::{read, rewrite};
 pub(crate) use rows::done;
 pub use rows::{BoxFuture, Change, Changed, FOR_EVER, Row, Rows, fresh_version};
 pub use tollwire_ledger::Error as StoreError;

@@ -12,7 +12,8 @@
 //! Its calldata is public by then, so presenting it proves nothing, however early: whoever claims it must have proven
 //! to be its payer ([`Settler::claim`]).
 
-use super::{Settler, VALIDITY_SLACK_SECS, same_identity};
+use super::recheck::same_identity;
+use super::{Settler, VALIDITY_SLACK_SECS};
 use crate::chain::LOOK_BACK_SECS;
 use crate::{Chain, Observation, Refusal, SettleError};
 use serde_json::Value;

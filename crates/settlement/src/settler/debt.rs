@@ -1,6 +1,6 @@
 //! What we owe: a refund to a payer, or a payout to a provider. To the outbox they are one thing.
 
-use super::unexpected;
+use super::answers::unexpected;
 use crate::SettleError;
 use std::fmt;
 use tollwire_ledger::model::{

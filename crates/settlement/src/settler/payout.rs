@@ -11,10 +11,11 @@
 //! and not gathered shows in the session, what was gathered and not sealed in the payout. One process at a time makes a
 //! round, by a lease that correctness does not rest on.
 
+use super::answers::unexpected;
 use super::cover::{Cover, account_of, gathering, is_unable};
 use super::debt::{self, Debt, broken};
 use super::lease::Lease;
-use super::{Settler, Shared, unexpected};
+use super::{Settler, Shared};
 use crate::config::GasBearer;
 use crate::deposits::deposits;
 use crate::dues::hand_over;

@@ -4,8 +4,9 @@
 //! more; from then on the refund is owed until the chain shows that it arrived. Its transactions are made, remembered
 //! and broadcast like those of payments ([`super::outgoing`]).
 
+use super::Settler;
+use super::answers::unexpected;
 use super::debt::{self, Debt, broken};
-use super::{Settler, unexpected};
 use crate::dues::refundable;
 use crate::{ChainError, SettleError};
 use std::time::Duration;

@@ -4,9 +4,10 @@
 //! metric say so: nothing is served, and nothing of it is paid to anybody, until the chain has the deposit again. We do our
 //! part for that: its transactions are sent once more, and the token takes it once.
 
+use super::answers::unexpected;
 use super::pace::Pace;
 use super::young::Walks;
-use super::{Settler, Shared, unexpected};
+use super::{Settler, Shared};
 use crate::{Chain, ChainError, Firmness, SettleError};
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use std::collections::HashMap;

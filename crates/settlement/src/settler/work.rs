@@ -1,10 +1,11 @@
 //! A payment's way from its record to its fate.
 
+use super::Shared;
+use super::answers::{incomplete, unexpected};
 use super::inflight::{End, Permit, Progress, Voice};
 use super::lease::Lease;
 use super::pace::Pace;
 use super::timing::Timing;
-use super::{Shared, unexpected};
 use crate::{Chain, ChainError, Observation, Refusal, SettleError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -396,10 +397,4 @@ pub(super) fn count(chain: &dyn Chain, outcome: &'static str) {
 
 fn unserved(network: Network) -> ChainError {
     ChainError::Unavailable(format!("no chain is configured for {network}"))
-}
-
-/// A store that leaves out the payment it was asked about is not to be trusted further.
-pub(super) fn incomplete(command: &'static str) -> SettleError {
-    let detail = format!("{command} was answered without the payment");
-    SettleError::Store(tollwire_ledger::Error::Corrupt(detail))
 }

@@ -3,7 +3,7 @@
 use crate::asp::error::Failed;
 use crate::http::{Answer, Problem};
 use http::StatusCode;
-use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use serde_json::json;
 use tollwire_asp::Code;
 use tollwire_session::dpop::ALGORITHMS;
@@ -44,13 +44,6 @@ pub(in crate::asp) fn refused(failed: &Failed) -> Answer {
         answer.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     }
     answer
-}
-
-/// The path takes these methods, and not the one that was used.
-pub(in crate::asp) fn not_with(allow: &str) -> Answer {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this path takes other methods")
-        .header(ALLOW, allow)
-        .into_answer()
 }
 
 /// No agent of this name says what it can do.

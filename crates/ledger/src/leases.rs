@@ -1,6 +1,4 @@
-//! Leases of work under way: in memory alone, because whoever else could ask for one is in this process.
-//!
-//! A crash ends them with their holders. To write each down and to sync it would cost a settlement two of its five syncs.
+//! Leases of one process, in memory.
 
 use crate::Timestamp;
 use std::collections::HashMap;
@@ -10,14 +8,14 @@ const CLEAR_AT: usize = 1_024;
 
 /// Name -> (holder, until when).
 #[derive(Debug, Default)]
-pub(super) struct WorkingLeases {
+pub(crate) struct Leases {
     held: HashMap<String, (String, Timestamp)>,
     clear_at: usize,
 }
 
-impl WorkingLeases {
+impl Leases {
     /// Takes or renews a lease; false while another holds it.
-    pub(super) fn take(&mut self, name: &str, holder: &str, until: Timestamp, now: Timestamp) -> bool {
+    pub(crate) fn take(&mut self, name: &str, holder: &str, until: Timestamp, now: Timestamp) -> bool {
         if self.held.get(name).is_some_and(|(other, until)| other != holder && *until > now) {
             return false;
         }
@@ -30,7 +28,7 @@ impl WorkingLeases {
     }
 
     /// Gives a lease back; whether it was `holder`'s.
-    pub(super) fn release(&mut self, name: &str, holder: &str) -> bool {
+    pub(crate) fn release(&mut self, name: &str, holder: &str) -> bool {
         let ours = self.held.get(name).is_some_and(|(owner, _)| owner == holder);
         if ours {
             self.held.remove(name);
@@ -49,7 +47,7 @@ mod tests {
 
     #[test]
     fn one_holder_at_a_time() {
-        let mut leases = WorkingLeases::default();
+        let mut leases = Leases::default();
         assert!(leases.take("settle", "a", at(10), at(0)));
         assert!(!leases.take("settle", "b", at(20), at(9)));
         assert!(leases.take("settle", "a", at(15), at(9)), "renewed");
@@ -60,7 +58,7 @@ mod tests {
 
     #[test]
     fn what_is_over_is_cleared_away() {
-        let mut leases = WorkingLeases::default();
+        let mut leases = Leases::default();
         for number in 0..10_000_u64 {
             assert!(leases.take(&format!("settle:{number}"), "a", at(number + 10), at(number)));
         }
