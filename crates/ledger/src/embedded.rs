@@ -1,22 +1,31 @@
 //! The embedded ledger: one file, nothing to install, safe against `kill -9` and power cuts.
 //!
-//! One thread writes. It takes the commands that are waiting, applies them in order within one transaction, makes
-//! that durable with one sync, and only then answers. Under load many commands share a sync; alone, a command waits
-//! for its own. Readers see what was committed and never wait for the writer.
+//! One thread writes. It takes the commands that are waiting, applies them in order, makes them durable with one sync, and
+//! only then answers. Under load many commands share a sync; alone, a command waits for its own. What they do to sessions
+//! and streams goes to a log first and moves into its tables together with much else (`log`). Readers see what was
+//! answered and never wait for a sync.
 
 mod backup;
+mod base;
+mod batches;
 mod books;
+mod changes;
 mod failure;
 mod lazy;
+mod log;
 mod payouts;
 mod purses;
 mod reader;
+mod recent;
 mod refunds;
+mod sheets;
 mod tables;
 mod writer;
 
+use self::batches::Batches;
 use self::failure::storage;
 use self::reader::Reader;
+use self::recent::Recent;
 use self::writer::{Answer, Ask, Writer};
 use crate::backup::Backup;
 use crate::command::Entry;
@@ -28,7 +37,7 @@ use crate::{Clock, Command, Error, Ledger, Outcome, PayoutCommand, PayoutOutcome
 use redb::{Builder, Database};
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use tollwire_x402::{PaymentId, SessionId, StreamId, Usdc};
 
@@ -40,6 +49,7 @@ pub struct EmbeddedLedger {
     // Declared before the database, so that the writer has finished when the file closes.
     writer: Writer,
     db: Arc<Database>,
+    recent: Arc<RwLock<Recent>>,
     file: FileIdentity,
     clock: Arc<dyn Clock>,
     born: Timestamp,
@@ -73,15 +83,17 @@ impl EmbeddedLedger {
         let db = builder.create_file(handle).map_err(|error| named(path, storage(error)))?;
         let born = tables::prepare(&db, clock.now(), may_make).map_err(|error| named(path, error))?;
         let db = Arc::new(db);
-        let writer = Writer::start(Arc::clone(&db), file.clone(), Arc::clone(&clock))?;
-        Ok(Self { writer, db, file, clock, born })
+        let recent = Arc::default();
+        let batches = Batches::new(Arc::clone(&db), file.clone(), Arc::clone(&clock), Arc::clone(&recent))?;
+        let writer = Writer::start(batches)?;
+        Ok(Self { writer, db, recent, file, clock, born })
     }
 
     fn read<'a, T: Send + 'a>(
         &'a self,
-        read: impl FnOnce(&Reader) -> Result<T, Error>,
+        read: impl FnOnce(&Reader<'_>) -> Result<T, Error>,
     ) -> BoxFuture<'a, Result<T, Error>> {
-        let value = Reader::new(&self.db).and_then(|reader| read(&reader));
+        let value = Reader::new(&self.db, &self.recent).and_then(|reader| read(&reader));
         Box::pin(std::future::ready(value))
     }
 
@@ -98,7 +110,7 @@ impl EmbeddedLedger {
 
 impl Backup for EmbeddedLedger {
     fn backup(&self, path: &Path) -> Result<(), Error> {
-        backup::write(&self.db, path)
+        backup::write(&self.db, &self.recent, self.clock.now(), path)
     }
 }
 

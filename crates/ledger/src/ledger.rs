@@ -17,9 +17,10 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A durable ledger. `Ok` means durable, as far as the store was configured to promise.
 ///
-/// One exception: what a command that captures nothing merely sets aside or gives back (`Hold`, `Void`, an `End` of
+/// Two exceptions. What a command that captures nothing merely sets aside or gives back (`Hold`, `Void`, an `End` of
 /// nothing used) may become durable up to a second later, with the next command that is. To lose it in a crash is what
-/// its own lease would have come to.
+/// its own lease would have come to. And a `Record` may become durable with the `Attach` or `Credit` that follows: until
+/// then nothing has left the house, and whoever comes again is recorded again.
 pub trait Ledger: Send + Sync {
     /// Applies one command, atomically.
     fn apply(&self, command: Command) -> BoxFuture<'_, Result<Outcome, Error>>;

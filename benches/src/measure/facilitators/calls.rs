@@ -18,7 +18,7 @@ use crate::{Failure, table};
 const VERIFIES: u64 = 200;
 
 /// Payments settled in a round.
-const SETTLES: u64 = 8;
+const SETTLES: u64 = 40;
 
 /// What one round of one facilitator came to.
 #[derive(Debug, Default)]

@@ -1,20 +1,28 @@
 //! A copy of a store in use: one consistent view, written to a new file.
 
 use super::failure::storage;
+use super::log;
+use super::recent::Recent;
 use super::tables::{
-    GATHERED, IN_DOUBT, JOURNAL, LEASES, LIVE, META, ONCE, ONCE_UNTIL, PAYERS, PAYMENTS, PAYOUTS,
+    GATHERED, IN_DOUBT, JOURNAL, LEASES, LIVE, LOG, META, ONCE, ONCE_UNTIL, PAYERS, PAYMENTS, PAYOUTS,
     PAYOUTS_IN_DOUBT, PROVIDERS, PURSES, REFUNDS, REFUNDS_IN_DOUBT, SESSIONS, SPENT, STREAMS, TRANSACTIONS,
 };
-use crate::Error;
 use crate::file;
+use crate::{Error, Timestamp};
 use redb::{
     Builder, Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, Value,
     WriteTransaction,
 };
 use std::fs::File;
 use std::path::Path;
+use std::sync::{PoisonError, RwLock};
 
-pub(super) fn write(db: &Database, path: &Path) -> Result<(), Error> {
+pub(super) fn write(
+    db: &Database,
+    recent: &RwLock<Recent>,
+    now: Timestamp,
+    path: &Path,
+) -> Result<(), Error> {
     if path.exists() {
         return Err(Error::Unfit(format!("{} exists already; name a new file", path.display())));
     }
@@ -23,7 +31,7 @@ pub(super) fn write(db: &Database, path: &Path) -> Result<(), Error> {
     partial.push(".partial");
     let partial = Path::new(&partial);
     let handle = file::create_new(partial)?;
-    let written = copy(db, handle).and_then(|()| file::rename(partial, path));
+    let written = copy(db, recent, now, handle).and_then(|()| file::rename(partial, path));
     if written.is_err() {
         // The first error says more than a second would.
         let _best_effort = std::fs::remove_file(partial);
@@ -31,8 +39,11 @@ pub(super) fn write(db: &Database, path: &Path) -> Result<(), Error> {
     written
 }
 
-fn copy(db: &Database, handle: File) -> Result<(), Error> {
-    let from = db.begin_read().map_err(storage)?;
+fn copy(db: &Database, recent: &RwLock<Recent>, now: Timestamp, handle: File) -> Result<(), Error> {
+    let (from, changes) = {
+        let recent = recent.read().unwrap_or_else(PoisonError::into_inner);
+        (db.begin_read().map_err(storage)?, recent.all())
+    };
     let copy = Builder::new().create_file(handle).map_err(storage)?;
     let into = copy.begin_write().map_err(storage)?;
     table(&from, &into, META)?;
@@ -55,6 +66,9 @@ fn copy(db: &Database, handle: File) -> Result<(), Error> {
     table(&from, &into, PAYOUTS)?;
     table(&from, &into, PAYOUTS_IN_DOUBT)?;
     table(&from, &into, GATHERED)?;
+    into.open_table(LOG).map_err(storage)?;
+    // What the log has, and what it does not have yet, has its place in the copy.
+    log::pour(&into, &changes, now)?;
     into.commit().map_err(storage)
 }
 

@@ -1,9 +1,8 @@
 //! Purses in the file: the rule of [`crate::spend`] over two tables.
 
-use super::books::PRUNED_PER_CALL;
 use super::failure::Failure;
 use super::lazy::LazyTable;
-use super::tables::{PURSES, SPENT};
+use super::tables::{PRUNED_PER_CALL, PURSES, SPENT};
 use crate::Timestamp;
 use crate::spend::{Charge, Spent, end_of};
 use redb::{ReadableTable, WriteTransaction};

@@ -1,6 +1,8 @@
-//! What readers see: the state as last committed.
+//! What readers see: the state as last answered for.
 
+use super::changes::Sheet;
 use super::failure::storage;
+use super::recent::Recent;
 use super::tables::{IN_DOUBT, JOURNAL, LIVE, PAYERS, PAYMENTS, Rows, SESSIONS, STREAMS, TRANSACTIONS};
 use super::{payouts, refunds};
 use crate::command::Entry;
@@ -15,18 +17,24 @@ use redb::{Database, ReadTransaction, ReadableDatabase};
 use serde::de::DeserializeOwned;
 use std::ops::Bound;
 use std::str::FromStr;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use tollwire_x402::{PaymentId, SessionId, StreamId, Usdc};
 
-/// One consistent view of the file.
-pub(super) struct Reader(ReadTransaction);
+/// One consistent view: the file, and over it what changed of sessions and streams since their tables were last written.
+pub(super) struct Reader<'a> {
+    recent: RwLockReadGuard<'a, Recent>,
+    txn: ReadTransaction,
+}
 
-impl Reader {
-    pub(super) fn new(db: &Database) -> Result<Self, Error> {
-        db.begin_read().map(Self).map_err(storage)
+impl<'a> Reader<'a> {
+    pub(super) fn new(db: &Database, recent: &'a RwLock<Recent>) -> Result<Self, Error> {
+        // First of all what is not in the tables: once it is there, it is taken from here.
+        let recent = recent.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(Self { recent, txn: db.begin_read().map_err(storage)? })
     }
 
     fn row<T: DeserializeOwned>(&self, rows: Rows, key: &str, what: &str) -> Result<Option<T>, Error> {
-        let table = self.0.open_table(rows).map_err(storage)?;
+        let table = self.txn.open_table(rows).map_err(storage)?;
         let bytes = table.get(key).map_err(storage)?;
         bytes.map(|bytes| record::decode(bytes.value(), what)).transpose()
     }
@@ -36,38 +44,59 @@ impl Reader {
     }
 
     pub(super) fn session(&self, id: &SessionId, now: Timestamp) -> Result<Option<Session>, Error> {
-        let session = self.row(SESSIONS, id.as_str(), "session")?;
-        session.map(|session| self.shown(id, session, now)).transpose()
+        self.stored(id)?.map(|session| self.shown(id, session, now)).transpose()
+    }
+
+    fn recent_session(&self, id: &SessionId) -> Option<&Session> {
+        self.recent.over(id).find_map(|sheet| sheet.session.as_deref())
+    }
+
+    /// A session without its live streams.
+    fn stored(&self, id: &SessionId) -> Result<Option<Session>, Error> {
+        match self.recent_session(id).cloned() {
+            Some(session) => Ok(Some(session)),
+            None => self.row(SESSIONS, id.as_str(), "session"),
+        }
     }
 
     /// A session with its live streams, as it stands at `now`.
     fn shown(&self, id: &SessionId, mut session: Session, now: Timestamp) -> Result<Session, Error> {
-        let table = self.0.open_table(LIVE).map_err(storage)?;
+        let table = self.txn.open_table(LIVE).map_err(storage)?;
         let lives = (id.as_str(), now.millis(), "")..(id.as_str(), u64::MAX, "");
         for row in table.range(lives).map_err(storage)? {
             let (key, _) = row.map_err(storage)?;
             let (_, until, stream) = key.value();
             session.live.insert(parse(stream)?, Timestamp::from_millis(until));
         }
+        let over: Vec<&Sheet> = self.recent.over(id).collect();
+        for sheet in over.into_iter().rev() {
+            sheet.show(&mut session.live, now);
+        }
         lapse(&mut session, now);
         Ok(session)
     }
 
     pub(super) fn stream(&self, session: &SessionId, id: &StreamId) -> Result<Option<Stream>, Error> {
-        let table = self.0.open_table(STREAMS).map_err(storage)?;
+        if let Some(row) = self.recent.over(session).find_map(|sheet| sheet.streams.get(id)) {
+            return Ok(Some(row.clone()));
+        }
+        let table = self.txn.open_table(STREAMS).map_err(storage)?;
         let bytes = table.get((session.as_str(), id.as_str())).map_err(storage)?;
         bytes.map(|bytes| record::decode(bytes.value(), "stream")).transpose()
     }
 
     pub(super) fn journal(&self, session: &SessionId) -> Result<Vec<Entry>, Error> {
-        let table = self.0.open_table(JOURNAL).map_err(storage)?;
+        let table = self.txn.open_table(JOURNAL).map_err(storage)?;
         let lines = (session.as_str(), 0)..=(session.as_str(), u64::MAX);
         let lines = table.range(lines).map_err(storage)?;
-        lines.map(|line| record::decode(line.map_err(storage)?.1.value(), "journal line")).collect()
+        let written = lines.map(|line| record::decode(line.map_err(storage)?.1.value(), "journal line"));
+        // Lines are logged at once, so that one layer has them all.
+        let recent = self.recent.over(session).flat_map(|sheet| sheet.lines.values().cloned());
+        written.chain(recent.map(Ok)).collect()
     }
 
     pub(super) fn payments_of(&self, tx: &str, limit: usize) -> Result<Vec<(PaymentId, Payment)>, Error> {
-        let table = self.0.open_table(TRANSACTIONS).map_err(storage)?;
+        let table = self.txn.open_table(TRANSACTIONS).map_err(storage)?;
         let name = tx_key(tx);
         let all = (name.as_str(), "")..=(name.as_str(), "\u{10FFFF}");
         let mut found = Vec::new();
@@ -91,7 +120,7 @@ impl Reader {
         after: Option<&PaymentId>,
         limit: usize,
     ) -> Result<Vec<(PaymentId, Payment)>, Error> {
-        let table = self.0.open_table(IN_DOUBT).map_err(storage)?;
+        let table = self.txn.open_table(IN_DOUBT).map_err(storage)?;
         let mut found = Vec::new();
         for key in table.range::<&str>(beyond(after.map(PaymentId::as_str))).map_err(storage)?.take(limit) {
             let id: PaymentId = parse(key.map_err(storage)?.0.value())?;
@@ -103,7 +132,7 @@ impl Reader {
     }
 
     pub(super) fn refund(&self, id: &RefundId) -> Result<Option<Refund>, Error> {
-        refunds::read(&self.0, id)
+        refunds::read(&self.txn, id)
     }
 
     pub(super) fn refunds_in_doubt(
@@ -111,11 +140,11 @@ impl Reader {
         after: Option<&RefundId>,
         limit: usize,
     ) -> Result<Vec<(RefundId, Refund)>, Error> {
-        refunds::in_doubt(&self.0, after, limit)
+        refunds::in_doubt(&self.txn, after, limit)
     }
 
     pub(super) fn provider(&self, account: &ProviderAccount) -> Result<Option<Provider>, Error> {
-        payouts::provider(&self.0, account)
+        payouts::provider(&self.txn, account)
     }
 
     pub(super) fn providers(
@@ -123,11 +152,11 @@ impl Reader {
         after: Option<&ProviderAccount>,
         limit: usize,
     ) -> Result<Vec<(ProviderAccount, Provider)>, Error> {
-        payouts::providers(&self.0, after, limit)
+        payouts::providers(&self.txn, after, limit)
     }
 
     pub(super) fn payout(&self, id: &PayoutId) -> Result<Option<Payout>, Error> {
-        payouts::read(&self.0, id)
+        payouts::read(&self.txn, id)
     }
 
     pub(super) fn payouts_in_doubt(
@@ -135,7 +164,7 @@ impl Reader {
         after: Option<&PayoutId>,
         limit: usize,
     ) -> Result<Vec<(PayoutId, Payout)>, Error> {
-        payouts::in_doubt(&self.0, after, limit)
+        payouts::in_doubt(&self.txn, after, limit)
     }
 
     pub(super) fn gathered(
@@ -143,7 +172,7 @@ impl Reader {
         account: &ProviderAccount,
         sessions: &[SessionId],
     ) -> Result<Vec<Usdc>, Error> {
-        payouts::gathered(&self.0, account, sessions)
+        payouts::gathered(&self.txn, account, sessions)
     }
 
     pub(super) fn sessions(
@@ -152,12 +181,17 @@ impl Reader {
         limit: usize,
         now: Timestamp,
     ) -> Result<Vec<(SessionId, Session)>, Error> {
-        let table = self.0.open_table(SESSIONS).map_err(storage)?;
+        let table = self.txn.open_table(SESSIONS).map_err(storage)?;
         let rows = table.range::<&str>(beyond(after.map(SessionId::as_str))).map_err(storage)?;
         rows.take(limit)
             .map(|row| {
                 let (id, bytes) = row.map_err(storage)?;
-                let (id, session) = (parse(id.value())?, record::decode(bytes.value(), "session")?);
+                let id: SessionId = parse(id.value())?;
+                let recent = self.recent_session(&id).cloned();
+                let session = match recent {
+                    Some(session) => session,
+                    None => record::decode(bytes.value(), "session")?,
+                };
                 let session = self.shown(&id, session, now)?;
                 Ok((id, session))
             })
@@ -170,7 +204,7 @@ impl Reader {
         limit: usize,
         now: Timestamp,
     ) -> Result<Vec<(SessionId, Session)>, Error> {
-        let table = self.0.open_table(PAYERS).map_err(storage)?;
+        let table = self.txn.open_table(PAYERS).map_err(storage)?;
         let payer = payer_key(payer);
         let all = (payer.as_str(), 0, "")..=(payer.as_str(), u64::MAX, "\u{10FFFF}");
         let newest_first = table.range(all).map_err(storage)?.rev().take(limit);
@@ -186,8 +220,11 @@ impl Reader {
     }
 
     pub(super) fn watch(&self, sessions: &[SessionId]) -> Result<Vec<Option<Watched>>, Error> {
-        let watched = |row: Session| Watched::from(&row);
-        sessions.iter().map(|id| Ok(self.row(SESSIONS, id.as_str(), "session")?.map(watched))).collect()
+        let watched = |id: &SessionId| match self.recent_session(id) {
+            Some(row) => Ok(Some(Watched::from(row))),
+            None => Ok(self.row::<Session>(SESSIONS, id.as_str(), "session")?.as_ref().map(Watched::from)),
+        };
+        sessions.iter().map(watched).collect()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The tables of the store's file, and what opening it checks.
 
 use super::failure::storage;
+use super::log;
 use crate::{Error, Timestamp};
 use redb::{Database, ReadableTable, TableDefinition, WriteTransaction};
 
@@ -45,22 +46,40 @@ pub(super) const PAYOUTS_IN_DOUBT: TableDefinition<'static, (&str, u32), ()> =
     TableDefinition::new("payouts_in_doubt");
 /// (account, session) -> what was gathered from it in all, in atomic units.
 pub(super) const GATHERED: TableDefinition<'static, (&str, &str), u64> = TableDefinition::new("gathered");
+/// Number -> what a batch changed of sessions, streams and journals, until it is in their tables ([`super::log`]).
+pub(super) const LOG: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("log");
 pub(super) const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
 
+/// Rows that are over, removed with every new one of their kind: at least two, so that the table shrinks.
+pub(super) const PRUNED_PER_CALL: usize = 8;
+
 const SCHEMA: &str = "schema";
-const SCHEMA_VERSION: u64 = 5;
+const SCHEMA_VERSION: u64 = 6;
+/// The last schema without a log; all else is the same.
+const WITHOUT_LOG: u64 = 5;
 const EPOCH: &str = "epoch";
 
-/// Checks that this build can read the file, and makes a ledger of a new one, if it `may`. Tells when it was new.
+/// Checks that this build can read the file, makes a ledger of a new one, if it `may`, and moves what a crash left in its
+/// log into its tables. Tells when it was new.
 pub(super) fn prepare(db: &Database, now: Timestamp, may: bool) -> Result<Timestamp, Error> {
     let txn = db.begin_write().map_err(storage)?;
-    let (fresh, born) = schema(&txn, now)?;
-    if fresh && !may {
-        txn.abort().map_err(storage)?;
-        return Err(Error::Unfit("there is no ledger in it".to_owned()));
-    }
-    if fresh {
-        create_all(&txn)?;
+    let (found, born) = schema(&txn, now)?;
+    let changed = match found {
+        Found::Nothing if may => {
+            create_all(&txn)?;
+            true
+        }
+        Found::Nothing => {
+            txn.abort().map_err(storage)?;
+            return Err(Error::Unfit("there is no ledger in it".to_owned()));
+        }
+        Found::WithoutLog => {
+            txn.open_table(LOG).map_err(storage)?;
+            true
+        }
+        Found::Ledger => log::replay(&txn, now)?,
+    };
+    if changed {
         txn.commit().map_err(storage)?;
     } else {
         txn.abort().map_err(storage)?;
@@ -68,15 +87,24 @@ pub(super) fn prepare(db: &Database, now: Timestamp, may: bool) -> Result<Timest
     Ok(born)
 }
 
-/// Whether the file is new, and since when it is there; it carries our version and its epoch from here on.
-fn schema(txn: &WriteTransaction, now: Timestamp) -> Result<(bool, Timestamp), Error> {
+/// What is in a file.
+enum Found {
+    Nothing,
+    WithoutLog,
+    Ledger,
+}
+
+/// What is in the file, and since when; it carries our version and its epoch from here on.
+fn schema(txn: &WriteTransaction, now: Timestamp) -> Result<(Found, Timestamp), Error> {
     let mut meta = txn.open_table(META).map_err(storage)?;
     let found = meta.get(SCHEMA).map_err(storage)?.map(|version| version.value());
     match found {
-        Some(SCHEMA_VERSION) => {
+        Some(version @ (SCHEMA_VERSION | WITHOUT_LOG)) => {
             let epoch = meta.get(EPOCH).map_err(storage)?.map(|epoch| epoch.value());
             let epoch = epoch.ok_or_else(|| Error::Corrupt("the file's epoch is missing".to_owned()))?;
-            Ok((false, Timestamp::from_millis(epoch)))
+            let found = if version == WITHOUT_LOG { Found::WithoutLog } else { Found::Ledger };
+            meta.insert(SCHEMA, SCHEMA_VERSION).map_err(storage)?;
+            Ok((found, Timestamp::from_millis(epoch)))
         }
         Some(other) => Err(Error::Unfit(format!(
             "the file has schema {other}, this build reads {SCHEMA_VERSION}; use the build that wrote it"
@@ -84,7 +112,7 @@ fn schema(txn: &WriteTransaction, now: Timestamp) -> Result<(bool, Timestamp), E
         None => {
             meta.insert(SCHEMA, SCHEMA_VERSION).map_err(storage)?;
             meta.insert(EPOCH, now.millis()).map_err(storage)?;
-            Ok((true, now))
+            Ok((Found::Nothing, now))
         }
     }
 }
@@ -109,5 +137,6 @@ fn create_all(txn: &WriteTransaction) -> Result<(), Error> {
     txn.open_table(PAYOUTS).map_err(storage)?;
     txn.open_table(PAYOUTS_IN_DOUBT).map_err(storage)?;
     txn.open_table(GATHERED).map_err(storage)?;
+    txn.open_table(LOG).map_err(storage)?;
     Ok(())
 }

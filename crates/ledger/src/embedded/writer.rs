@@ -1,14 +1,9 @@
 //! The one writer: takes what is queued, applies it in order, syncs once, then answers everybody.
 
-use super::books::{Books, Written};
-use super::failure::{Failure, storage};
-use crate::file::FileIdentity;
-use crate::leases::Leases;
+use super::batches::{Batches, REST_WITHIN};
 use crate::spend::{Charge, Spent};
-use crate::{Clock, Command, Error, Outcome, PayoutCommand, PayoutOutcome};
+use crate::{Command, Error, Outcome, PayoutCommand, PayoutOutcome};
 use futures_channel::oneshot;
-use redb::{Database, Durability};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -17,8 +12,11 @@ use std::time::Duration;
 const QUEUE_MAX: usize = 8_192;
 /// The most commands in one transaction, so that the first does not wait long for the last.
 const BATCH_MAX: usize = 512;
-/// How long what a crash may forget waits for a transaction that syncs anyway.
-const SYNC_WITHIN: Duration = Duration::from_secs(1);
+
+/// How many commands a batch must have had for the next one to be waited for.
+const BUSY_FROM: usize = 8;
+/// How long it is waited for: more of what comes then shares its sync.
+const GATHER: Duration = Duration::from_millis(4);
 
 /// What can be asked of the writer.
 pub(super) enum Ask {
@@ -51,11 +49,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(db: Arc<Database>, file: FileIdentity, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+    pub(super) fn start(mut batches: Batches) -> Result<Self, Error> {
         let (queue, jobs) = sync_channel(QUEUE_MAX);
         let thread = std::thread::Builder::new()
             .name("ledger-writer".to_owned())
-            .spawn(move || run(&db, &file, &*clock, &jobs))
+            .spawn(move || run(&mut batches, &jobs))
             .map_err(|error| Error::Unavailable(format!("cannot start the writer thread: {error}")))?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
@@ -87,29 +85,34 @@ impl Drop for Writer {
     }
 }
 
-fn run(db: &Database, file: &FileIdentity, clock: &dyn Clock, jobs: &Receiver<Job>) {
-    let (mut unsynced, mut working) = (false, Leases::default());
+fn run(batches: &mut Batches, jobs: &Receiver<Job>) {
+    let mut busy = false;
     loop {
-        let first = match next(jobs, unsynced) {
+        let first = match next(jobs, batches.waiting()) {
             Ok(first) => first,
             Err(RecvTimeoutError::Timeout) => {
-                unsynced = !sync(db);
+                batches.rest();
                 continue;
             }
             Err(RecvTimeoutError::Disconnected) => {
-                if unsynced {
-                    sync(db);
-                }
+                batches.rest();
                 return;
             }
         };
-        let batch: Vec<Job> = std::iter::once(first).chain(jobs.try_iter().take(BATCH_MAX - 1)).collect();
-        let answers = commit((db, file), clock, &batch, &mut working, &mut unsynced);
+        if busy {
+            std::thread::sleep(GATHER);
+        }
+        let (asks, replies): (Vec<Ask>, Vec<_>) = std::iter::once(first)
+            .chain(jobs.try_iter().take(BATCH_MAX - 1))
+            .map(|job| (job.ask, job.reply))
+            .unzip();
+        busy = asks.len() >= BUSY_FROM;
+        let answers = batches.commit(&asks);
         if let Err(error) = &answers {
-            tracing::error!(%error, commands = batch.len(), "ledger batch failed");
+            tracing::error!(%error, commands = asks.len(), "ledger batch failed");
         }
         let mut answers = answers.map(Vec::into_iter);
-        for job in batch {
+        for reply in replies {
             let answer = match &mut answers {
                 Ok(answers) => {
                     answers.next().unwrap_or_else(|| Err(Error::Unavailable("no answer".to_owned())))
@@ -117,77 +120,17 @@ fn run(db: &Database, file: &FileIdentity, clock: &dyn Clock, jobs: &Receiver<Jo
                 Err(error) => Err(error.clone()),
             };
             // A caller that went away asks again if it wants to know.
-            let _gone = job.reply.send(answer);
+            let _gone = reply.send(answer);
         }
+        batches.tidy();
     }
 }
 
-/// The next job; a time-out if there is none while something waits to be synced.
-fn next(jobs: &Receiver<Job>, unsynced: bool) -> Result<Job, RecvTimeoutError> {
-    if unsynced {
-        jobs.recv_timeout(SYNC_WITHIN)
+/// The next job; a time-out if there is none while something waits to be put in its place.
+fn next(jobs: &Receiver<Job>, waiting: bool) -> Result<Job, RecvTimeoutError> {
+    if waiting {
+        jobs.recv_timeout(REST_WITHIN)
     } else {
         jobs.recv().map_err(|_| RecvTimeoutError::Disconnected)
     }
-}
-
-/// Makes durable what was committed without that; whether it is.
-fn sync(db: &Database) -> bool {
-    let synced = db.begin_write().map_err(storage).and_then(|txn| txn.commit().map_err(storage));
-    if let Err(error) = &synced {
-        tracing::error!(%error, "the ledger cannot sync");
-    }
-    synced.is_ok()
-}
-
-/// Applies a batch in one transaction; its answers are true once this returns.
-fn commit(
-    (db, file): (&Database, &FileIdentity),
-    clock: &dyn Clock,
-    batch: &[Job],
-    working: &mut Leases,
-    unsynced: &mut bool,
-) -> Result<Vec<Result<Answer, Error>>, Error> {
-    file.check()?;
-    let mut txn = db.begin_write().map_err(storage)?;
-    let (answers, written) = match apply(&txn, clock, batch, working) {
-        Ok(applied) => applied,
-        Err(Failure::Rows(error) | Failure::Store(error)) => {
-            // Dropping the transaction aborts it.
-            return Err(error);
-        }
-    };
-    match written {
-        Written::Nothing => txn.abort().map_err(storage)?,
-        Written::Forgettable => {
-            txn.set_durability(Durability::None).map_err(|error| Error::Unavailable(error.to_string()))?;
-            txn.commit().map_err(storage)?;
-            *unsynced = true;
-        }
-        Written::Durably => {
-            txn.commit().map_err(storage)?;
-            *unsynced = false;
-        }
-    }
-    Ok(answers)
-}
-
-type Applied = (Vec<Result<Answer, Error>>, Written);
-
-fn apply(
-    txn: &redb::WriteTransaction,
-    clock: &dyn Clock,
-    batch: &[Job],
-    working: &mut Leases,
-) -> Result<Applied, Failure> {
-    let mut books = Books::of(txn, working);
-    let mut answers = Vec::with_capacity(batch.len());
-    for job in batch {
-        match books.run(&job.ask, clock.now()) {
-            Ok(answer) => answers.push(Ok(answer)),
-            Err(Failure::Rows(error)) => answers.push(Err(error)),
-            Err(store) => return Err(store),
-        }
-    }
-    Ok((answers, books.written))
 }

@@ -21,6 +21,10 @@ const VALIDITY_MARGIN_SECS: u64 = 6;
 /// of times a second at most.
 const WATCH_PAUSE_EACH: Duration = Duration::from_millis(2);
 
+/// The pause before the second look at what was just sent: a node that makes a block for every transaction has it by then,
+/// and is not waited for as one with a clock is.
+const WATCH_PAUSE_FIRST: Duration = Duration::from_millis(15);
+
 /// How many times sooner another transaction follows one that is known to have no effect any more.
 const SPENT_SOONER: u32 = 16;
 
@@ -136,12 +140,12 @@ impl Shared {
     async fn work(&self, job: &Job, voice: &Voice) -> End {
         let mut pace = self.pace();
         let mut timing = Timing::new();
-        let mut blind = job.verified;
+        let (mut blind, mut just_sent) = (job.verified, false);
         loop {
             match self.round(&job.id, voice, blind, &mut timing).await {
                 Ok(Step::Known(end)) => return end,
                 Ok(Step::Sent) => {
-                    blind = false;
+                    (blind, just_sent) = (false, true);
                     continue;
                 }
                 Ok(Step::Wait) => {}
@@ -157,7 +161,9 @@ impl Shared {
             blind = false;
             // What was sent a moment ago is watched closely: its block may come any time.
             if timing.is_watching() {
-                tokio::time::sleep(self.watch_pause()).await;
+                let first = if just_sent { WATCH_PAUSE_FIRST } else { self.config.poll_first };
+                just_sent = false;
+                tokio::time::sleep(self.watch_pause(first)).await;
             } else {
                 pace.rest().await;
             }
@@ -165,9 +171,9 @@ impl Shared {
     }
 
     /// The pause between two looks at a transaction that was just sent: longer the more payments are watched at once.
-    fn watch_pause(&self) -> Duration {
+    fn watch_pause(&self, pause: Duration) -> Duration {
         let busy = WATCH_PAUSE_EACH.saturating_mul(self.in_flight.count());
-        self.config.poll_first.saturating_add(busy).min(self.config.poll_max)
+        pause.min(self.config.poll_first).saturating_add(busy).min(self.config.poll_max)
     }
 
     /// One look at a payment, and what it calls for. `blind` leaves out the look.

@@ -1,0 +1,163 @@
+//! Commands on sessions and streams, applied to what the tables have, what changed lately, and what this batch changed.
+
+use super::base::Base;
+use super::changes::{Changes, Mark, Sheet};
+use super::failure::Failure;
+use super::recent::Recent;
+use crate::core::{self, Applied, Slot};
+use crate::model::{Session, Stream};
+use crate::{Command, Error, Outcome, Timestamp};
+use redb::Database;
+use tollwire_x402::{SessionId, StreamId};
+
+/// Layers of rows, one over the other: the tables, what changed lately, and what this batch changes.
+pub(super) struct Sheets<'a> {
+    base: Base<'a>,
+    recent: &'a Recent,
+    changes: Changes,
+    written: Written,
+}
+
+/// How much a batch has to keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Written {
+    /// Nothing changed.
+    Nothing,
+    /// What a crash may forget, because that does what a lease's end would do: no sync of its own.
+    Forgettable,
+    /// What must be on the disk before anybody is answered.
+    Durably,
+}
+
+impl<'a> Sheets<'a> {
+    pub(super) fn of(db: &'a Database, recent: &'a Recent) -> Self {
+        Self { base: Base::of(db), recent, changes: Changes::default(), written: Written::Nothing }
+    }
+
+    /// What the batch changed, and what it is worth.
+    pub(super) fn done(self) -> (Changes, Written) {
+        (self.changes, self.written)
+    }
+
+    /// Whether a command concerns sessions and streams alone.
+    pub(super) fn suffice_for(command: &Command) -> bool {
+        command.payment().is_none() && command.refund().is_none()
+    }
+
+    /// Applies such a command.
+    pub(super) fn apply(&mut self, command: &Command, now: Timestamp) -> Result<Outcome, Failure> {
+        let session = command.session();
+        let slot = self.slot(command, session, now)?;
+        let was_live = slot.stream.as_ref().and_then(|stream| stream.live_until);
+        let applied = core::apply(slot, command, now);
+        check(&applied, session)?;
+        self.take(command, session, was_live, applied)
+    }
+
+    /// Of the rows that a command is about, those of its session and its stream.
+    pub(super) fn slot(
+        &mut self,
+        command: &Command,
+        session: &SessionId,
+        now: Timestamp,
+    ) -> Result<Slot, Failure> {
+        let stream = match command.stream() {
+            Some(id) => self.stream(session, id)?,
+            None => None,
+        };
+        let live = self.open_streams(session, now, core::counts_streams(command))?;
+        Ok(Slot { session: self.session(session)?, stream, live, ..Slot::default() })
+    }
+
+    /// Keeps what a command did to them; its stream, if any, `was_live` until then. Fails only where the database does.
+    pub(super) fn take(
+        &mut self,
+        command: &Command,
+        session: &SessionId,
+        was_live: Option<Timestamp>,
+        applied: Applied,
+    ) -> Result<Outcome, Failure> {
+        let Applied { outcome, changed, entries } = applied;
+        let worth = match (&changed.session, &changed.stream) {
+            _ if !entries.is_empty() => Written::Durably,
+            (None, None) => return Ok(outcome),
+            (Some(_), _) | (_, Some(_)) => worth(command),
+        };
+        self.written = self.written.max(worth);
+        let next = if entries.is_empty() { 0 } else { self.next_line(session)? };
+        let sheet = self.changes.sheet(session);
+        sheet.lines.extend((next..).zip(entries));
+        if changed.session.is_some() {
+            sheet.session = changed.session.map(Box::new);
+        }
+        if let (Some(id), Some(row)) = (command.stream(), changed.stream) {
+            if was_live != row.live_until {
+                if let Some(until) = was_live {
+                    sheet.mark(until.millis(), id, Mark::Removed);
+                }
+                if let Some(until) = row.live_until {
+                    sheet.mark(until.millis(), id, Mark::Added);
+                }
+            }
+            sheet.streams.insert(id.clone(), row);
+        }
+        Ok(outcome)
+    }
+
+    /// What lies over the tables, the latest first.
+    fn over(&self, session: &SessionId) -> impl Iterator<Item = &Sheet> {
+        self.changes.of(session).into_iter().chain(self.recent.over(session))
+    }
+
+    fn session(&mut self, id: &SessionId) -> Result<Option<Session>, Failure> {
+        if let Some(row) = self.over(id).find_map(|sheet| sheet.session.as_deref().cloned()) {
+            return Ok(Some(row));
+        }
+        self.base.session(id)
+    }
+
+    fn stream(&mut self, session: &SessionId, id: &StreamId) -> Result<Option<Stream>, Failure> {
+        if let Some(row) = self.over(session).find_map(|sheet| sheet.streams.get(id).cloned()) {
+            return Ok(Some(row));
+        }
+        self.base.stream(session, id)
+    }
+
+    fn open_streams(&mut self, session: &SessionId, now: Timestamp, most: u32) -> Result<u32, Failure> {
+        if most == 0 {
+            return Ok(0);
+        }
+        let now = now.millis();
+        let over = self.over(session).fold(0_i64, |sum, sheet| sum.saturating_add(sheet.live_after(now)));
+        let most = i64::from(most);
+        let below = self.base.live(session, now, most.saturating_sub(over))?;
+        Ok(u32::try_from(over.saturating_add(below).clamp(0, most)).unwrap_or(u32::MAX))
+    }
+
+    fn next_line(&mut self, session: &SessionId) -> Result<u64, Failure> {
+        let over = self.over(session).find_map(|sheet| sheet.lines.last_key_value().map(|(line, _)| *line));
+        let last = match over {
+            Some(line) => Some(line),
+            None => self.base.last_line(session)?,
+        };
+        Ok(last.map_or(0, |line| line.saturating_add(1)))
+    }
+}
+
+/// Checks what the core made.
+pub(super) fn check(applied: &Applied, session: &SessionId) -> Result<(), Failure> {
+    let Some(row) = &applied.changed.session else { return Ok(()) };
+    core::check_invariants(row)
+        .map_err(|broken| Failure::Rows(Error::Corrupt(format!("session {session}: {broken}"))))
+}
+
+/// What a command's rows are worth when it writes no line of the journal.
+///
+/// A hold is for what is served later; a captured unit is served only after its own command. To forget a hold, its
+/// return, or the end of a stream whose use is captured, is what the lapse of the hold would come to.
+fn worth(command: &Command) -> Written {
+    match command {
+        Command::Hold { .. } | Command::Void { .. } | Command::End { .. } => Written::Forgettable,
+        _ => Written::Durably,
+    }
+}

@@ -1,0 +1,151 @@
+//! The embedded store's log: what was answered is in it, and gets from it into the tables, whatever happens between.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation ends the test")]
+
+mod common;
+
+use common::plan::{Fences, plan, play, show};
+use common::{ManualClock, block_on, buy, hold, open, post, session, stream};
+use proptest::prelude::*;
+use redb::ReadableTableMetadata as _;
+use std::path::Path;
+use std::time::Duration;
+use tollwire_ledger::Backup as _;
+use tollwire_ledger::embedded::EmbeddedLedger;
+use tollwire_ledger::memory::MemoryLedger;
+use tollwire_ledger::{Command, Ledger, Outcome};
+
+const LOG: redb::TableDefinition<'static, u64, &[u8]> = redb::TableDefinition::new("log");
+
+/// Sessions that no random plan touches.
+const APART: u64 = 900;
+
+/// How many entries a file's log has.
+fn entries(path: &Path) -> u64 {
+    let db = redb::Database::open(path).unwrap();
+    let txn = redb::ReadableDatabase::begin_read(&db).unwrap();
+    txn.open_table(LOG).unwrap().len().unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    /// The file as it lies there while it is in use is what a crash leaves.
+    #[test]
+    fn what_a_crash_leaves_says_the_same(steps in plan(60)) {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, left) = (directory.path().join("ledger.db"), directory.path().join("left.db"));
+        let clock = ManualClock::new();
+        let ledger = EmbeddedLedger::open(&path, clock.shared()).unwrap();
+        block_on(buy(&ledger, APART, 1));
+        let mut fences = Fences::default();
+        for step in &steps {
+            clock.advance(step.later);
+            block_on(play(&ledger, &step.action, &mut fences));
+        }
+        // A capture makes durable whatever came before it, be it worth that or not.
+        if block_on(open(&ledger, APART, 1)) {
+            let expected = block_on(show(&ledger));
+            std::fs::copy(&path, &left).unwrap();
+            let opened = EmbeddedLedger::open(&left, clock.shared()).unwrap();
+            prop_assert_eq!(&block_on(show(&opened)), &expected);
+            drop(opened);
+            prop_assert_eq!(entries(&left), 0, "the log is in the tables");
+        }
+    }
+}
+
+/// Streams of three sessions are opened, captured and, most of them, ended, more of them than wait for their tables.
+fn work(ledger: &dyn Ledger) {
+    for n in 1..=3 {
+        block_on(buy(ledger, n, 10_000));
+    }
+    for n in 0..3_000 {
+        let of = 1 + n % 3;
+        assert!(block_on(open(ledger, of, n)));
+        if n % 5 != 0 {
+            let (session, stream) = (session(of), stream(n));
+            let end = Command::End { session, stream, fence: 1, used: 1 };
+            assert!(matches!(block_on(ledger.apply(end)), Ok(Outcome::Done(_))));
+        }
+    }
+}
+
+#[test]
+fn many_streams_are_counted_alike_before_and_after_they_are_in_the_tables() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger.db");
+    let clock = ManualClock::new();
+    let (memory, file) =
+        (MemoryLedger::new(clock.shared()), EmbeddedLedger::open(&path, clock.shared()).unwrap());
+    work(&memory);
+    work(&file);
+    let look = |ledger: &dyn Ledger| {
+        let row = block_on(ledger.session(&session(2))).unwrap().unwrap();
+        assert_eq!(row.live.len(), 200);
+        let limited = |streams_max| match hold(2, 5_000) {
+            Command::Hold { session, stream, fence, to, lease, .. } => {
+                Command::Hold { session, stream, fence, to, lease, streams_max }
+            }
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(block_on(ledger.apply(limited(200))), Ok(Outcome::TooMany));
+        assert!(matches!(block_on(ledger.apply(limited(201))), Ok(Outcome::Held { .. })));
+        (block_on(show(ledger)), block_on(ledger.journal(&session(2))).unwrap())
+    };
+    let expected = look(&memory);
+    assert_eq!(look(&file), expected);
+    drop(file);
+    assert_eq!(entries(&path), 0);
+    let again = EmbeddedLedger::open(&path, clock.shared()).unwrap();
+    // The streams' time is over, and what is over is cleared away with the next that is opened.
+    clock.advance(Duration::from_hours(2).as_millis().try_into().unwrap());
+    assert_eq!(block_on(again.session(&session(2))).unwrap().unwrap().live.len(), 0);
+    assert!(block_on(open(&again, 2, 6_000)));
+    assert_eq!(block_on(again.journal(&session(2))).unwrap().len(), expected.1.len() + 1);
+}
+
+#[test]
+fn a_backup_has_what_is_in_no_table_yet() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, copy) = (directory.path().join("ledger.db"), directory.path().join("copy.db"));
+    let clock = ManualClock::new();
+    let ledger = EmbeddedLedger::open(&path, clock.shared()).unwrap();
+    block_on(buy(&ledger, 1, 5));
+    for n in 1..=2 {
+        assert!(block_on(open(&ledger, 1, n)));
+    }
+    // Of the two, this is what a crash may forget; an operator's copy may not.
+    let end = Command::End { session: session(1), stream: stream(1), fence: 1, used: 1 };
+    assert!(matches!(block_on(ledger.apply(end)), Ok(Outcome::Done(_))));
+    let expected = block_on(show(&ledger));
+    ledger.backup(&copy).unwrap();
+    assert_eq!(entries(&copy), 0);
+    let restored = EmbeddedLedger::open(&copy, clock.shared()).unwrap();
+    assert_eq!(block_on(show(&restored)), expected);
+    assert_eq!(block_on(restored.session(&session(1))).unwrap().unwrap().live.len(), 1);
+    assert!(matches!(block_on(restored.apply(post(1, 2, 1))), Ok(Outcome::Replayed(_))));
+}
+
+#[test]
+fn a_file_from_before_there_was_a_log_gets_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger.db");
+    let clock = ManualClock::new();
+    let ledger = EmbeddedLedger::open(&path, clock.shared()).unwrap();
+    block_on(buy(&ledger, 1, 5));
+    let expected = block_on(show(&ledger));
+    drop(ledger);
+    let db = redb::Database::open(&path).unwrap();
+    let txn = db.begin_write().unwrap();
+    let meta: redb::TableDefinition<'_, &str, u64> = redb::TableDefinition::new("meta");
+    txn.open_table(meta).unwrap().insert("schema", 5).unwrap();
+    assert!(txn.delete_table(LOG).unwrap());
+    txn.commit().unwrap();
+    drop(db);
+    for _ in 0..2 {
+        let ledger = EmbeddedLedger::open(&path, clock.shared()).unwrap();
+        assert_eq!(block_on(show(&ledger)), expected);
+    }
+    assert!(block_on(open(&EmbeddedLedger::open(&path, clock.shared()).unwrap(), 1, 1)));
+}
