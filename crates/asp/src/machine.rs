@@ -90,27 +90,38 @@ impl Machine {
     #[must_use]
     pub fn at(&self, now: Millis) -> Self {
         let mut next = self.clone();
-        if self.due.is_some_and(|due| due <= now) {
-            next.due = None;
-            next.state = self.state_at(now);
-            if self.state == State::Agreeing {
-                next.committer = None;
-            }
-        }
+        next.lapse(now);
         next
+    }
+
+    /// Does what happens by time alone.
+    fn lapse(&mut self, now: Millis) {
+        if self.due.is_some_and(|due| due <= now) {
+            if self.state == State::Agreeing {
+                self.committer = None;
+            }
+            (self.due, self.state) = (None, self.state.lapsed());
+        }
     }
 
     /// The session after something was said at a time, or why that may not be said.
     pub fn after(&self, said: &Said<'_>, at: Millis) -> Result<Self, Refusal> {
-        let mut next = self.at(at);
-        let row = next.row(said)?;
-        let was = Was { state: next.state, before: next.before };
-        next.state = match row.to {
+        let mut next = self.clone();
+        next.step(said, at)?;
+        Ok(next)
+    }
+
+    /// The same in place. What may not be said changes nothing but what time has changed already.
+    pub fn step(&mut self, said: &Said<'_>, at: Millis) -> Result<(), Refusal> {
+        self.lapse(at);
+        let row = self.row(said)?;
+        let was = Was { state: self.state, before: self.before };
+        self.state = match row.to {
             To::State(state) => state,
             To::Before => was.before.map_or(State::Conversing, |(state, _)| state),
         };
-        next.note(said, was, at);
-        Ok(next)
+        self.note(said, was, at);
+        Ok(())
     }
 
     /// The row that allows it.

@@ -47,46 +47,65 @@ pub struct Sealed {
     pub hash: Hash,
 }
 
+/// What an envelope takes beside what its sender wrote, roughly, in bytes.
+const AROUND_BYTES: usize = 768;
+
+/// What `integrity` takes beside what is signed, in bytes.
+const INTEGRITY_BYTES: usize = 256;
+
 /// Makes a message of a draft.
 pub fn seal(draft: &Draft, sender: &Sender, place: &Place<'_>, key: &SigningKey) -> Sealed {
-    let previous = place.previous.to_string();
-    let (head, tail) = around(draft, sender, place);
-    let signed = format!(r#"{head}{{"previousHash":"{previous}"}}{tail}"#);
+    let constraints = draft.constraints_text.as_deref().unwrap_or_default();
+    let proof = draft.proof.as_ref().filter(|_| sender.proof.is_some()).or(sender.proof.as_ref());
+    let proof = proof.filter(|proof| is_proof(proof)).map_or("", String::as_str);
+    let parts = [draft.content_text.len(), constraints.len(), proof.len(), AROUND_BYTES];
+    let mut signed = String::with_capacity(parts.into_iter().fold(0, usize::saturating_add));
+    head(&mut signed, constraints, &draft.content_text);
+    let before = signed.len();
+    // Writing to a string does not fail.
+    let _ = write!(signed, r#"{{"previousHash":"{}"}}"#, place.previous);
+    let after = signed.len();
+    tail(&mut signed, draft, sender, place, proof);
     let (hash, signature) = (Hash::of(signed.as_bytes()), key.sign(signed.as_bytes()));
-    let text =
-        format!(r#"{head}{{"hash":"{hash}","previousHash":"{previous}","signature":"{signature}"}}{tail}"#);
+    let mut text = String::with_capacity(signed.len().saturating_add(INTEGRITY_BYTES));
+    text.push_str(signed.get(..before).unwrap_or_default());
+    let _ =
+        write!(text, r#"{{"hash":"{hash}","previousHash":"{}","signature":"{signature}"}}"#, place.previous);
+    text.push_str(signed.get(after..).unwrap_or_default());
     Sealed { text, hash }
 }
 
-/// The envelope before and after `integrity`'s value. The members stand in RFC 8785's order, and no text that is not canonical
-/// already has a character that would need an escape.
-fn around(draft: &Draft, sender: &Sender, place: &Place<'_>) -> (String, String) {
-    let mut head = String::from("{");
-    if let Some(constraints) = &draft.constraints_text {
-        head.push_str(r#""constraints":"#);
-        head.push_str(constraints);
-        head.push(',');
+/// The envelope before `integrity`'s value. The members stand in RFC 8785's order, here and behind it, and no text that is not
+/// canonical already has a character that would need an escape.
+fn head(text: &mut String, constraints: &str, content: &str) {
+    text.push('{');
+    if !constraints.is_empty() {
+        text.push_str(r#""constraints":"#);
+        text.push_str(constraints);
+        text.push(',');
     }
-    head.push_str(r#""content":"#);
-    head.push_str(&draft.content_text);
-    head.push_str(r#","integrity":"#);
+    text.push_str(r#""content":"#);
+    text.push_str(content);
+    text.push_str(r#","integrity":"#);
+}
 
-    let mut tail = format!(r#","messageId":"{}","performative":"{}","#, place.id, draft.performative);
+/// The envelope behind it.
+fn tail(text: &mut String, draft: &Draft, sender: &Sender, place: &Place<'_>, proof: &str) {
+    // Writing to a string does not fail.
+    let _ = write!(text, r#","messageId":"{}","performative":"{}","#, place.id, draft.performative);
     if let Some(recipient) = &draft.recipient {
-        // Writing to a string does not fail.
-        let _ = write!(tail, r#""recipient":"{recipient}","#);
+        let _ = write!(text, r#""recipient":"{recipient}","#);
     }
-    let _ = write!(tail, r#""sender":{{"agentId":"{}""#, sender.agent);
-    let proof = draft.proof.as_ref().filter(|_| sender.proof.is_some()).or(sender.proof.as_ref());
-    if let Some(proof) = proof.filter(|proof| is_proof(proof)) {
-        let _ = write!(tail, r#","dpopProof":"{proof}""#);
+    let _ = write!(text, r#""sender":{{"agentId":"{}""#, sender.agent);
+    if !proof.is_empty() {
+        let _ = write!(text, r#","dpopProof":"{proof}""#);
     }
-    let org: String =
-        sender.org.chars().filter(|c| c.is_ascii_alphanumeric() || "_-.".contains(*c)).collect();
+    text.push_str(r#","orgId":""#);
+    text.extend(sender.org.chars().filter(|c| c.is_ascii_alphanumeric() || "_-.".contains(*c)));
+    let _ = write!(text, r#"","trustScore":{}}},"#, sender.trust);
     let _ = write!(
-        tail,
-        r#","orgId":"{org}","trustScore":{}}},"sequenceNumber":{},"sessionId":"{}","timestamp":"{}","version":"{VERSION}"}}"#,
-        sender.trust, place.sequence, place.session, place.at
+        text,
+        r#""sequenceNumber":{},"sessionId":"{}","timestamp":"{}","version":"{VERSION}"}}"#,
+        place.sequence, place.session, place.at
     );
-    (head, tail)
 }

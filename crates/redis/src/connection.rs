@@ -1,6 +1,7 @@
 //! Kept connections: each carries many commands at once, and is replaced when it breaks.
 
 use crate::address::Address;
+use crate::joint::{Joint, Part, Reply};
 use crate::server;
 use deadpool_redis::redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, Pipeline, RedisError, ServerErrorKind,
@@ -21,13 +22,20 @@ const ATTEMPTS_MAX: usize = 3;
 /// Another server took its place while we were connected: whoever connects again finds that one.
 const DEMOTED: &str = "this Redis is no longer the primary";
 
+/// How many threads have sent something.
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    /// Which of them this is. What one thread sends before it waits leaves in one write, if it leaves over one connection.
+    static THREAD: usize = THREADS.fetch_add(1, Ordering::Relaxed);
+}
+
 /// The connections of one node.
 pub(crate) struct Connections {
     source: Source,
     lanes: Vec<Lane>,
     /// For requests that wait for replicas, so that the others do not wait behind them.
     waiting: Lane,
-    next: AtomicUsize,
     timeout: Duration,
     scripts: fn() -> Pipeline,
     demand: Demand,
@@ -63,6 +71,7 @@ enum Held {
 #[derive(Default)]
 struct Lane {
     kept: Mutex<Kept>,
+    joint: Joint,
 }
 
 #[derive(Default)]
@@ -115,7 +124,7 @@ impl Connections {
         demand: Demand,
     ) -> Self {
         let lanes = std::iter::repeat_with(Lane::default).take(lanes).collect();
-        Self { source, lanes, waiting: Lane::default(), next: AtomicUsize::new(0), timeout, scripts, demand }
+        Self { source, lanes, waiting: Lane::default(), timeout, scripts, demand }
     }
 
     /// From now on a new connection is used only if it finds this epoch: the server behind it may have been restarted
@@ -139,16 +148,39 @@ impl Connections {
         waits: bool,
         limit: Duration,
     ) -> Result<Vec<Value>, Error> {
-        let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.lanes.len().max(1);
-        let shared = self.lanes.get(turn).filter(|_| !waits);
-        let lane = shared.unwrap_or(&self.waiting);
-        if let Ok(answers) = tokio::time::timeout(limit, self.attempts(lane, commands)).await {
-            answers
-        } else {
-            // What is still to come on that connection would arrive late for everybody.
-            lane.drop_any();
-            Err(Error::Unavailable(format!("Redis did not answer within {} ms", limit.as_millis())))
+        let lane = if waits { &self.waiting } else { self.lane() };
+        tokio::time::timeout(limit, self.attempts(lane, commands))
+            .await
+            .unwrap_or_else(|_| Err(lane.late(limit)))
+    }
+
+    /// Sends one command, together with those that other tasks of this thread ask for at this moment.
+    pub(crate) async fn send_joined(&self, command: Cmd) -> Result<Value, Error> {
+        let lane = self.lane();
+        let asked = tokio::time::timeout(self.timeout, self.joined(lane, command)).await;
+        asked.unwrap_or_else(|_| Err(lane.late(self.timeout)))
+    }
+
+    async fn joined(&self, lane: &Lane, mut command: Cmd) -> Result<Value, Error> {
+        loop {
+            match lane.joint.join(command) {
+                Part::Leads(mut leader) => {
+                    let answers = self.attempts(lane, leader.gathered().await).await;
+                    return leader.answer(answers);
+                }
+                Part::Follows(reply) => match reply.await {
+                    Ok(Reply::Answer(answer)) => return answer,
+                    Ok(Reply::Again(again)) => command = again,
+                    Err(_) => return Err(Error::Unavailable("Redis was not asked".to_owned())),
+                },
+            }
         }
+    }
+
+    /// The connection of this thread.
+    fn lane(&self) -> &Lane {
+        let turn = THREAD.with(|number| number.checked_rem(self.lanes.len()));
+        turn.and_then(|turn| self.lanes.get(turn)).unwrap_or(&self.waiting)
     }
 
     async fn attempts(&self, lane: &Lane, commands: &Pipeline) -> Result<Vec<Value>, Error> {
@@ -258,11 +290,13 @@ impl Lane {
         }
     }
 
-    fn drop_any(&self) {
-        // Somebody else may be connecting; then there is nothing to drop.
+    /// Throws the connection away: what is still to come on it would arrive late for everybody.
+    fn late(&self, limit: Duration) -> Error {
+        // Somebody else may be connecting; then there is nothing to throw away.
         if let Ok(mut kept) = self.kept.try_lock() {
             discard(&mut kept);
         }
+        Error::Unavailable(format!("Redis did not answer within {} ms", limit.as_millis()))
     }
 }
 

@@ -20,6 +20,7 @@ mod address;
 mod cluster;
 mod config;
 mod connection;
+mod joint;
 mod map;
 pub mod reply;
 mod route;

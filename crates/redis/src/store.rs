@@ -3,8 +3,8 @@
 use crate::address::Address;
 use crate::cluster::{Cluster, Epochs};
 use crate::config::ServerConfig;
-use crate::connection::Connections;
-use crate::redis::{Client, Pipeline, RedisError, Value};
+use crate::connection::{Connections, only};
+use crate::redis::{Client, Cmd, Pipeline, RedisError, Value};
 use crate::{reply, server, slot};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -102,6 +102,16 @@ impl Store {
     pub async fn ask(&self, commands: &Pipeline) -> Result<Vec<Value>, Error> {
         self.whole_so_far()?;
         self.told(self.servers.send(commands).await)
+    }
+
+    /// One answer, by one round trip that other tasks of this thread share if they ask at this moment: the commands leave in
+    /// one write, and each can be sent again.
+    pub async fn ask_joined(&self, command: Cmd) -> Result<Value, Error> {
+        let Servers::One(server) = &self.servers else {
+            return reply::first(self.ask(&only(command)).await?);
+        };
+        self.whole_so_far()?;
+        reply::first(self.told(server.send_joined(command).await.map(|answer| vec![answer]))?)
     }
 
     /// One round trip that also reads the epoch: for what an emptied store would answer plausibly. No commands: of every

@@ -2,14 +2,18 @@
 
 use crate::bus::SESSIONS;
 use crate::connection::RelayRedis;
-use crate::script::{ASP_APPEND, ASP_CREATE, ASP_READ, run};
+use crate::script::{ASP_APPEND, ASP_CREATE, ASP_READ, run, run_with_room};
 use bytes::Bytes;
 use tollwire_asp::{Hash, SessionId};
 use tollwire_ledger::Timestamp;
 use tollwire_redis::redis::{Cmd, Value, cmd};
 use tollwire_redis::reply::read;
-use tollwire_relay::asp::store::{Head, NewMessage, PAGE_MAX, Sessions, Stored};
+use tollwire_relay::asp::store::{Append, Head, PAGE_MAX, Sessions, Stored};
 use tollwire_relay::store::{BoxFuture, StoreError};
+
+/// Bytes of a key, of what stands beside it, and of an append without its keys and messages, roughly.
+const KEY_BYTES: usize = 384;
+const REST_BYTES: usize = 512;
 
 /// Keys that are looked through at once.
 const SCAN_COUNT: usize = 1_000;
@@ -52,28 +56,49 @@ impl RedisSessions {
         Ok(found)
     }
 
-    fn appending(&self, session: &SessionId, message: &NewMessage) -> Cmd {
+    fn appending(&self, session: &SessionId, append: &Append) -> Cmd {
+        let onces = || {
+            let all = append.messages.iter().enumerate();
+            all.filter_map(|(place, message)| Some((place, message.once.as_ref()?)))
+        };
         let mut keys = vec![self.key(session, "head"), self.key(session, "messages")];
-        keys.extend(message.once.as_ref().map(|once| self.key(session, &format!("once:{}", once.key))));
-        let mut call = run(&ASP_APPEND, &keys);
-        call.arg(message.after.0).arg(&message.after.1).arg(&message.hash).arg(&*message.body);
-        call.arg(&*message.content).arg(message.keep).arg(message.until.millis());
-        call.arg(self.0.key(&format!("{SESSIONS}nodes"))).arg(session.as_str());
-        if let Some(once) = &message.once {
-            call.arg(&once.memo).arg(once.until.millis());
+        keys.extend(onces().map(|(_, once)| self.key(session, &format!("once:{}", once.key))));
+        let bodies = append.messages.iter().map(|message| message.body.len());
+        let bytes = bodies.fold(append.content.len(), usize::saturating_add);
+        let rest = keys.len().saturating_mul(KEY_BYTES).saturating_add(REST_BYTES);
+        let arguments = append.messages.len().saturating_mul(4).saturating_add(10);
+        let mut call = run_with_room(&ASP_APPEND, &keys, (arguments, bytes.saturating_add(rest)));
+        call.arg(append.after.0).arg(&append.after.1).arg(&append.hash).arg(&*append.content);
+        call.arg(append.keep).arg(append.until.millis());
+        call.arg(self.0.key(&format!("{SESSIONS}nodes")))
+            .arg(self.0.ears().only().as_deref().unwrap_or_default());
+        call.arg(session.as_str()).arg(append.messages.len());
+        for message in &append.messages {
+            call.arg(&*message.body);
+        }
+        for (place, once) in onces() {
+            call.arg(place).arg(&once.memo).arg(once.until.millis());
         }
         call
     }
 }
 
-fn stored(answer: Vec<Value>) -> Result<Stored, StoreError> {
-    let mut rest = answer.into_iter();
+/// Whether messages were stored. The head was the one they were made for: its hash covers all before it, and so the store is whole.
+const fn is_stored(answer: &Value) -> bool {
+    matches!(answer, Value::Int(1))
+}
+
+fn stored(answer: Value) -> Result<Stored, StoreError> {
+    match answer {
+        stored if is_stored(&stored) => return Ok(Stored::Done),
+        Value::Int(0) => return Ok(Stored::Unknown),
+        _ => {}
+    }
+    let mut rest = read::<Vec<Value>>(answer, "script answer")?.into_iter();
     let word: String = read(rest.next().unwrap_or_default(), "script answer")?;
     let mut next = || rest.next().unwrap_or_default();
     match word.as_str() {
-        "stored" => Ok(Stored::Done),
-        "unknown" => Ok(Stored::Unknown),
-        "duplicate" => Ok(Stored::Duplicate { memo: read(next(), "memo")? }),
+        "duplicates" => rest.map(|one| read(one, "memo")).collect::<Result<_, _>>().map(Stored::Duplicates),
         "moved" => Ok(Stored::Moved(Head {
             seq: read(next(), "number")?,
             hash: read(next(), "hash")?,
@@ -134,12 +159,12 @@ impl Sessions for RedisSessions {
     fn append<'a>(
         &'a self,
         session: &'a SessionId,
-        message: NewMessage,
+        append: Append,
         _: Timestamp,
     ) -> BoxFuture<'a, Result<Stored, StoreError>> {
-        Box::pin(async move {
-            stored(read(self.0.ask_one(self.appending(session, &message)).await?, "script answer")?)
-        })
+        Box::pin(
+            async move { stored(self.0.ask_telling(self.appending(session, &append), is_stored).await?) },
+        )
     }
 
     fn read<'a>(

@@ -89,6 +89,7 @@ impl Bus for RedisBus {
 
     fn listen(&self, node: NodeId, tell: Tell) -> BoxFuture<'_, ()> {
         Box::pin(async move {
+            let _ear = (self.scope == SESSIONS).then(|| self.redis.ears().open(self.channel(Some(node))));
             loop {
                 if let Err(error) = self.hear(node, &tell).await {
                     tracing::warn!(%error, "no word comes from other nodes for now");

@@ -1,5 +1,6 @@
 //! The broker's connection.
 
+use crate::ears::Ears;
 use crate::script;
 use std::sync::Arc;
 use tollwire_redis::redis::{Client, Cmd, Pipeline, Value};
@@ -12,6 +13,8 @@ use tollwire_relay::store::StoreError;
 pub struct RelayRedis {
     store: Arc<Store>,
     prefix: Arc<str>,
+    /// Where what agent sessions say is heard over this connection.
+    ears: Ears,
 }
 
 impl RelayRedis {
@@ -25,12 +28,16 @@ impl RelayRedis {
         let prefix: Arc<str> = config.key_prefix(&Address::parse(&config.url)?).into();
         let indexes = [key(&prefix, "due")];
         let store = Store::connect(&config, &indexes, script::load_all, None).await?;
-        Ok(Self { store: Arc::new(store), prefix })
+        Ok(Self { store: Arc::new(store), prefix, ears: Ears::default() })
     }
 
     /// A key of this broker's.
     pub(crate) fn key(&self, name: &str) -> String {
         key(&self.prefix, name)
+    }
+
+    pub(crate) const fn ears(&self) -> &Ears {
+        &self.ears
     }
 
     /// What makes connections of one's own, to the server that is the primary of the broker's rows now.
@@ -51,6 +58,20 @@ impl RelayRedis {
     /// The same for one command.
     pub(crate) async fn ask_one(&self, command: Cmd) -> Result<Value, StoreError> {
         first(self.ask(&only(command)).await?)
+    }
+
+    /// The same for a command whose answer may tell by itself that the store is whole, as `tells` says; several such commands
+    /// share a round trip.
+    pub(crate) async fn ask_telling(
+        &self,
+        command: Cmd,
+        tells: impl FnOnce(&Value) -> bool,
+    ) -> Result<Value, StoreError> {
+        let answer = self.store.ask_joined(command).await?;
+        if !tells(&answer) {
+            self.store.whole_at(&self.prefix).await?;
+        }
+        Ok(answer)
     }
 }
 

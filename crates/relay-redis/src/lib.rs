@@ -10,6 +10,7 @@
 mod asp;
 mod bus;
 mod connection;
+mod ears;
 mod log;
 mod notes;
 mod rows;

@@ -27,6 +27,17 @@ pub(crate) fn run(script: &Script, keys: &[String]) -> Cmd {
     call
 }
 
+/// The same with room for so many arguments, and so many bytes of them and the keys.
+pub(crate) fn run_with_room(script: &Script, keys: &[String], (arguments, bytes): (usize, usize)) -> Cmd {
+    const AROUND_BYTES: usize = 64;
+    let mut call = Cmd::with_capacity(
+        arguments.saturating_add(keys.len()).saturating_add(3),
+        bytes.saturating_add(AROUND_BYTES),
+    );
+    call.arg("EVALSHA").arg(script.get_hash()).arg(keys.len()).arg(keys);
+    call
+}
+
 scripts! {
     ASP_APPEND = "lua/asp_append.lua";
     ASP_CREATE = "lua/asp_create.lua";

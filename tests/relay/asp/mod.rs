@@ -12,4 +12,5 @@ mod proofs;
 mod python;
 mod rig;
 mod talk;
+mod together;
 mod transcripts;

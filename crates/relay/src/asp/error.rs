@@ -21,6 +21,19 @@ impl Failed {
         Self { code, why: why.into(), first: None, again: None }
     }
 
+    /// Of somebody who takes no part.
+    pub(crate) fn stranger() -> Self {
+        Self::new(Code::Forbidden, "you take no part in this session")
+    }
+
+    /// What became of it is not known.
+    pub(crate) fn unanswered() -> Self {
+        Self::new(
+            Code::InternalError,
+            "the store did not answer; the same id again finds out what became of it",
+        )
+    }
+
     /// Too much at once.
     pub(crate) fn limited(wait: Duration) -> Self {
         let why = format!("again in {} ms", wait.as_millis());
@@ -58,9 +71,6 @@ impl From<Refusal> for Failed {
 impl From<StoreError> for Failed {
     fn from(error: StoreError) -> Self {
         tracing::warn!(%error, "the store of agent sessions did not answer");
-        Self::new(
-            Code::InternalError,
-            "the store did not answer; the same id again finds out what became of it",
-        )
+        Self::unanswered()
     }
 }

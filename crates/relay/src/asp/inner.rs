@@ -55,17 +55,22 @@ impl Inner {
     pub(crate) async fn session(&self, id: &SessionId, agent: &AgentUri) -> Result<(Head, Session), Failed> {
         let (head, session) = self.any_session(id).await?;
         if !session.participants.contains(agent) && !agent.is_operator() {
-            return Err(Failed::new(Code::Forbidden, "you take no part in this session"));
+            return Err(Failed::stranger());
         }
         Ok((head, session))
     }
 
     /// A session, whoever asks.
     pub(crate) async fn any_session(&self, id: &SessionId) -> Result<(Head, Session), Failed> {
-        let head = self.sessions.head(id, self.now()).await?;
-        let head = head.ok_or_else(|| Failed::new(Code::SessionNotFound, "there is no such session"))?;
+        let head = self.any_head(id).await?;
         let session = read(&head)?;
         Ok((head, session))
+    }
+
+    /// Where a session stands, whoever asks.
+    pub(crate) async fn any_head(&self, id: &SessionId) -> Result<Head, Failed> {
+        let head = self.sessions.head(id, self.now()).await?;
+        head.ok_or_else(|| Failed::new(Code::SessionNotFound, "there is no such session"))
     }
 
     /// What came over the bus.

@@ -2,7 +2,7 @@
 //! and is provable. What may be said, and what a message is made of, is `tollwire-asp`'s; here it is served and kept.
 //!
 //! ```text
-//!   send ──▶ speak: checks, state table, hash, signature ──▶ store: append if the head is still the same ──▶ ack
+//!   sends ─▶ speak: checks, state table, hash, signature ──▶ store: append if the head is still the same ──▶ acks
 //!                                                                            │
 //!   message, session_state ◀── work: from the cursor on, in order ◀── room ◀─┘ (bus: other nodes look)
 //! ```
@@ -11,7 +11,8 @@
 //! |---|---|
 //! | `hear`, `say`, `msgpack` | frames, read and written |
 //! | `gatekeeper`, `access`, `client` | tokens, DPoP proofs, who is known |
-//! | `speak`, `record` | a message's way into its session |
+//! | `speak`, `line` | messages on their way into a session: one turn at a time, in which all that waits is said |
+//! | `chain`, `make`, `record`, `random` | what is done in a turn: messages made one behind the other, and kept together |
 //! | [`store`] | where sessions are kept |
 //! | `room`, `work`, `seated`, `link`, `beat` | connections |
 //! | `events` | the same as server-sent events |
@@ -20,6 +21,7 @@
 
 mod access;
 mod beat;
+mod chain;
 mod client;
 mod error;
 mod events;
@@ -28,10 +30,13 @@ mod hear;
 mod http;
 mod inner;
 mod limits;
+mod line;
 mod link;
 mod listing;
+mod make;
 mod msgpack;
 mod operate;
+mod random;
 mod record;
 mod room;
 mod say;

@@ -94,9 +94,8 @@ impl Inner {
         let said =
             json!({"performative": "INFORM", "content": {"body": {"action": act.word(), "note": body.note}}});
         let draft = Draft::read(&said.to_string())?;
-        let words = Words { id: None, draft: &draft, proof: None, only_in: Some(act.only_in()) };
-        let room = self.rooms.get(id);
-        self.speak(id, room.as_deref(), &operator()?, words).await?;
+        let words = Words { only_in: Some(act.only_in()), ..Words::of(draft, None) };
+        self.speak(id, &operator()?, words).await?;
         tracing::info!(session = %id, act = act.word(), "the operator has spoken");
         Ok(())
     }

@@ -24,13 +24,6 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// The same session after a message.
-    pub(crate) fn with(&self, machine: Machine, at: Millis) -> Self {
-        let Self { participants, created, trust, allowed, machine: _, at: _ } = self;
-        let (participants, allowed) = (participants.clone(), allowed.clone());
-        Self { participants, created: *created, trust: *trust, allowed, machine, at }
-    }
-
     pub(crate) fn to_bytes(&self) -> Bytes {
         serde_json::to_vec(self).unwrap_or_default().into()
     }

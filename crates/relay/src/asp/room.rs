@@ -1,5 +1,7 @@
 //! Sessions that have connections on this node.
 
+use super::line::Line;
+use super::make::Known;
 use crate::runtime::Outbox;
 use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
@@ -23,9 +25,14 @@ pub(crate) struct Room {
     news: watch::Sender<News>,
     recent: Mutex<Recent>,
     seats: Mutex<Vec<Arc<Seat>>>,
-    /// One send of this node at a time, and the head it left.
-    pub(super) turn: tokio::sync::Mutex<Option<super::speak::Known>>,
+    /// Who speaks: one turn of this node at a time.
+    pub(super) turn: Arc<tokio::sync::Mutex<Turn>>,
+    /// Those that wait for it.
+    pub(super) line: Line,
 }
+
+/// The head that the last turn left, if it is certain.
+pub(super) type Turn = Option<Known>;
 
 /// What makes connections look for messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -97,7 +104,8 @@ impl Room {
             news: watch::Sender::default(),
             recent: Mutex::default(),
             seats: Mutex::default(),
-            turn: tokio::sync::Mutex::default(),
+            turn: Arc::default(),
+            line: Line::default(),
         }
     }
 
@@ -125,20 +133,18 @@ impl Room {
         self.news.subscribe()
     }
 
-    /// A message that was stored from here.
-    pub(crate) fn push(&self, sequence: u64, message: Bytes) {
+    /// Messages that were stored from here, in their order.
+    pub(crate) fn push(&self, messages: impl IntoIterator<Item = (u64, Bytes)>) {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if recent.messages.back().is_some_and(|(last, _)| last.saturating_add(1) != sequence) {
-            *recent = Recent::default();
-        }
-        recent.bytes = recent.bytes.saturating_add(message.len());
-        recent.messages.push_back((sequence, message));
-        while recent.messages.len() > RECENT_MAX || recent.bytes > RECENT_BYTES {
-            let Some((_, old)) = recent.messages.pop_front() else { break };
-            recent.bytes = recent.bytes.saturating_sub(old.len());
+        let mut newest = None;
+        for (sequence, message) in messages {
+            recent.push(sequence, message);
+            newest = Some(sequence);
         }
         drop(recent);
-        self.heard_of(sequence);
+        if let Some(newest) = newest {
+            self.heard_of(newest);
+        }
     }
 
     /// There is a message of this number, wherever it was stored.
@@ -166,6 +172,20 @@ impl Room {
     }
 }
 
+impl Recent {
+    fn push(&mut self, sequence: u64, message: Bytes) {
+        if self.messages.back().is_some_and(|(last, _)| last.saturating_add(1) != sequence) {
+            *self = Self::default();
+        }
+        self.bytes = self.bytes.saturating_add(message.len());
+        self.messages.push_back((sequence, message));
+        while self.messages.len() > RECENT_MAX || self.bytes > RECENT_BYTES {
+            let Some((_, old)) = self.messages.pop_front() else { break };
+            self.bytes = self.bytes.saturating_sub(old.len());
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,15 +196,15 @@ mod tests {
         let seqs = |after| room.recent(after).into_iter().map(|(sequence, _)| sequence).collect::<Vec<_>>();
         assert!(seqs(0).is_empty());
         for sequence in 5..=7 {
-            room.push(sequence, Bytes::from_static(b"x"));
+            room.push([(sequence, Bytes::from_static(b"x"))]);
         }
         assert_eq!(seqs(4), [5, 6, 7]);
         assert_eq!(seqs(6), [7]);
         assert!(seqs(3).is_empty(), "4 is not at hand");
-        room.push(9, Bytes::from_static(b"x"));
+        room.push([(9, Bytes::from_static(b"x"))]);
         assert_eq!(seqs(8), [9]);
         assert!(seqs(6).is_empty(), "8 came from elsewhere");
-        room.push(10, vec![0; RECENT_BYTES + 1].into());
+        room.push([(10, vec![0; RECENT_BYTES + 1].into())]);
         assert!(seqs(8).is_empty(), "bounded");
         assert_eq!(room.news().borrow().newest, 10);
     }

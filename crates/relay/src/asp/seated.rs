@@ -3,6 +3,9 @@
 //! It has a cursor: the number of the last message that it was given. Whatever lies behind the head was replayed, whatever comes
 //! later is live, and both are read from the same place by the same step; so there is no seam between them.
 
+mod sends;
+
+use self::sends::Sends;
 use super::beat::{Beat, Due};
 use super::error::Failed;
 use super::gatekeeper::Guest;
@@ -11,7 +14,6 @@ use super::inner::Inner;
 use super::record::{Step, unpack};
 use super::room::{News, Room, Seat};
 use super::say;
-use super::speak::{Spoken, Words};
 use super::work::Hello;
 use crate::bridge::Waiting;
 use crate::runtime::{Bucket, Budget, Outbox, Rate};
@@ -21,8 +23,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
-use tollwire_asp::{Code, Draft, Envelope, Millis, SessionId, State};
+use tollwire_asp::{Code, Envelope, Millis, SessionId, State};
 use tollwire_x402::close::CloseCode;
+
+/// Frames that are dealt with at once: as many as may wait while others of this thread do not.
+const FRAMES_MAX: usize = 32;
 
 /// Bytes that are read from the store at once.
 const PAGE_BYTES: usize = 256 * 1024;
@@ -42,8 +47,8 @@ pub(super) struct Seated {
     session: SessionId,
     outbox: Arc<Outbox>,
     budget: Budget,
-    guest: Guest,
-    proof: String,
+    guest: Arc<Guest>,
+    proof: Arc<str>,
     seat: Arc<Seat>,
     room: Arc<Room>,
     news: watch::Receiver<News>,
@@ -90,8 +95,8 @@ impl Seated {
             session: session.clone(),
             outbox: Arc::clone(outbox),
             budget: budget.clone(),
-            guest,
-            proof,
+            guest: Arc::new(guest),
+            proof: proof.into(),
             seat,
             room,
             news,
@@ -157,10 +162,10 @@ impl Seated {
                         return;
                     }
                 }
-                next = frames.one() => {
-                    let Some(frame) = next else { return };
-                    let goes_on = self.hear(frame).await;
-                    frames.done(1);
+                next = frames.next(FRAMES_MAX) => {
+                    let count = next.len();
+                    let goes_on = count > 0 && self.hear_all(next).await;
+                    frames.done(count);
                     if !goes_on {
                         return;
                     }
@@ -226,7 +231,30 @@ impl Seated {
         true
     }
 
-    /// Deals with a frame; `false` at the end.
+    /// Deals with frames; `false` at the end. Sends that come one after the other are said together.
+    async fn hear_all(&mut self, frames: Vec<Frame>) -> bool {
+        let mut sends = Sends::default();
+        for frame in frames {
+            match frame {
+                Frame::Send { id, envelope } => {
+                    if !sends.takes(&envelope) {
+                        self.say_all(std::mem::take(&mut sends)).await;
+                    }
+                    sends.add(id, envelope);
+                }
+                other => {
+                    self.say_all(std::mem::take(&mut sends)).await;
+                    if !self.hear(other).await {
+                        return false;
+                    }
+                }
+            }
+        }
+        self.say_all(sends).await;
+        true
+    }
+
+    /// Deals with a frame that is no send; `false` at the end.
     async fn hear(&mut self, frame: Frame) -> bool {
         match frame {
             Frame::Pong => self.beat.pong(),
@@ -237,7 +265,7 @@ impl Seated {
                 match renewed
                     .and_then(|guest| if guest.id == self.guest.id { Ok(guest) } else { Err(other()) })
                 {
-                    Ok(guest) => (self.guest, self.proof) = (guest, proof),
+                    Ok(guest) => (self.guest, self.proof) = (Arc::new(guest), proof.into()),
                     Err(failed) => {
                         let code = failed.close().unwrap_or(CloseCode::Internal);
                         self.outbox.end(Some(say::error(&failed, None)), code);
@@ -245,47 +273,9 @@ impl Seated {
                     }
                 }
             }
-            Frame::Send { id, envelope } => match self.send(id.as_deref(), &envelope).await {
-                Ok(spoken) => {
-                    self.outbox.say(say::ack(&spoken.message, spoken.sequence, id.as_deref()));
-                    self.follow(&spoken);
-                }
-                Err(failed) => self.outbox.say(say::error(&failed, id.as_deref())),
-            },
+            Frame::Send { .. } => {}
         }
         true
-    }
-
-    async fn send(&mut self, id: Option<&str>, envelope: &str) -> Result<Spoken, Failed> {
-        let wait = self.sends.wait(self.inner.now());
-        if !wait.is_zero() {
-            return Err(Failed::limited(wait));
-        }
-        self.sends.take();
-        let draft = Draft::read(envelope)?;
-        let proof = draft.proof.as_deref().unwrap_or(&self.proof);
-        let words = Words { id, draft: &draft, proof: Some(proof), only_in: None };
-        self.inner.speak(&self.session, Some(&self.room), &self.guest, words).await
-    }
-
-    /// Passes what was just said and acked: at once if it is the next message, else when its turn comes.
-    fn follow(&mut self, spoken: &Spoken) {
-        if spoken.sequence <= self.cursor {
-            return;
-        }
-        let next = self.caught_up && spoken.sequence == self.cursor.saturating_add(1);
-        match spoken.packed.as_deref().and_then(unpack).filter(|_| next) {
-            Some((step, text)) => {
-                self.cursor = spoken.sequence;
-                self.steps(step, text);
-                self.look();
-            }
-            None => {
-                if !spoken.again {
-                    self.own.insert(spoken.sequence);
-                }
-            }
-        }
     }
 
     /// Looks whether there are messages that were not given.

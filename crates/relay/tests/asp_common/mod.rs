@@ -7,7 +7,7 @@ use bytes::Bytes;
 use std::time::Duration;
 use tollwire_asp::{Hash, SessionId};
 use tollwire_ledger::{Clock as _, SystemClock, Timestamp};
-use tollwire_relay::asp::store::{Head, NewMessage, Once, PAGE_MAX, Sessions, Stored};
+use tollwire_relay::asp::store::{Append, Head, NewMessage, Once, PAGE_MAX, Sessions, Stored};
 
 fn now() -> Timestamp {
     SystemClock.now()
@@ -17,16 +17,25 @@ fn later() -> Timestamp {
     now().after(Duration::from_secs(3_600))
 }
 
-fn message(after: (u64, &str), text: &str) -> NewMessage {
-    NewMessage {
-        after: (after.0, after.1.to_owned()),
-        hash: format!("h{text}"),
+/// Messages, and what each notes under its name if it has one.
+fn messages(after: (u64, &str), all: &[(&str, Option<(&str, &str)>)]) -> Append {
+    let last = all.last().unwrap().0;
+    let new = |(text, once): &(&str, Option<(&str, &str)>)| NewMessage {
         body: Bytes::copy_from_slice(text.as_bytes()),
-        content: Bytes::copy_from_slice(format!("after {text}").as_bytes()),
+        once: once.map(|(key, memo)| Once { key: key.into(), until: later(), memo: memo.into() }),
+    };
+    Append {
+        after: (after.0, after.1.to_owned()),
+        messages: all.iter().map(new).collect(),
+        hash: format!("h{last}"),
+        content: Bytes::copy_from_slice(format!("after {last}").as_bytes()),
         keep: 1_000,
         until: later(),
-        once: None,
     }
+}
+
+fn message(after: (u64, &str), text: &str) -> Append {
+    messages(after, &[(text, None)])
 }
 
 async fn begun(store: &dyn Sessions, name: &str) -> (SessionId, String) {
@@ -43,6 +52,7 @@ async fn all(store: &dyn Sessions, session: &SessionId, after: u64) -> Vec<(u64,
 pub async fn contract(store: &dyn Sessions) {
     heads(store).await;
     keys(store).await;
+    together(store).await;
     pages_and_ends(store).await;
     one_of_many(store).await;
     newest(store).await;
@@ -79,17 +89,14 @@ async fn heads(store: &dyn Sessions) {
 
 async fn keys(store: &dyn Sessions) {
     let (session, genesis) = begun(store, "ase_keys").await;
-    let keyed = |after: (u64, &str), text: &str, memo: &str| NewMessage {
-        once: Some(Once { key: "k".into(), until: later(), memo: memo.into() }),
-        ..message(after, text)
-    };
+    let keyed = |after: (u64, &str), text: &str, memo: &str| messages(after, &[(text, Some(("k", memo)))]);
     let moved = store.append(&session, keyed((7, "x"), "a", "never"), now()).await.unwrap();
     assert!(matches!(moved, Stored::Moved(_)), "a refusal uses no key up");
     assert_eq!(
         store.append(&session, keyed((0, &genesis), "a", "first"), now()).await.unwrap(),
         Stored::Done
     );
-    let again = Stored::Duplicate { memo: "first".into() };
+    let again = Stored::Duplicates(vec![(0, "first".into())]);
     for after in [(0, genesis.as_str()), (1, "ha"), (9, "x")] {
         assert_eq!(store.append(&session, keyed(after, "b", "second"), now()).await.unwrap(), again);
     }
@@ -101,11 +108,36 @@ async fn keys(store: &dyn Sessions) {
     );
 }
 
+/// All of an append is kept, or none of it.
+async fn together(store: &dyn Sessions) {
+    let (session, genesis) = begun(store, "ase_joint").await;
+    let first = messages((0, &genesis), &[("a", Some(("ka", "A"))), ("b", None), ("c", Some(("kc", "C")))]);
+    assert_eq!(store.append(&session, first, now()).await.unwrap(), Stored::Done);
+    let head = Head { seq: 3, hash: "hc".into(), first: 1, content: Bytes::from_static(b"after c") };
+    assert_eq!(store.head(&session, now()).await.unwrap(), Some(head.clone()));
+    let second = messages((0, &genesis), &[("d", None), ("e", Some(("ke", "E")))]);
+    assert_eq!(store.append(&session, second, now()).await.unwrap(), Stored::Moved(head.clone()));
+    for after in [(3, "hc"), (0, genesis.as_str())] {
+        let third = messages(
+            after,
+            &[("d", None), ("x", Some(("kc", "X"))), ("e", Some(("ke", "E"))), ("y", Some(("ka", "Y")))],
+        );
+        let used = Stored::Duplicates(vec![(1, "C".into()), (3, "A".into())]);
+        assert_eq!(store.append(&session, third, now()).await.unwrap(), used, "{after:?}");
+    }
+    assert_eq!(store.head(&session, now()).await.unwrap(), Some(head), "nothing was changed");
+    let last = messages((3, "hc"), &[("d", None), ("e", Some(("ke", "E")))]);
+    assert_eq!(store.append(&session, Append { keep: 4, ..last }, now()).await.unwrap(), Stored::Done);
+    let all: Vec<_> = all(store, &session, 0).await.into_iter().map(|(seq, body)| (seq, body[0])).collect();
+    assert_eq!(all, [(2, b'b'), (3, b'c'), (4, b'd'), (5, b'e')]);
+    assert_eq!(store.head(&session, now()).await.unwrap().unwrap().first, 2);
+}
+
 async fn pages_and_ends(store: &dyn Sessions) {
     let (session, mut hash) = begun(store, "ase_pages").await;
     for number in 0..300_u64 {
         let text = number.to_string();
-        let new = NewMessage { keep: 250, ..message((number, &hash), &text) };
+        let new = Append { keep: 250, ..message((number, &hash), &text) };
         assert_eq!(store.append(&session, new, now()).await.unwrap(), Stored::Done);
         hash = format!("h{text}");
     }
@@ -148,6 +180,6 @@ async fn newest(store: &dyn Sessions) {
     for (name, head) in listed {
         assert_eq!(store.head(&name, now()).await.unwrap(), Some(head));
     }
-    assert_eq!(store.newest(100, now()).await.unwrap().len(), 6);
+    assert_eq!(store.newest(100, now()).await.unwrap().len(), 7);
     assert!(store.newest(0, now()).await.unwrap().is_empty());
 }

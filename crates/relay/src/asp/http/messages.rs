@@ -7,7 +7,7 @@ use crate::asp::gatekeeper::Guest;
 use crate::asp::hear::ID_BYTES_MAX;
 use crate::asp::inner::Inner;
 use crate::asp::record::unpack;
-use crate::asp::speak::{Spoken, Words};
+use crate::asp::speak::Words;
 use crate::http::{Answer, json as answer, of_type};
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
@@ -34,25 +34,12 @@ impl Inner {
         let key = idempotency_key(headers)?;
         let text = std::str::from_utf8(body)
             .map_err(|_| Failed::new(Code::SchemaViolation, "the body is no text"))?;
-        let spoken = self.say(id, guest, key, &Draft::read(text)?).await?;
+        let words = Words { bytes: text.len(), ..Words::of(Draft::read(text)?, key) };
+        let spoken = self.speak(id, guest, words).await?;
         Ok(answer(
             StatusCode::CREATED,
             &json!({ "messageId": spoken.message, "sequenceNumber": spoken.sequence, "sessionId": id }),
         ))
-    }
-
-    pub(super) async fn say(
-        &self,
-        id: &SessionId,
-        guest: &Guest,
-        key: Option<&str>,
-        draft: &Draft,
-    ) -> Result<Spoken, Failed> {
-        let room = self.rooms.get(id);
-        // Who takes part is looked up afresh: the room's last head may be another's.
-        self.session(id, &guest.client.agent).await?;
-        let words = Words { id: key, draft, proof: draft.proof.as_deref(), only_in: None };
-        self.speak(id, room.as_deref(), guest, words).await
     }
 
     /// Messages after `since_sequence`, in the bytes in which they are kept.

@@ -5,6 +5,7 @@ use crate::asp::error::Failed;
 use crate::asp::gatekeeper::Guest;
 use crate::asp::inner::Inner;
 use crate::asp::record::Session;
+use crate::asp::speak::Words;
 use crate::asp::store::Head;
 use crate::http::{Answer, json as answer};
 use http::StatusCode;
@@ -88,7 +89,7 @@ impl Inner {
     /// Says CLOSE in its caller's name.
     pub(super) async fn close(&self, id: &SessionId, guest: &Guest) -> Result<Answer, Failed> {
         let draft = Draft::read(r#"{"performative":"CLOSE","content":{"body":{}}}"#)?;
-        self.say(id, guest, None, &draft).await?;
+        self.speak(id, guest, Words::of(draft, None)).await?;
         self.view(id, guest).await
     }
 }

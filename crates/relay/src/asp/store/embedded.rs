@@ -1,6 +1,6 @@
 //! Sessions in the embedded database.
 
-use super::{Head, NewMessage, Once, PAGE_MAX, Sessions, Stored};
+use super::{Append, Head, Once, PAGE_MAX, Sessions, Stored};
 use crate::store::{BoxFuture, Embedded, StoreError, storage};
 use bytes::Bytes;
 use redb::{ReadableTable as _, TableDefinition, WriteTransaction};
@@ -97,11 +97,11 @@ impl Sessions for EmbeddedSessions {
     fn append<'a>(
         &'a self,
         session: &'a SessionId,
-        message: NewMessage,
+        append: Append,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Stored, StoreError>> {
         let session = session.to_string();
-        self.0.write_boxed(move |txn| append(txn, &session, &message, now))
+        self.0.write_boxed(move |txn| add(txn, &session, &append, now))
     }
 
     fn read<'a>(
@@ -131,36 +131,37 @@ impl Sessions for EmbeddedSessions {
     }
 }
 
-fn append(
-    txn: &WriteTransaction,
-    session: &str,
-    new: &NewMessage,
-    now: Timestamp,
-) -> Result<Stored, redb::Error> {
+fn add(txn: &WriteTransaction, session: &str, new: &Append, now: Timestamp) -> Result<Stored, redb::Error> {
     let mut heads = txn.open_table(HEADS)?;
     let found = heads.get(session)?.filter(|row| row.value().3 > now.millis()).map(|row| head(row.value()));
     let Some(present) = found else { return Ok(Stored::Unknown) };
     let mut keys = txn.open_table(ONCE)?;
-    if let Some(once) = &new.once {
-        let used = keys.get((session, once.key.as_str()))?.filter(|row| row.value().0 > now.millis());
-        if let Some(memo) = used.map(|row| row.value().1.to_owned()) {
-            return Ok(Stored::Duplicate { memo });
-        }
+    let mut used = Vec::new();
+    for (place, message) in new.messages.iter().enumerate() {
+        let Some(once) = &message.once else { continue };
+        let row = keys.get((session, once.key.as_str()))?.filter(|row| row.value().0 > now.millis());
+        used.extend(row.map(|row| (place, row.value().1.to_owned())));
+    }
+    if !used.is_empty() {
+        return Ok(Stored::Duplicates(used));
     }
     if (present.seq, &present.hash) != (new.after.0, &new.after.1) {
         return Ok(Stored::Moved(present));
     }
-    let seq = present.seq.saturating_add(1);
     let mut messages = txn.open_table(MESSAGES)?;
-    messages.insert((session, seq), &*new.body)?;
+    let mut seq = present.seq;
+    for message in &new.messages {
+        seq = seq.saturating_add(1);
+        messages.insert((session, seq), &*message.body)?;
+        if let Some(Once { key, until, memo }) = &message.once {
+            keys.insert((session, key.as_str()), (until.millis(), memo.as_str()))?;
+        }
+    }
     let first = present.first.max(seq.saturating_add(1).saturating_sub(new.keep.max(1)));
     for old in present.first..first {
         messages.remove((session, old))?;
     }
     heads.insert(session, (seq, new.hash.as_str(), first, new.until.millis(), &*new.content))?;
-    if let Some(Once { key, until, memo }) = &new.once {
-        keys.insert((session, key.as_str()), (until.millis(), memo.as_str()))?;
-    }
     Ok(Stored::Done)
 }
 

@@ -25,22 +25,29 @@ pub struct Head {
     pub content: Bytes,
 }
 
-/// A message to be.
+/// Messages to be, each behind the one before it. All of them are kept, or none.
 #[derive(Debug, Clone)]
-pub struct NewMessage {
-    /// The head it was made for: number and hash. It becomes the next.
+pub struct Append {
+    /// The head they were made for: number and hash.
     pub after: (u64, String),
-    /// Its hash.
+    /// The messages, in their order; at least one.
+    pub messages: Vec<NewMessage>,
+    /// The hash of the last one, which becomes the head.
     pub hash: String,
-    /// Its bytes.
-    pub body: Bytes,
     /// What is known of the session from then on.
     pub content: Bytes,
-    /// Messages that are kept, this one included.
+    /// Messages of the session that are kept, these included.
     pub keep: u64,
     /// When the session may be forgotten.
     pub until: Timestamp,
-    /// Makes it idempotent.
+}
+
+/// A message to be.
+#[derive(Debug, Clone)]
+pub struct NewMessage {
+    /// Its bytes.
+    pub body: Bytes,
+    /// Makes it idempotent. No two of an append have the same key.
     pub once: Option<Once>,
 }
 
@@ -55,19 +62,17 @@ pub struct Once {
     pub memo: String,
 }
 
-/// What became of a message.
+/// What became of an append.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Stored {
-    /// It is the session's last one, durably.
+    /// Its messages are the session's last ones, durably.
     Done,
     /// Nothing was changed: this is the head now.
     Moved(Head),
-    /// Nothing was changed: its key was used before.
-    Duplicate {
-        /// What the first one noted.
-        memo: String,
-    },
+    /// Nothing was changed: keys of these were used before. Each with its place in the append, from 0 on, and what the first
+    /// of that key noted.
+    Duplicates(Vec<(usize, String)>),
     /// There is no such session.
     Unknown,
 }
@@ -96,12 +101,12 @@ pub trait Sessions: Send + Sync {
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Vec<(SessionId, Head)>, StoreError>>;
 
-    /// Adds a message if the head is still the one it was made for. A key that was used is answered before that is looked
-    /// at.
+    /// Adds messages if the head is still the one they were made for. Keys that were used are answered before that is looked
+    /// at. Another node's connections hear of it by the store, or by nobody; those of this one are told by whoever appends.
     fn append<'a>(
         &'a self,
         session: &'a SessionId,
-        message: NewMessage,
+        append: Append,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Stored, StoreError>>;
 
