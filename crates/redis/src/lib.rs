@@ -4,6 +4,8 @@
 //! - **Durability** is a setting of Redis: [`Store::connect`] refuses a server without an append-only file or with an
 //!   eviction policy, unless [`ServerConfig::allow_volatile`] is set. With `appendfsync everysec` a power cut can take
 //!   the last second; with `always` nothing that was answered.
+//! - **Connections.** Each thread has one of them, so that what it asks before it waits leaves in one write. Tasks that ask by
+//!   [`Store::ask_joined`] at one moment share a round trip.
 //! - **Loss.** The store carries an epoch. A node that finds it missing or changed answers
 //!   [`Error::Lost`](tollwire_ledger::Error::Lost) to everything from then on.
 //! - **Addresses.** `redis://`, and `redis-sentinel://` for Sentinels that are asked, at every connection, which server is

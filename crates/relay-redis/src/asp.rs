@@ -18,8 +18,9 @@ const REST_BYTES: usize = 512;
 /// Keys that are looked through at once.
 const SCAN_COUNT: usize = 1_000;
 
-/// Sessions that all brokers of a Redis share. Cheap to clone. An append is one script and one round trip, and tells the other
-/// brokers by itself: hear them by [`RedisBus::of_sessions`](crate::RedisBus::of_sessions).
+/// Sessions that all brokers of a Redis share. Cheap to clone. An append is one script and one round trip, which appends of
+/// other sessions share, and tells the other brokers by itself, if there are any: hear them by
+/// [`RedisBus::of_sessions`](crate::RedisBus::of_sessions).
 #[derive(Debug, Clone)]
 pub struct RedisSessions(RelayRedis);
 
@@ -31,7 +32,7 @@ impl RedisSessions {
 
     /// A key of a session; all of them are in one slot.
     fn key(&self, session: &SessionId, what: &str) -> String {
-        self.0.key(&format!("asp:{{{session}}}:{what}"))
+        self.0.key_of(["asp:{", session.as_str(), "}:", what])
     }
 
     /// The names of all sessions, newest first: every key of the database is looked at.
@@ -62,7 +63,9 @@ impl RedisSessions {
             all.filter_map(|(place, message)| Some((place, message.once.as_ref()?)))
         };
         let mut keys = vec![self.key(session, "head"), self.key(session, "messages")];
-        keys.extend(onces().map(|(_, once)| self.key(session, &format!("once:{}", once.key))));
+        keys.extend(
+            onces().map(|(_, once)| self.0.key_of(["asp:{", session.as_str(), "}:once:", &once.key])),
+        );
         let bodies = append.messages.iter().map(|message| message.body.len());
         let bytes = bodies.fold(append.content.len(), usize::saturating_add);
         let rest = keys.len().saturating_mul(KEY_BYTES).saturating_add(REST_BYTES);
@@ -70,8 +73,7 @@ impl RedisSessions {
         let mut call = run_with_room(&ASP_APPEND, &keys, (arguments, bytes.saturating_add(rest)));
         call.arg(append.after.0).arg(&append.after.1).arg(&append.hash).arg(&*append.content);
         call.arg(append.keep).arg(append.until.millis());
-        call.arg(self.0.key(&format!("{SESSIONS}nodes")))
-            .arg(self.0.ears().only().as_deref().unwrap_or_default());
+        call.arg(self.0.key_of([SESSIONS, "nodes"])).arg(self.0.ears().only().as_deref().unwrap_or_default());
         call.arg(session.as_str()).arg(append.messages.len());
         for message in &append.messages {
             call.arg(&*message.body);

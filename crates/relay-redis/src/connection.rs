@@ -36,6 +36,15 @@ impl RelayRedis {
         key(&self.prefix, name)
     }
 
+    /// The same of a name in parts.
+    pub(crate) fn key_of<const COUNT: usize>(&self, parts: [&str; COUNT]) -> String {
+        let bytes = parts.iter().map(|part| part.len()).fold(self.prefix.len(), usize::saturating_add);
+        let mut key = String::with_capacity(bytes);
+        key.push_str(&self.prefix);
+        key.extend(parts);
+        key
+    }
+
     pub(crate) const fn ears(&self) -> &Ears {
         &self.ears
     }

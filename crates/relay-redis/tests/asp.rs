@@ -55,8 +55,8 @@ async fn within<T>(done: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(30), done).await.unwrap()
 }
 
-fn notice(text: &'static str) -> Option<News> {
-    Some(News::Notice(Bytes::from_static(text.as_bytes())))
+fn notice(text: &'static str) -> News {
+    News::Notice(Bytes::from_static(text.as_bytes()))
 }
 
 #[tokio::test]
@@ -69,9 +69,9 @@ async fn an_append_tells_the_other_nodes_once_and_is_found_again() {
     let genesis = Hash::GENESIS.to_string();
     let first = append((0, &genesis), &["a", "b"]);
     assert_eq!(one.append(&session, first.clone(), now).await.unwrap(), Stored::Done);
-    assert_eq!(within(theirs.recv()).await, notice("2 ase_a"));
+    assert_eq!(within(theirs.recv()).await, Some(notice("2 ase_a")));
     assert_eq!(one.append(&session, append((2, "b"), &["c"]), now).await.unwrap(), Stored::Done);
-    assert_eq!(within(theirs.recv()).await, notice("3 ase_a"));
+    assert_eq!(within(theirs.recv()).await, Some(notice("3 ase_a")));
     // The answer was lost, and the command is sent again.
     assert_eq!(one.append(&session, first, now).await.unwrap(), Stored::Done);
     assert_eq!(one.read(&session, 0, 1_000).await.unwrap().len(), 3);
@@ -109,10 +109,10 @@ async fn a_node_that_is_alone_is_told_nothing_that_it_said_until_another_listens
     );
     let (other, mut theirs) = node(&server, 2).await;
     assert_eq!(other.append(&session, append((1, "a"), &["b"]), now).await.unwrap(), Stored::Done);
-    assert_eq!(within(ours.recv()).await, notice("2 ase_a"), "the first word, not its own of before");
+    assert_eq!(within(ours.recv()).await, Some(notice("2 ase_a")), "the first word, not its own of before");
     assert_eq!(one.append(&session, append((2, "b"), &["c"]), now).await.unwrap(), Stored::Done);
-    assert_eq!(within(theirs.recv()).await, notice("2 ase_a"));
-    assert_eq!(within(theirs.recv()).await, notice("3 ase_a"));
+    assert_eq!(within(theirs.recv()).await, Some(notice("2 ase_a")));
+    assert_eq!(within(theirs.recv()).await, Some(notice("3 ase_a")));
 }
 
 #[tokio::test]

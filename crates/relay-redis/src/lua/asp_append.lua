@@ -48,9 +48,9 @@ for key = 3, #KEYS do
   local at = 10 + count + 3 * (key - 3)
   redis.call('SET', KEYS[key], ARGV[at + 2], 'PXAT', ARGV[at + 3])
 end
--- Nothing is said that this node alone would hear: it knows.
-local ears = ARGV[8] ~= '' and redis.call('PUBSUB', 'NUMSUB', ARGV[7], ARGV[8])
-if not ears or ears[2] > ears[4] then
+-- Nothing is said that this node alone would hear: it knows. Where it may not be asked who listens, it is said.
+local ears = ARGV[8] ~= '' and redis.pcall('PUBSUB', 'NUMSUB', ARGV[7], ARGV[8])
+if not ears or ears.err or ears[2] > ears[4] then
   redis.call('PUBLISH', ARGV[7], id .. ' ' .. ARGV[9])
 end
 return 1

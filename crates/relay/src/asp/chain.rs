@@ -64,12 +64,11 @@ impl Inner {
 impl Chain<'_> {
     async fn run(&mut self) -> Result<(), Failed> {
         while self.outcomes.iter().any(Option::is_none) {
-            let known = match self.known.take() {
-                Some(known) => known,
-                None => {
-                    self.certain = true;
-                    Known::of(&self.inner.any_head(self.id).await?)?
-                }
+            let known = if let Some(known) = self.known.take() {
+                known
+            } else {
+                self.certain = true;
+                Known::of(&self.inner.any_head(self.id).await?)?
             };
             let round = self.round(&known);
             if !round.made.is_empty() {

@@ -23,9 +23,16 @@ pub(crate) struct Session {
     pub(crate) at: Millis,
 }
 
+/// What is known of a session is seldom longer, in bytes.
+const USUAL_BYTES: usize = 512;
+
 impl Session {
     pub(crate) fn to_bytes(&self) -> Bytes {
-        serde_json::to_vec(self).unwrap_or_default().into()
+        let mut bytes = Vec::with_capacity(USUAL_BYTES);
+        match serde_json::to_writer(&mut bytes, self) {
+            Ok(()) => bytes.into(),
+            Err(_) => Bytes::new(),
+        }
     }
 
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {

@@ -128,6 +128,11 @@ impl Room {
         self.seats().clone()
     }
 
+    /// Whether it has several connections.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.seats().len() > 1
+    }
+
     /// What its connections wait for.
     pub(crate) fn news(&self) -> watch::Receiver<News> {
         self.news.subscribe()

@@ -260,7 +260,7 @@ impl Seated {
             Frame::Pong => self.beat.pong(),
             Frame::Wrong { id, failed } => self.outbox.say(say::error(&failed, id.as_deref())),
             Frame::Auth { token, proof, .. } => {
-                let renewed = self.inner.admit_socket(&self.session, &token, &proof).await;
+                let renewed = Box::pin(self.inner.admit_socket(&self.session, &token, &proof)).await;
                 let other = || Failed::new(Code::AuthFailed, "this connection is another agent's");
                 match renewed
                     .and_then(|guest| if guest.id == self.guest.id { Ok(guest) } else { Err(other()) })

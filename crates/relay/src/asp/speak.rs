@@ -49,16 +49,13 @@ impl Inner {
     /// Puts a message into a session, whether or not it has a room here.
     pub(crate) async fn speak(&self, id: &SessionId, guest: &Guest, words: Words) -> Result<Spoken, Failed> {
         let said = [(guest, &words)];
-        let mut outcomes = match self.rooms.get(id) {
-            Some(room) => {
-                let turn = Arc::clone(&room.turn).lock_owned().await;
-                self.speak_in(id, &room, turn, &said).await
-            }
-            None => {
-                let (outcomes, _) = self.chain(id, None, &said).await;
-                self.tell_of(id, None, &outcomes);
-                outcomes
-            }
+        let mut outcomes = if let Some(room) = self.rooms.get(id) {
+            let turn = Arc::clone(&room.turn).lock_owned().await;
+            self.speak_in(id, &room, turn, &said).await
+        } else {
+            let (outcomes, _) = Box::pin(self.chain(id, None, &said)).await;
+            self.tell_of(id, None, &outcomes);
+            outcomes
         };
         outcomes.pop().unwrap_or_else(|| Err(Failed::unanswered()))
     }
@@ -115,7 +112,7 @@ impl Inner {
         said: &[(&Guest, &Words)],
     ) -> Outcomes {
         // Whoever is cut off meanwhile leaves no head behind that may be an old one.
-        let (outcomes, known) = self.chain(id, turn.take(), said).await;
+        let (outcomes, known) = Box::pin(self.chain(id, turn.take(), said)).await;
         self.tell_of(id, Some(room), &outcomes);
         *turn = known;
         outcomes
@@ -123,15 +120,15 @@ impl Inner {
 
     /// Tells the session's connections on this node. The bus tells the others.
     fn tell_of(&self, id: &SessionId, room: Option<&Arc<Room>>, outcomes: &Outcomes) {
-        let kept =
-            outcomes.iter().flatten().filter_map(|spoken| Some((spoken.sequence, spoken.packed.clone()?)));
-        let Some(newest) =
-            outcomes.iter().flatten().filter(|spoken| !spoken.again).map(|spoken| spoken.sequence).max()
-        else {
-            return;
-        };
-        if let Some(room) = room {
-            room.push(kept);
+        let fresh = || outcomes.iter().flatten().filter(|spoken| !spoken.again);
+        let Some(newest) = fresh().map(|spoken| spoken.sequence).max() else { return };
+        match room {
+            // Whoever is alone has had an ack, and need not be given anything.
+            Some(room) if room.is_shared() => {
+                room.push(fresh().filter_map(|spoken| Some((spoken.sequence, spoken.packed.clone()?))));
+            }
+            Some(room) => room.heard_of(newest),
+            None => {}
         }
         // Somebody may have sat down since the room was looked for, and has read the head before this.
         if let Some(present) = self.rooms.get(id)
