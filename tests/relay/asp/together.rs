@@ -211,6 +211,30 @@ async fn acked_is_kept_through_a_kill_on_redis() {
     acked_is_kept_through_a_kill(Asp::with(&format!("store = \"{}\"", redis.url()), "").await).await;
 }
 
+/// Whoever is alone is acked, and nothing of what it said is read back for it.
+#[tokio::test]
+async fn nothing_is_read_back_for_who_said_it() {
+    let redis = RedisServer::start().await.unwrap();
+    let asp = Asp::with(&format!("store = \"{}\"", redis.url()), "").await;
+    let (alpha, beta, session) = asp.pair().await;
+    let (mut a, _) = alpha.connect(&session, None).await;
+    let (mut b, _) = beta.connect(&session, None).await;
+    introduce(&mut a, &mut b).await;
+    b.0.close().await;
+    let reads = async || {
+        let info = redis.command(&["INFO", "commandstats"]).await.unwrap();
+        info.lines().find(|line| line.starts_with("cmdstat_xrange:")).map(str::to_owned)
+    };
+    burst(&mut a, &[inform(4)]).await;
+    assert_eq!(answers(&mut a, 1).await, [Ok(4)]);
+    let before = reads().await;
+    for part in (5..105).map(inform).collect::<Vec<_>>().chunks(20) {
+        burst(&mut a, part).await;
+        assert!(answers(&mut a, part.len()).await.iter().all(Result::is_ok));
+    }
+    assert_eq!(reads().await, before);
+}
+
 /// A word over HTTP is told to connections of the same broker, whose Redis tells nobody.
 #[tokio::test]
 async fn what_is_said_over_http_is_told_here_and_at_other_brokers() {

@@ -65,6 +65,10 @@ impl Seated {
                 Err(failed) => self.outbox.say(say::error(&failed, id.as_deref())),
             }
         }
+        // Only now: before, those of them that were not followed yet would have counted as not given.
+        if self.caught_up {
+            self.look();
+        }
     }
 
     fn draft(&mut self, envelope: &str) -> Result<Draft, Failed> {
@@ -86,7 +90,6 @@ impl Seated {
             Some((step, text)) => {
                 self.cursor = spoken.sequence;
                 self.steps(step, text);
-                self.look();
             }
             None => {
                 if !spoken.again {
