@@ -182,11 +182,9 @@ impl Batches {
         }
         let mut txn = self.db.begin_write().map_err(storage)?;
         without_sync(&mut txn)?;
-        self.recent.write().unwrap_or_else(PoisonError::into_inner).join();
-        {
-            let recent = self.recent.read().unwrap_or_else(PoisonError::into_inner);
-            log::pour(&txn, recent.logged(), self.clock.now())?;
-        }
+        // Of a copy: if it fails, the log still lacks what it lacked.
+        let all = self.recent.read().unwrap_or_else(PoisonError::into_inner).all();
+        log::pour(&txn, &all, self.clock.now())?;
         txn.commit().map_err(storage)?;
         *self.recent.write().unwrap_or_else(PoisonError::into_inner) = Recent::default();
         (self.commands, self.since, self.unsynced) = (0, None, true);

@@ -15,6 +15,7 @@ use crate::model::{
 use crate::{Error, Timestamp, record};
 use redb::{Database, ReadTransaction, ReadableDatabase};
 use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::str::FromStr;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
@@ -89,10 +90,16 @@ impl<'a> Reader<'a> {
         let table = self.txn.open_table(JOURNAL).map_err(storage)?;
         let lines = (session.as_str(), 0)..=(session.as_str(), u64::MAX);
         let lines = table.range(lines).map_err(storage)?;
-        let written = lines.map(|line| record::decode(line.map_err(storage)?.1.value(), "journal line"));
-        // Lines are logged at once, so that one layer has them all.
-        let recent = self.recent.over(session).flat_map(|sheet| sheet.lines.values().cloned());
-        written.chain(recent.map(Ok)).collect()
+        let written = lines.map(|line| {
+            let (key, bytes) = line.map_err(storage)?;
+            Ok((key.value().1, record::decode(bytes.value(), "journal line")?))
+        });
+        let mut journal: BTreeMap<u64, Entry> = written.collect::<Result<_, Error>>()?;
+        // For a moment, a line that moves into its table is there and here.
+        for sheet in self.recent.over(session) {
+            journal.extend(sheet.lines.iter().map(|(number, entry)| (*number, entry.clone())));
+        }
+        Ok(journal.into_values().collect())
     }
 
     pub(super) fn payments_of(&self, tx: &str, limit: usize) -> Result<Vec<(PaymentId, Payment)>, Error> {
@@ -234,4 +241,35 @@ fn beyond(after: Option<&str>) -> (Bound<&str>, Bound<&str>) {
 
 pub(super) fn parse<T: FromStr<Err = tollwire_x402::Error>>(key: &str) -> Result<T, Error> {
     key.parse().map_err(|error| Error::Corrupt(format!("key {key:?}: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::changes::Changes;
+    use super::super::{log, tables};
+    use super::*;
+    use crate::command::EntryKind;
+    use redb::Builder;
+    use redb::backends::InMemoryBackend;
+
+    #[test]
+    fn a_line_on_its_way_into_the_table_is_shown_once() {
+        let now = Timestamp::from_millis(9);
+        let db = Builder::new().create_with_backend(InMemoryBackend::new()).unwrap();
+        tables::prepare(&db, now, true).unwrap();
+        let session: SessionId = "7d444840-9dc0-4acd-b245-5ffdce74fad2".parse().unwrap();
+        let line = |units| Entry { at: now, kind: EntryKind::Capture, units, stream: None, payment: None };
+        let mut changes = Changes::default();
+        changes.sheet(&session).lines.extend([(0, line(1)), (1, line(2))]);
+        let recent = RwLock::<Recent>::default();
+        let journal = || Reader::new(&db, &recent).unwrap().journal(&session).unwrap();
+        recent.write().unwrap().lay_logged(changes.clone());
+        assert_eq!(journal(), [line(1), line(2)]);
+        let txn = db.begin_write().unwrap();
+        log::pour(&txn, &changes, now).unwrap();
+        txn.commit().unwrap();
+        assert_eq!(journal(), [line(1), line(2)], "here and there");
+        *recent.write().unwrap() = Recent::default();
+        assert_eq!(journal(), [line(1), line(2)]);
+    }
 }

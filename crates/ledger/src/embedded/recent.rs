@@ -18,11 +18,6 @@ impl Recent {
         [self.forgettable.of(session), self.logged.of(session)].into_iter().flatten()
     }
 
-    /// What the log has; of all, once they are joined.
-    pub(super) fn logged(&self) -> &Changes {
-        &self.logged
-    }
-
     /// What is not in the log yet.
     pub(super) fn forgettable(&self) -> &Changes {
         &self.forgettable
@@ -44,11 +39,5 @@ impl Recent {
         let mut all = self.logged.clone();
         all.merge(self.forgettable.clone());
         all
-    }
-
-    /// Joins both layers, to be poured: what was forgettable counts as logged from here on, which nobody relies on but a
-    /// crash, and it forgets.
-    pub(super) fn join(&mut self) {
-        self.logged.merge(std::mem::take(&mut self.forgettable));
     }
 }

@@ -8,7 +8,6 @@ use super::pace::Pace;
 use super::timing::Timing;
 use crate::{Chain, ChainError, Observation, Refusal, SettleError};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::time::Instant;
 use tollwire_ledger::model::{Attempt, Fate, Landing, Payment, Session};
 use tollwire_ledger::{Command, Outcome};
@@ -16,14 +15,6 @@ use tollwire_x402::{Network, PaymentId};
 
 /// How long before the end of its validity a payment is still worth a new transaction, in seconds.
 const VALIDITY_MARGIN_SECS: u64 = 6;
-
-/// What each payment being worked on adds to the pause between two looks at one, so that a node is asked some hundreds
-/// of times a second at most.
-const WATCH_PAUSE_EACH: Duration = Duration::from_millis(2);
-
-/// The pause before the second look at what was just sent: a node that makes a block for every transaction has it by then,
-/// and is not waited for as one with a clock is.
-const WATCH_PAUSE_FIRST: Duration = Duration::from_millis(15);
 
 /// How many times sooner another transaction follows one that is known to have no effect any more.
 const SPENT_SOONER: u32 = 16;
@@ -140,12 +131,12 @@ impl Shared {
     async fn work(&self, job: &Job, voice: &Voice) -> End {
         let mut pace = self.pace();
         let mut timing = Timing::new();
-        let (mut blind, mut just_sent) = (job.verified, false);
+        let mut blind = job.verified;
         loop {
             match self.round(&job.id, voice, blind, &mut timing).await {
                 Ok(Step::Known(end)) => return end,
                 Ok(Step::Sent) => {
-                    (blind, just_sent) = (false, true);
+                    blind = false;
                     continue;
                 }
                 Ok(Step::Wait) => {}
@@ -159,21 +150,11 @@ impl Shared {
                 }
             }
             blind = false;
-            // What was sent a moment ago is watched closely: its block may come any time.
-            if timing.is_watching() {
-                let first = if just_sent { WATCH_PAUSE_FIRST } else { self.config.poll_first };
-                just_sent = false;
-                tokio::time::sleep(self.watch_pause(first)).await;
-            } else {
-                pace.rest().await;
+            match timing.watch_pause(&self.config, self.in_flight.count()) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => pace.rest().await,
             }
         }
-    }
-
-    /// The pause between two looks at a transaction that was just sent: longer the more payments are watched at once.
-    fn watch_pause(&self, pause: Duration) -> Duration {
-        let busy = WATCH_PAUSE_EACH.saturating_mul(self.in_flight.count());
-        pause.min(self.config.poll_first).saturating_add(busy).min(self.config.poll_max)
     }
 
     /// One look at a payment, and what it calls for. `blind` leaves out the look.
@@ -273,7 +254,10 @@ impl Shared {
             voice.tx(&attempt.tx);
             left = left.saturating_sub(1);
             match self.broadcast(chain, &attempt).await {
-                Ok(()) => return Ok(Step::Sent),
+                Ok(()) => {
+                    timing.sent();
+                    return Ok(Step::Sent);
+                }
                 // It can never land: another takes its place, while the account is still ours.
                 Err(ChainError::Superseded(why)) if left > 0 && current.fate == Fate::Pending => {
                     tracing::warn!(payment = %id, tx = %attempt.tx, why, "transaction superseded; making another");
