@@ -13,7 +13,7 @@ mod refund;
 mod session;
 mod stream;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use metered::{RECALL_FRESH, share};
 pub use payout::{PaidOut, PayoutSlot, pay_out};

@@ -1,15 +1,16 @@
 //! The embedded ledger: one file, nothing to install, safe against `kill -9` and power cuts.
 //!
-//! One thread writes. It takes the commands that are waiting, applies them in order, makes them durable with one sync, and
-//! only then answers. Under load many commands share a sync; alone, a command waits for its own. What they do to sessions
-//! and streams goes to a log first and moves into its tables together with much else (`log`). Readers see what was
-//! answered and never wait for a sync.
+//! Commands on sessions and streams are applied in memory, by whoever has one (`desk`); all others by the one thread that
+//! writes. It makes everything durable, and only then is answered for what a crash must not forget: under load many
+//! commands share a sync; alone, a command waits for its own. What commands do to sessions and streams goes to a log first
+//! and moves into its tables together with much else (`log`). Readers see what was applied and never wait for a sync.
 
 mod backup;
 mod base;
 mod batches;
 mod books;
 mod changes;
+mod desk;
 mod failure;
 mod lazy;
 mod log;
@@ -23,6 +24,7 @@ mod tables;
 mod writer;
 
 use self::batches::Batches;
+use self::desk::Desk;
 use self::failure::storage;
 use self::reader::Reader;
 use self::recent::Recent;
@@ -37,7 +39,7 @@ use crate::{Clock, Command, Error, Ledger, Outcome, PayoutCommand, PayoutOutcome
 use redb::{Builder, Database};
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 use tollwire_x402::{PaymentId, SessionId, StreamId, Usdc};
 
@@ -84,8 +86,11 @@ impl EmbeddedLedger {
         let born = tables::prepare(&db, clock.now(), may_make).map_err(|error| named(path, error))?;
         let db = Arc::new(db);
         let recent = Arc::default();
-        let batches = Batches::new(Arc::clone(&db), file.clone(), Arc::clone(&clock), Arc::clone(&recent))?;
-        let writer = Writer::start(batches)?;
+        let desk = Desk::new(&db, Arc::clone(&clock), Arc::clone(&recent))?;
+        let desk = Arc::new(Mutex::new(desk));
+        let shared = (Arc::clone(&desk), Arc::clone(&recent));
+        let batches = Batches::new(Arc::clone(&db), file.clone(), Arc::clone(&clock), shared);
+        let writer = Writer::start(desk, batches)?;
         Ok(Self { writer, db, recent, file, clock, born })
     }
 
@@ -94,6 +99,15 @@ impl EmbeddedLedger {
         read: impl FnOnce(&Reader<'_>) -> Result<T, Error>,
     ) -> BoxFuture<'a, Result<T, Error>> {
         let value = Reader::new(&self.db, &self.recent).and_then(|reader| read(&reader));
+        Box::pin(std::future::ready(value))
+    }
+
+    /// A read that may take its time: it looks at a copy of what is recent, so that nobody waits for it.
+    fn read_long<'a, T: Send + 'a>(
+        &'a self,
+        read: impl FnOnce(&Reader<'_>) -> Result<T, Error>,
+    ) -> BoxFuture<'a, Result<T, Error>> {
+        let value = Reader::at_leisure(&self.db, &self.recent).and_then(|reader| read(&reader));
         Box::pin(std::future::ready(value))
     }
 
@@ -220,7 +234,7 @@ impl Ledger for EmbeddedLedger {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<(SessionId, Session)>, Error>> {
         let now = self.clock.now();
-        self.read(|reader| reader.sessions(after, limit, now))
+        self.read_long(|reader| reader.sessions(after, limit, now))
     }
 
     fn sessions_of(
@@ -229,12 +243,12 @@ impl Ledger for EmbeddedLedger {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<(SessionId, Session)>, Error>> {
         let now = self.clock.now();
-        self.read(|reader| reader.sessions_of(payer, limit, now))
+        self.read_long(|reader| reader.sessions_of(payer, limit, now))
     }
 
     fn watch(&self, sessions: Vec<SessionId>) -> BoxFuture<'_, Result<Vec<Option<Watched>>, Error>> {
         let whole = self.file.check();
-        self.read(|reader| whole.and_then(|()| reader.watch(&sessions)))
+        self.read_long(|reader| whole.and_then(|()| reader.watch(&sessions)))
     }
 
     fn once(&self, key: &str, ttl: Duration) -> BoxFuture<'_, Result<bool, Error>> {

@@ -5,7 +5,7 @@
 mod common;
 
 use common::plan::show;
-use common::{ManualClock, block_on, buy, hold, open, session};
+use common::{ManualClock, block_on, buy, hold, open, post, session, stream};
 use std::sync::Arc;
 use std::time::Duration;
 use tollwire_ledger::Backup as _;
@@ -74,13 +74,20 @@ fn a_file_deleted_under_us_is_a_lost_store() {
     block_on(ledger.ready()).unwrap();
     let aside = directory.path().join("aside.db");
     std::fs::rename(&path, &aside).unwrap();
-    assert_eq!(block_on(ledger.apply(hold(1, 1))), Err(Error::Lost));
+    // What a crash may forget is not written; what is captured is.
+    let held = block_on(ledger.apply(hold(1, 1)));
+    let Ok(Outcome::Held { fence, .. }) = held else { panic!("{held:?}") };
+    assert_eq!(block_on(ledger.apply(post(1, 1, fence))), Err(Error::Lost));
     assert_eq!(block_on(ledger.ready()), Err(Error::Lost));
     assert_eq!(block_on(ledger.watch(vec![session(1)])), Err(Error::Lost));
     std::fs::write(&path, b"").unwrap();
-    assert_eq!(block_on(ledger.apply(hold(1, 1))), Err(Error::Lost), "another file is not ours");
+    assert_eq!(block_on(ledger.apply(post(1, 1, fence))), Err(Error::Lost), "another file is not ours");
     std::fs::rename(&aside, &path).unwrap();
-    assert!(matches!(block_on(ledger.apply(hold(1, 1))), Ok(Outcome::Held { .. })));
+    assert!(matches!(block_on(ledger.apply(post(1, 1, fence))), Ok(Outcome::Replayed(_))));
+    drop(ledger);
+    let ledger = EmbeddedLedger::open(&path, clock()).unwrap();
+    let captured = block_on(ledger.stream(&session(1), &stream(1))).unwrap().unwrap();
+    assert_eq!(captured.posted, 1, "what was answered for in the end was kept");
 }
 
 #[test]

@@ -1,14 +1,15 @@
-//! Identifiers, each its own type, each checked once where it enters.
+//! Identifiers, each its own type, each checked once where it enters, and cheap to copy.
 
 use crate::{Error, Network};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $field:literal, $rule:literal, $valid:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Box<str>);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The identifier as text.

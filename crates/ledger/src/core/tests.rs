@@ -20,7 +20,7 @@ const LEASE: Duration = Duration::from_secs(10);
 const STREAMS_MAX: u32 = 5;
 const BALANCE_TTL: u64 = 1_000 * SECOND;
 
-fn session_id() -> SessionId {
+pub(crate) fn session_id() -> SessionId {
     "7d444840-9dc0-4acd-b245-5ffdce74fad2".parse().unwrap()
 }
 
@@ -36,7 +36,7 @@ fn usdc(atomic: u64) -> Usdc {
     Usdc::from_atomic(atomic).unwrap()
 }
 
-fn intent(units: u64) -> Intent {
+pub(crate) fn intent(units: u64) -> Intent {
     Intent {
         session: session_id(),
         feed: "ticks".parse().unwrap(),
@@ -70,11 +70,11 @@ fn landing() -> Landing {
     Landing { tx: "0x01".into(), block: 9, gas: usdc(700) }
 }
 
-fn record(intent: Intent) -> Command {
+pub(crate) fn record(intent: Intent) -> Command {
     Command::Record { payment: payment_id(), intent: Box::new(intent) }
 }
 
-fn credit() -> Command {
+pub(crate) fn credit() -> Command {
     Command::Credit { payment: payment_id(), session: session_id(), landing: landing() }
 }
 
@@ -86,7 +86,7 @@ fn abandon() -> Command {
     Command::Abandon { payment: payment_id(), session: session_id(), reason: "expired".into() }
 }
 
-fn hold(stream: &str, fence: Option<u64>, to: u64) -> Command {
+pub(crate) fn hold(stream: &str, fence: Option<u64>, to: u64) -> Command {
     Command::Hold {
         session: session_id(),
         stream: stream_id(stream),
@@ -111,7 +111,7 @@ fn extend(stream: &str, fence: u64, (used, need, want): (u64, u64, u64)) -> Comm
     }
 }
 
-fn post(stream: &str, fence: u64, to: u64) -> Command {
+pub(crate) fn post(stream: &str, fence: u64, to: u64) -> Command {
     let live_for = Duration::from_secs(100);
     Command::Post { session: session_id(), stream: stream_id(stream), fence, to, live_for }
 }

@@ -1,6 +1,5 @@
 //! One write transaction: the jobs of a batch that concern more than sessions and streams, applied in order.
 
-use super::changes::Changes;
 use super::failure::Failure;
 use super::lazy::LazyTable;
 use super::payouts::Payouts;
@@ -64,10 +63,9 @@ impl<'txn> Books<'txn> {
         }
     }
 
-    /// What is left to write to the tables of sessions and streams, and what all of it is worth.
-    pub(super) fn done(self) -> (Changes, Written) {
-        let (changes, written) = self.sheets.done();
-        (changes, written.max(self.written))
+    /// What all that was written is worth; what changed of sessions and streams is left to be.
+    pub(super) fn written(self) -> Written {
+        self.sheets.written().max(self.written)
     }
 
     pub(super) fn run(&mut self, ask: &Ask, now: Timestamp) -> Result<Answer, Failure> {

@@ -1,7 +1,7 @@
 //! Changes of sessions and streams on their way into the tables.
 //!
-//! A batch's rows go to many places of the file, and the same rows change again and again: hold, capture, end. So a batch
-//! adds one entry to a log and is durable with it; now and then the rows, each as it then is, move into their tables
+//! The rows go to many places of the file, and the same rows change again and again: hold, capture, end. So what must not
+//! be forgotten becomes durable with one entry of a log; now and then the rows, each as it then is, move into their tables
 //! together, and the log begins anew. What a crash leaves in the log moves when the file is opened.
 
 use super::changes::{Changes, Mark, Sheet};
@@ -13,9 +13,13 @@ use tollwire_x402::SessionId;
 
 type Live<'txn> = Table<'txn, (&'static str, u64, &'static str), ()>;
 
-/// Adds an entry, durably: what the log did not have yet, and what came after.
-pub(super) fn note(db: &Database, earlier: &Changes, changes: &Changes) -> Result<(), Error> {
-    let bytes = record::encode(&(earlier, changes))?;
+/// An entry: rows, and rows over these. One layer is enough, but files have had two since there has been a log.
+type Layers<T> = (T, T);
+
+/// Adds an entry, durably.
+pub(super) fn note(db: &Database, changes: &Changes) -> Result<(), Error> {
+    let entry: Layers<&Changes> = (changes, &Changes::default());
+    let bytes = record::encode(&entry)?;
     let txn = db.begin_write().map_err(storage)?;
     {
         let mut log = txn.open_table(LOG).map_err(storage)?;
@@ -59,9 +63,9 @@ pub(super) fn replay(txn: &WriteTransaction, now: Timestamp) -> Result<bool, Err
     for row in txn.open_table(LOG).map_err(storage)?.iter().map_err(storage)? {
         let (number, bytes) = row.map_err(storage)?;
         let entry = record::decode(bytes.value(), &format!("log entry {}", number.value()))?;
-        let (earlier, changes): (Changes, Changes) = entry;
-        left.merge(earlier);
-        left.merge(changes);
+        let (below, above): Layers<Changes> = entry;
+        left.merge(below);
+        left.merge(above);
     }
     if left.is_empty() {
         return Ok(false);

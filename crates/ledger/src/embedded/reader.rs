@@ -16,22 +16,47 @@ use crate::{Error, Timestamp, record};
 use redb::{Database, ReadTransaction, ReadableDatabase};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::ops::{Bound, Deref};
 use std::str::FromStr;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use tollwire_x402::{PaymentId, SessionId, StreamId, Usdc};
 
 /// One consistent view: the file, and over it what changed of sessions and streams since their tables were last written.
 pub(super) struct Reader<'a> {
-    recent: RwLockReadGuard<'a, Recent>,
+    recent: Seen<'a>,
     txn: ReadTransaction,
+}
+
+/// What is recent, for whoever reads it.
+enum Seen<'a> {
+    /// It stays as it is while this is held: for a look at a few rows.
+    Held(RwLockReadGuard<'a, Recent>),
+    /// As it was.
+    Copied(Recent),
+}
+
+impl Deref for Seen<'_> {
+    type Target = Recent;
+
+    fn deref(&self) -> &Recent {
+        match self {
+            Self::Held(recent) => recent,
+            Self::Copied(recent) => recent,
+        }
+    }
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(db: &Database, recent: &'a RwLock<Recent>) -> Result<Self, Error> {
         // First of all what is not in the tables: once it is there, it is taken from here.
         let recent = recent.read().unwrap_or_else(PoisonError::into_inner);
-        Ok(Self { recent, txn: db.begin_read().map_err(storage)? })
+        Ok(Self { txn: db.begin_read().map_err(storage)?, recent: Seen::Held(recent) })
+    }
+
+    /// The same, for a read that takes its time.
+    pub(super) fn at_leisure(db: &Database, recent: &'a RwLock<Recent>) -> Result<Self, Error> {
+        let Self { recent, txn } = Self::new(db, recent)?;
+        Ok(Self { recent: Seen::Copied(recent.clone()), txn })
     }
 
     fn row<T: DeserializeOwned>(&self, rows: Rows, key: &str, what: &str) -> Result<Option<T>, Error> {
@@ -263,7 +288,7 @@ mod tests {
         changes.sheet(&session).lines.extend([(0, line(1)), (1, line(2))]);
         let recent = RwLock::<Recent>::default();
         let journal = || Reader::new(&db, &recent).unwrap().journal(&session).unwrap();
-        recent.write().unwrap().lay_logged(changes.clone());
+        recent.write().unwrap().layers().0.merge(changes.clone());
         assert_eq!(journal(), [line(1), line(2)]);
         let txn = db.begin_write().unwrap();
         log::pour(&txn, &changes, now).unwrap();

@@ -1,24 +1,22 @@
-//! Commands on sessions and streams, applied to what the tables have, what changed lately, and what this batch changed.
+//! Commands on sessions and streams, applied to what the tables have, what changed lately, and what they changed themselves.
 
 use super::base::Base;
 use super::changes::{Changes, Mark, Sheet};
 use super::failure::Failure;
-use super::recent::Recent;
 use crate::core::{self, Applied, Slot};
 use crate::model::{Session, Stream};
 use crate::{Command, Error, Outcome, Timestamp};
-use redb::Database;
 use tollwire_x402::{SessionId, StreamId};
 
-/// Layers of rows, one over the other: the tables, what changed lately, and what this batch changes.
+/// Layers of rows, one over the other: the tables, what changed lately, and what these commands change.
 pub(super) struct Sheets<'a> {
-    base: Base<'a>,
-    recent: &'a Recent,
-    changes: Changes,
+    base: &'a mut Base,
+    below: [&'a Changes; 2],
+    changes: &'a mut Changes,
     written: Written,
 }
 
-/// How much a batch has to keep.
+/// How much of what changed has to be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Written {
     /// Nothing changed.
@@ -30,13 +28,14 @@ pub(super) enum Written {
 }
 
 impl<'a> Sheets<'a> {
-    pub(super) fn of(db: &'a Database, recent: &'a Recent) -> Self {
-        Self { base: Base::of(db), recent, changes: Changes::default(), written: Written::Nothing }
+    /// Over the tables is what lies `below`, the latest first; over that, what changed and changes now.
+    pub(super) fn of(base: &'a mut Base, below: [&'a Changes; 2], changes: &'a mut Changes) -> Self {
+        Self { base, below, changes, written: Written::Nothing }
     }
 
-    /// What the batch changed, and what it is worth.
-    pub(super) fn done(self) -> (Changes, Written) {
-        (self.changes, self.written)
+    /// What the changes are worth.
+    pub(super) fn written(self) -> Written {
+        self.written
     }
 
     /// Whether a command concerns sessions and streams alone.
@@ -106,7 +105,8 @@ impl<'a> Sheets<'a> {
 
     /// What lies over the tables, the latest first.
     fn over(&self, session: &SessionId) -> impl Iterator<Item = &Sheet> {
-        self.changes.of(session).into_iter().chain(self.recent.over(session))
+        let below = self.below.into_iter().filter_map(|changes| changes.of(session));
+        self.changes.of(session).into_iter().chain(below)
     }
 
     fn session(&mut self, id: &SessionId) -> Result<Option<Session>, Failure> {
@@ -155,7 +155,7 @@ pub(super) fn check(applied: &Applied, session: &SessionId) -> Result<(), Failur
 ///
 /// A hold is for what is served later; a captured unit is served only after its own command. To forget a hold, its
 /// return, or the end of a stream whose use is captured, is what the lapse of the hold would come to.
-fn worth(command: &Command) -> Written {
+pub(super) fn worth(command: &Command) -> Written {
     match command {
         Command::Hold { .. } | Command::Void { .. } | Command::End { .. } => Written::Forgettable,
         _ => Written::Durably,

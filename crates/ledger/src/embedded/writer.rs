@@ -1,10 +1,15 @@
-//! The one writer: takes what is queued, applies it in order, syncs once, then answers everybody.
+//! Who has a command applies it at the desk, if that suffices and is open and nothing came before. All else is queued for
+//! the one writer, which applies it in order, makes everything durable with one sync, and then answers everybody.
 
-use super::batches::{Batches, REST_WITHIN};
+use super::batches::Batches;
+use super::desk::{Desk, Done, REST_WITHIN};
+use super::failure::Failure;
 use crate::spend::{Charge, Spent};
 use crate::{Command, Error, Outcome, PayoutCommand, PayoutOutcome};
 use futures_channel::oneshot;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, TryLockError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -16,9 +21,12 @@ const BATCH_MAX: usize = 512;
 /// How many commands a batch must have had for the next one to be waited for.
 const BUSY_FROM: usize = 8;
 /// How long it is waited for: more of what comes then shares its sync.
-const GATHER: Duration = Duration::from_millis(4);
+const GATHER: Duration = Duration::from_millis(8);
 
-/// What can be asked of the writer.
+/// How often a caller looks whether another has left the desk, before it queues: they are there for microseconds.
+const LOOKS: usize = 64;
+
+/// What can be asked of the store.
 pub(super) enum Ask {
     Apply(Box<Command>),
     PayOut(Box<PayoutCommand>),
@@ -29,7 +37,7 @@ pub(super) enum Ask {
     Ready,
 }
 
-/// What it answers.
+/// What the answer is.
 pub(super) enum Answer {
     Outcome(Outcome),
     PaidOut(PayoutOutcome),
@@ -37,39 +45,118 @@ pub(super) enum Answer {
     Spent(Spent),
 }
 
-struct Job {
-    ask: Ask,
-    reply: oneshot::Sender<Result<Answer, Error>>,
+enum Job {
+    /// Applies it.
+    Do(Ask, oneshot::Sender<Result<Answer, Error>>),
+    /// Makes durable what was applied at the desk.
+    Keep(oneshot::Sender<Result<(), Error>>),
+    /// There is something to put in its place, by and by.
+    Tell,
 }
 
 /// The writer's thread and its queue. Dropping it finishes what is queued.
 pub(super) struct Writer {
+    desk: Arc<Mutex<Desk>>,
+    /// Commands that are queued and not applied: what comes later is not applied before them.
+    queued: Arc<AtomicUsize>,
     queue: Option<SyncSender<Job>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
-    pub(super) fn start(mut batches: Batches) -> Result<Self, Error> {
+    pub(super) fn start(desk: Arc<Mutex<Desk>>, mut batches: Batches) -> Result<Self, Error> {
         let (queue, jobs) = sync_channel(QUEUE_MAX);
+        let queued = Arc::<AtomicUsize>::default();
+        let waiting = Arc::clone(&queued);
         let thread = std::thread::Builder::new()
             .name("ledger-writer".to_owned())
-            .spawn(move || run(&mut batches, &jobs))
+            .spawn(move || run(&mut batches, &jobs, &waiting))
             .map_err(|error| Error::Unavailable(format!("cannot start the writer thread: {error}")))?;
-        Ok(Self { queue: Some(queue), thread: Some(thread) })
+        Ok(Self { desk, queued, queue: Some(queue), thread: Some(thread) })
     }
 
-    /// Queues a job at once; the future waits for its commit. Dropping the future does not undo the job.
+    /// Applies or queues what is asked, at once; the future waits until the answer is true. Dropping the future undoes
+    /// nothing.
     pub(super) fn ask(&self, ask: Ask) -> impl Future<Output = Result<Answer, Error>> + Send + use<> {
-        let (reply, answer) = oneshot::channel();
-        let queued = self.queue.as_ref().ok_or("the writer has stopped").and_then(|queue| {
-            queue.try_send(Job { ask, reply }).map_err(|error| match error {
+        let promise = match self.at_the_desk(&ask) {
+            None => {
+                let (reply, answer) = oneshot::channel();
+                self.queued.fetch_add(1, Ordering::SeqCst);
+                let queued = self.queue(Job::Do(ask, reply));
+                if queued.is_err() {
+                    self.queued.fetch_sub(1, Ordering::SeqCst);
+                }
+                Promise::Queued(queued.map(|()| answer))
+            }
+            Some(Ok(done)) if done.once_durable => {
+                let (reply, durable) = oneshot::channel();
+                Promise::Applied(done.answer, self.queue(Job::Keep(reply)).map(|()| durable))
+            }
+            Some(Ok(done)) => {
+                if done.tell {
+                    // If the queue is full the writer is awake, and looks around when it is done.
+                    let _awake = self.queue(Job::Tell);
+                }
+                Promise::Kept(Ok(done.answer))
+            }
+            Some(Err(error)) => Promise::Kept(Err(error)),
+        };
+        promise.kept()
+    }
+
+    /// The answer of the desk. Nothing if the command has to be queued.
+    fn at_the_desk(&self, ask: &Ask) -> Option<Result<Done, Error>> {
+        let mut looks = 0;
+        let mut desk = loop {
+            if self.queued.load(Ordering::SeqCst) > 0 {
+                return None;
+            }
+            match self.desk.try_lock() {
+                Ok(desk) => break desk,
+                Err(TryLockError::Poisoned(desk)) => break desk.into_inner(),
+                Err(TryLockError::WouldBlock) if looks < LOOKS => std::hint::spin_loop(),
+                Err(TryLockError::WouldBlock) => return None,
+            }
+            looks += 1;
+        };
+        desk.suffices_for(ask).then(|| match desk.run(ask) {
+            Ok(done) => Ok(done),
+            Err(Failure::Rows(error) | Failure::Store(error)) => Err(error),
+        })
+    }
+
+    fn queue(&self, job: Job) -> Result<(), Error> {
+        let queue = self.queue.as_ref().ok_or("the writer has stopped");
+        let queued = queue.and_then(|queue| {
+            queue.try_send(job).map_err(|error| match error {
                 TrySendError::Full(_) => "too many commands are waiting",
                 TrySendError::Disconnected(_) => "the writer has stopped",
             })
         });
-        async move {
-            queued.map_err(|why| Error::Unavailable(why.to_owned()))?;
-            answer.await.unwrap_or_else(|_| Err(Error::Unavailable("the writer has stopped".to_owned())))
+        queued.map_err(|why| Error::Unavailable(why.to_owned()))
+    }
+}
+
+/// An answer to come.
+enum Promise {
+    /// It is true.
+    Kept(Result<Answer, Error>),
+    /// It is true once what it says is durable.
+    Applied(Answer, Result<oneshot::Receiver<Result<(), Error>>, Error>),
+    /// The writer makes it.
+    Queued(Result<oneshot::Receiver<Result<Answer, Error>>, Error>),
+}
+
+impl Promise {
+    async fn kept(self) -> Result<Answer, Error> {
+        let stopped = || Error::Unavailable("the writer has stopped".to_owned());
+        match self {
+            Self::Kept(answer) => answer,
+            Self::Applied(answer, durable) => {
+                durable?.await.unwrap_or_else(|_| Err(stopped()))?;
+                Ok(answer)
+            }
+            Self::Queued(answer) => answer?.await.unwrap_or_else(|_| Err(stopped())),
         }
     }
 }
@@ -85,7 +172,7 @@ impl Drop for Writer {
     }
 }
 
-fn run(batches: &mut Batches, jobs: &Receiver<Job>) {
+fn run(batches: &mut Batches, jobs: &Receiver<Job>, queued: &AtomicUsize) {
     let mut busy = false;
     loop {
         let first = match next(jobs, batches.waiting()) {
@@ -102,16 +189,29 @@ fn run(batches: &mut Batches, jobs: &Receiver<Job>) {
         if busy {
             std::thread::sleep(GATHER);
         }
-        let (asks, replies): (Vec<Ask>, Vec<_>) = std::iter::once(first)
-            .chain(jobs.try_iter().take(BATCH_MAX - 1))
-            .map(|job| (job.ask, job.reply))
-            .unzip();
-        busy = asks.len() >= BUSY_FROM;
-        let answers = batches.commit(&asks);
-        if let Err(error) = &answers {
-            tracing::error!(%error, commands = asks.len(), "ledger batch failed");
+        let (mut asks, mut replies, mut keeps) = (Vec::new(), Vec::new(), Vec::new());
+        for job in std::iter::once(first).chain(jobs.try_iter().take(BATCH_MAX - 1)) {
+            match job {
+                Job::Do(ask, reply) => {
+                    asks.push(ask);
+                    replies.push(reply);
+                }
+                Job::Keep(reply) => keeps.push(reply),
+                Job::Tell => {}
+            }
         }
-        let mut answers = answers.map(Vec::into_iter);
+        busy = asks.len().saturating_add(keeps.len()) >= BUSY_FROM;
+        let applied = batches.apply(&asks);
+        queued.fetch_sub(asks.len(), Ordering::SeqCst);
+        let settled = batches.settle();
+        for error in [applied.as_ref().err(), settled.as_ref().err()].into_iter().flatten() {
+            tracing::error!(%error, commands = asks.len(), kept = keeps.len(), "ledger batch failed");
+        }
+        for reply in keeps {
+            // A caller that went away asks again if it wants to know.
+            let _gone = reply.send(settled.clone());
+        }
+        let mut answers = settled.and(applied).map(Vec::into_iter);
         for reply in replies {
             let answer = match &mut answers {
                 Ok(answers) => {
@@ -119,7 +219,6 @@ fn run(batches: &mut Batches, jobs: &Receiver<Job>) {
                 }
                 Err(error) => Err(error.clone()),
             };
-            // A caller that went away asks again if it wants to know.
             let _gone = reply.send(answer);
         }
         batches.tidy();
