@@ -240,12 +240,15 @@ async fn replicas_are_waited_for() {
     let mut config = config(&primary);
     config.wait_replicas = 1;
     config.wait_timeout = Duration::from_millis(200);
-    let ledger = RedisLedger::connect(config).await.unwrap();
-    let alone = ledger.apply(record(1, intent(1, 5))).await;
+    let hurried = RedisLedger::connect(config.clone()).await.unwrap();
+    let alone = hurried.apply(record(1, intent(1, 5))).await;
     assert_eq!(alone, Err(Error::Unavailable("0 of 1 replicas answered in time".into())));
 
     let of = format!("127.0.0.1 {}", primary.port());
     let replica = RedisServer::with(&[("replicaof", &of)]).await.unwrap();
+    // A busy machine's replica may take its time.
+    config.wait_timeout = Duration::from_secs(4);
+    let ledger = RedisLedger::connect(config).await.unwrap();
     // Until the replica has caught up, the answer stays the same; then the same command is answered as a replay.
     let recorded = loop {
         match ledger.apply(record(1, intent(1, 5))).await {

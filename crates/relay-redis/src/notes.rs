@@ -1,6 +1,7 @@
 //! [`Notes`] on Redis: those that lapse are keys with an expiry of the server's, the others fields of a hash.
 
 use crate::connection::RelayRedis;
+use crate::script::{NOTE_REPLACE, run};
 use bytes::Bytes;
 use tollwire_ledger::Timestamp;
 use tollwire_redis::redis::{Cmd, FromRedisValue, cmd};
@@ -97,6 +98,20 @@ impl Notes for RedisNotes {
             let written: Option<String> = self.ask(call).await?;
             Ok(written.is_some())
         })
+    }
+
+    fn replace<'a>(
+        &'a self,
+        key: Key<'a>,
+        was: Bytes,
+        value: Bytes,
+        _: Timestamp,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        let (place, name) =
+            if key.0.lapses() { (self.key(key), None) } else { (self.hash(key.0), Some(key.1)) };
+        let mut call = run(&NOTE_REPLACE, &[place]);
+        call.arg(&*was).arg(&*value).arg(name);
+        Box::pin(self.ask(call))
     }
 
     fn get<'a>(&'a self, key: Key<'a>, _: Timestamp) -> BoxFuture<'a, Result<Option<Bytes>, StoreError>> {

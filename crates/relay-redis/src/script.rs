@@ -48,5 +48,6 @@ scripts! {
     LOG_MARK = "lua/log_mark.lua";
     LOG_READ = "lua/log_read.lua";
     LOG_TAKE = "lua/log_take.lua";
+    NOTE_REPLACE = "lua/note_replace.lua";
     PUBLISH = "lua/publish.lua";
 }

@@ -41,8 +41,10 @@ pub(crate) struct AgentBody {
 }
 
 impl AppBody {
-    fn apply(self, app: &mut App) {
-        app.org = self.org.unwrap_or_else(|| app.org.clone());
+    fn apply(&self, app: &mut App) {
+        if let Some(org) = &self.org {
+            app.org.clone_from(org);
+        }
         app.echo_payload = self.echo_payload.unwrap_or(app.echo_payload);
         app.typing = self.typing.unwrap_or(app.typing);
         app.events_per_minute = self.events_per_minute.or(app.events_per_minute);
@@ -52,11 +54,19 @@ impl AppBody {
 }
 
 impl AgentBody {
-    fn apply(self, agent: &mut Agent) {
-        agent.name = self.name.unwrap_or_else(|| agent.name.clone());
-        agent.description = self.description.unwrap_or_else(|| agent.description.clone());
-        agent.org = self.org.unwrap_or_else(|| agent.org.clone());
-        agent.allow = self.allow.unwrap_or_else(|| agent.allow.clone());
+    fn apply(&self, agent: &mut Agent) {
+        if let Some(name) = &self.name {
+            agent.name.clone_from(name);
+        }
+        if let Some(description) = &self.description {
+            agent.description.clone_from(description);
+        }
+        if let Some(org) = &self.org {
+            agent.org.clone_from(org);
+        }
+        if let Some(allow) = &self.allow {
+            agent.allow.clone_from(allow);
+        }
         agent.offline = self.offline.unwrap_or(agent.offline);
     }
 }
@@ -107,7 +117,7 @@ impl Bridge {
     async fn amend(
         &self,
         party: &Party,
-        amend: impl FnOnce(&mut Registered) + Send,
+        amend: impl Fn(&mut Registered) + Send,
     ) -> Result<Value, RegistrationError> {
         let inner = self.inner();
         inner.directory.amend(party, inner.now(), amend).await?;

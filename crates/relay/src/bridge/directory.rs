@@ -3,7 +3,7 @@
 use super::id::{AgentId, AppId};
 use super::registry::{Agent, App, Registry};
 use super::token::{NewToken, Party, TokenError, TokenKey};
-use crate::notes::{Notes, Topic};
+use crate::notes::{Notes, Topic, amend};
 use crate::store::StoreError;
 use bytes::Bytes;
 use serde::Serialize;
@@ -153,31 +153,38 @@ impl Directory {
         overlap: Duration,
         now: Timestamp,
     ) -> Result<NewToken, RegistrationError> {
-        let mut entry = self.find(party)?;
         let (token, hash) = self.key.issue(party)?;
-        super::registry::rotate(entry.tokens(), hash, now, overlap);
-        self.write(&entry, now).await?;
+        let more = |entry: &mut Registered| {
+            super::registry::rotate(entry.tokens(), hash, now, overlap);
+        };
+        self.amend(party, now, more).await?;
         Ok(token)
     }
 
     /// Makes all tokens worthless at once.
     pub(crate) async fn revoke(&self, party: &Party, now: Timestamp) -> Result<(), RegistrationError> {
-        let mut entry = self.find(party)?;
-        entry.tokens().clear();
-        Ok(self.write(&entry, now).await?)
+        self.amend(party, now, |entry| entry.tokens().clear()).await
     }
 
-    /// Changes what is registered of somebody, but not their tokens.
+    /// Changes what the store says of somebody now, whatever this node knows: what another has revoked a moment ago stays
+    /// revoked.
     pub(crate) async fn amend(
         &self,
         party: &Party,
         now: Timestamp,
-        amend: impl FnOnce(&mut Registered) + Send,
-    ) -> Result<Registered, RegistrationError> {
-        let mut entry = self.find(party)?;
-        amend(&mut entry);
-        self.write(&entry, now).await?;
-        Ok(entry)
+        change: impl Fn(&mut Registered) + Send,
+    ) -> Result<(), RegistrationError> {
+        if self.is_in_file(party) {
+            return Err(RegistrationError::InFile);
+        }
+        let (topic, name) = place(party);
+        let changed = amend(&*self.notes, (topic, &name), now, |was| {
+            let mut entry = Registered::read(party, was)?;
+            change(&mut entry);
+            Ok::<_, StoreError>((entry.to_bytes(), ()))
+        });
+        changed.await?.ok_or(RegistrationError::Unknown)?;
+        Ok(self.announce(now).await?)
     }
 
     /// Forgets somebody.
@@ -195,12 +202,6 @@ impl Directory {
             return Err(RegistrationError::InFile);
         }
         Registered::of(&state.stored, party).ok_or(RegistrationError::Unknown)
-    }
-
-    async fn write(&self, entry: &Registered, now: Timestamp) -> Result<(), StoreError> {
-        let (topic, name) = place(&entry.party());
-        self.notes.put((topic, &name), entry.to_bytes(), None).await?;
-        self.announce(now).await
     }
 
     /// Makes every node look again.
@@ -236,6 +237,14 @@ impl Registered {
         }
     }
 
+    fn read(party: &Party, entry: &[u8]) -> Result<Self, StoreError> {
+        let read = match party {
+            Party::App(_) => serde_json::from_slice(entry).map(Self::App),
+            Party::Agent(_) => serde_json::from_slice(entry).map(Self::Agent),
+        };
+        read.map_err(|error| StoreError::Corrupt(format!("registration of {party:?}: {error}")))
+    }
+
     pub(crate) fn party(&self) -> Party {
         match self {
             Self::App(app) => Party::App(app.id.clone()),
@@ -258,5 +267,35 @@ impl Registered {
             Self::App(app) => json(app),
             Self::Agent(agent) => json(agent),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notes::MemoryNotes;
+
+    /// A node of several on the same store.
+    fn node(notes: &Arc<MemoryNotes>) -> Directory {
+        let notes: Arc<dyn Notes> = Arc::<MemoryNotes>::clone(notes);
+        Directory::new(notes, TokenKey::new(&"k".repeat(32)).unwrap(), Registry::default())
+    }
+
+    #[tokio::test]
+    async fn what_another_node_revoked_a_moment_ago_stays_revoked() {
+        let notes = Arc::new(MemoryNotes::new());
+        let (one, two) = (node(&notes), node(&notes));
+        let at = |secs: u64| Timestamp::from_millis(secs * 1_000);
+        let id: AppId = "portal".parse().unwrap();
+        let party = Party::App(id.clone());
+        one.add(Registered::App(App::new(id.clone())), at(1)).await.unwrap();
+        assert!(two.refresh(at(1)).await.unwrap());
+        one.revoke(&party, at(2)).await.unwrap();
+        assert_eq!(two.present().apps[&id].tokens.len(), 1, "it has not looked again");
+        two.rotate(&party, Duration::from_secs(60), at(2)).await.unwrap();
+        assert_eq!(two.present().apps[&id].tokens.len(), 1, "the new one alone");
+        one.remove(&party, at(3)).await.unwrap();
+        let gone = two.amend(&party, at(3), |_| {}).await;
+        assert_eq!(gone, Err(RegistrationError::Unknown), "nor does somebody come back");
     }
 }

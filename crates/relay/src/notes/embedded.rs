@@ -61,6 +61,28 @@ impl Notes for EmbeddedNotes {
         })
     }
 
+    fn replace<'a>(
+        &'a self,
+        (topic, name): Key<'a>,
+        was: Bytes,
+        value: Bytes,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        let name = name.to_owned();
+        self.0.write_boxed(move |txn| {
+            let mut notes = txn.open_table(NOTES)?;
+            let key = (topic.as_str(), name.as_str());
+            let until = notes.get(key)?.and_then(|row| {
+                let (until, is) = row.value();
+                (until > now.millis() && *is == *was).then_some(until)
+            });
+            if let Some(until) = until {
+                notes.insert(key, (until, &*value))?;
+            }
+            Ok(until.is_some())
+        })
+    }
+
     fn get<'a>(
         &'a self,
         (topic, name): Key<'a>,

@@ -68,6 +68,21 @@ impl Notes for MemoryNotes {
         done(true)
     }
 
+    fn replace<'a>(
+        &'a self,
+        key: Key<'a>,
+        was: Bytes,
+        value: Bytes,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        let mut state = self.state();
+        let same = state.live(key, now).is_some_and(|is| *is == was);
+        if same && let Some((is, _)) = state.notes.get_mut(&(key.0, key.1.to_owned())) {
+            *is = value;
+        }
+        done(same)
+    }
+
     fn get<'a>(&'a self, key: Key<'a>, now: Timestamp) -> BoxFuture<'a, Result<Option<Bytes>, StoreError>> {
         done(self.state().live(key, now).cloned())
     }

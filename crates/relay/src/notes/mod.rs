@@ -1,8 +1,10 @@
 //! Notes: small values under a key, some of which lapse. Registrations, and between nodes who serves whom.
 
+mod amend;
 mod embedded;
 mod memory;
 
+pub(crate) use amend::amend;
 pub use embedded::EmbeddedNotes;
 pub use memory::MemoryNotes;
 
@@ -91,6 +93,15 @@ pub trait Notes: Send + Sync {
         key: Key<'a>,
         value: Bytes,
         until: Option<Timestamp>,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<bool, StoreError>>;
+
+    /// Writes a note if it still says what it `was`; when it lapses stays as it is. Whether it was written.
+    fn replace<'a>(
+        &'a self,
+        key: Key<'a>,
+        was: Bytes,
+        value: Bytes,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<bool, StoreError>>;
 

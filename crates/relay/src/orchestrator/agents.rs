@@ -7,7 +7,7 @@ use super::limits::OrchestratorLimits;
 use crate::Payments;
 use crate::bridge::Inside;
 use crate::call::{Fetched, Payees, Upstream};
-use crate::notes::{Notes, Topic};
+use crate::notes::{Notes, Topic, amend};
 use crate::store::{Rows, StoreError};
 use crate::telemetry;
 use futures_util::future::join_all;
@@ -116,11 +116,7 @@ impl Agents {
     /// One of them.
     pub(super) async fn get(&self, slug: &str, now: Timestamp) -> Result<Option<ServiceAgent>, StoreError> {
         let found = self.notes.get((Topic::ServiceAgents, slug), now).await?;
-        let read = |bytes: bytes::Bytes| {
-            serde_json::from_slice(&bytes)
-                .map_err(|error| StoreError::Corrupt(format!("agent {slug}: {error}")))
-        };
-        found.map(read).transpose()
+        found.map(|agent| read(slug, &agent)).transpose()
     }
 
     /// All of them, in the order of their slugs.
@@ -153,20 +149,23 @@ impl Agents {
         (patch, rotate): (&Value, bool),
         now: Timestamp,
     ) -> Result<ServiceAgent, AgentError> {
-        let before = self.get(slug.as_str(), now).await?.ok_or(AgentError::Unknown)?;
-        let mut whole = serde_json::to_value(&before).unwrap_or_default();
-        for (name, value) in patch.as_object().into_iter().flatten() {
-            whole[name] = value.clone();
-        }
-        let mut agent = self.read(whole)?;
-        if agent.slug != *slug {
-            return Err(AgentError::Malformed("slug: an agent keeps its slug".to_owned()));
-        }
-        (agent.created, agent.key_version) = (before.created, before.key_version);
-        if rotate {
-            agent.key_version = agent.key_version.saturating_add(1);
-        }
-        self.notes.put((Topic::ServiceAgents, slug.as_str()), written(&agent), None).await?;
+        let agent = amend(&*self.notes, (Topic::ServiceAgents, slug.as_str()), now, |was| {
+            let before: ServiceAgent = read(slug.as_str(), was)?;
+            let mut whole = serde_json::to_value(&before).unwrap_or_default();
+            for (name, value) in patch.as_object().into_iter().flatten() {
+                whole[name] = value.clone();
+            }
+            let mut agent = self.read(whole)?;
+            if agent.slug != *slug {
+                return Err(AgentError::Malformed("slug: an agent keeps its slug".to_owned()));
+            }
+            (agent.created, agent.key_version) = (before.created, before.key_version);
+            if rotate {
+                agent.key_version = agent.key_version.saturating_add(1);
+            }
+            Ok((written(&agent), agent))
+        });
+        let agent = agent.await?.ok_or(AgentError::Unknown)?;
         self.seen().remove(slug);
         self.tell_payees(now).await?;
         if !rotate {
@@ -314,6 +313,10 @@ fn shown(agent: &ServiceAgent, actions: &[Action], health: &Health) -> Value {
         "consecutive_health_failures": health.failures,
         "created_at": ids::time(agent.created),
     })
+}
+
+fn read(slug: &str, agent: &[u8]) -> Result<ServiceAgent, StoreError> {
+    serde_json::from_slice(agent).map_err(|error| StoreError::Corrupt(format!("agent {slug}: {error}")))
 }
 
 fn written(agent: &ServiceAgent) -> bytes::Bytes {

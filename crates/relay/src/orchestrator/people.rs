@@ -2,7 +2,7 @@
 
 use super::token::{Keys, person_of};
 use crate::bridge::{AppId, KeptToken, TokenHash, rotate};
-use crate::notes::{Notes, Topic};
+use crate::notes::{Notes, Topic, amend};
 use crate::store::StoreError;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -60,12 +60,22 @@ impl People {
 
     async fn find(&self, id: &str, now: Timestamp) -> Result<Person, PersonError> {
         let found = self.notes.get((Topic::People, id), now).await?.ok_or(PersonError::Unknown)?;
-        serde_json::from_slice(&found)
-            .map_err(|error| StoreError::Corrupt(format!("person {id}: {error}")).into())
+        Ok(read(id, &found)?)
     }
 
-    async fn write(&self, person: &Person) -> Result<(), StoreError> {
-        self.notes.put((Topic::People, person.id.as_str()), bytes(person), None).await
+    /// Changes somebody's keys, whoever else is at it: what one operator revoked, another must not write again.
+    async fn change(
+        &self,
+        id: &str,
+        now: Timestamp,
+        change: impl Fn(&mut Vec<KeptToken>),
+    ) -> Result<Person, PersonError> {
+        let changed = amend(&*self.notes, (Topic::People, id), now, |was| {
+            let mut person = read(id, was)?;
+            change(&mut person.keys);
+            Ok::<_, PersonError>((bytes(&person), person))
+        });
+        changed.await?.ok_or(PersonError::Unknown)
     }
 
     /// Whose an API key is.
@@ -117,18 +127,14 @@ impl People {
 
     /// Makes another API key; older ones stay good for a while.
     pub(super) async fn rotate(&self, keys: &Keys, id: &str, now: Timestamp) -> Result<Value, PersonError> {
-        let mut person = self.find(id, now).await?;
         let (key, hash) = keys.api_key(id)?;
-        rotate(&mut person.keys, hash, now, OVERLAP);
-        self.write(&person).await?;
+        let person = self.change(id, now, |keys| rotate(keys, hash, now, OVERLAP)).await?;
         Ok(person.shown(Some(&key)))
     }
 
     /// Makes all keys of somebody's worthless at once.
     pub(super) async fn revoke(&self, id: &str, now: Timestamp) -> Result<Value, PersonError> {
-        let mut person = self.find(id, now).await?;
-        person.keys.clear();
-        self.write(&person).await?;
+        let person = self.change(id, now, Vec::clear).await?;
         Ok(person.shown(None))
     }
 
@@ -168,6 +174,10 @@ impl Person {
 fn name_of(hash: &TokenHash) -> String {
     let digest = Sha256::digest(format!("key {hash}"));
     hex::encode(digest.get(..NAME_BYTES).unwrap_or_default())
+}
+
+fn read(id: &str, person: &[u8]) -> Result<Person, StoreError> {
+    serde_json::from_slice(person).map_err(|error| StoreError::Corrupt(format!("person {id}: {error}")))
 }
 
 fn bytes(person: &Person) -> bytes::Bytes {

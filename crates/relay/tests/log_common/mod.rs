@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use tollwire_ledger::{Clock as _, SystemClock, Timestamp};
 use tollwire_relay::log::{Append, Appended, Caps, Depth, Entry, Log, Once, Overflow, READ_COUNT_MAX};
-use tollwire_relay::notes::{Notes, Topic};
+use tollwire_relay::notes::{Key, Notes, Topic};
 
 fn now() -> Timestamp {
     SystemClock.now()
@@ -182,14 +182,37 @@ pub async fn notes_contract(notes: &dyn Notes) {
     let won = futures_util::future::join_all(tries).await;
     assert_eq!(won.into_iter().filter(|won| *won.as_ref().unwrap()).count(), 1);
 
+    replaced(notes, one).await;
+    replaced(notes, claim).await;
+    notes.put(one, Bytes::from_static(b"\x001"), None).await.unwrap();
+    notes.put(claim, me.clone(), Some(later(60))).await.unwrap();
+
     let brief = (Topic::Owners, "athena");
     notes.put(brief, me.clone(), Some(now().after(std::time::Duration::from_millis(30)))).await.unwrap();
     assert_eq!(notes.list(Topic::Owners, now()).await.unwrap().len(), 1);
     tokio::time::sleep(std::time::Duration::from_millis(60)).await;
     assert_eq!(notes.get(brief, now()).await.unwrap(), None, "lapsed");
     assert!(notes.list(Topic::Owners, now()).await.unwrap().is_empty());
+    let lapsed = notes.replace(brief, me.clone(), me.clone(), now()).await;
+    assert!(!lapsed.unwrap() && notes.get(brief, now()).await.unwrap().is_none());
     notes.sweep(now()).await.unwrap();
     assert_eq!(notes.get(one, now()).await.unwrap().as_deref(), Some(&b"\x001"[..]), "no others");
     assert_eq!(notes.get(claim, now()).await.unwrap(), Some(me.clone()));
     assert!(notes.claim(brief, me, Some(later(60)), now()).await.unwrap());
+}
+
+/// Of many that replace the same, one does; what is not there, or not so any more, is not replaced.
+async fn replaced(notes: &dyn Notes, key: Key<'_>) {
+    let was = notes.get(key, now()).await.unwrap().unwrap();
+    let tries = (0..20_u8).map(|n| notes.replace(key, was.clone(), Bytes::from(vec![0xFF, n]), now()));
+    let won: Vec<bool> =
+        futures_util::future::join_all(tries).await.into_iter().map(Result::unwrap).collect();
+    assert_eq!(won.iter().filter(|won| **won).count(), 1);
+    let winner = won.iter().position(|won| *won).unwrap();
+    let is = notes.get(key, now()).await.unwrap().unwrap();
+    assert_eq!(is, vec![0xFF, u8::try_from(winner).unwrap()]);
+    assert!(!notes.replace(key, was.clone(), is.clone(), now()).await.unwrap(), "it is not so any more");
+    let nobody = (key.0, "nobody");
+    assert!(!notes.replace(nobody, was, is, now()).await.unwrap());
+    assert_eq!(notes.get(nobody, now()).await.unwrap(), None);
 }
