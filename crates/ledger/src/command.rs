@@ -152,8 +152,8 @@ pub enum Command {
     /// Give back what was captured for a stream whose upstream ended at once without data.
     ///
     /// Done, Replayed, Conflict (later than [`REVERSE_WINDOW`](crate::core::REVERSE_WINDOW) after its capture, not exactly
-    /// one unit posted, opened again since: the earlier connection was served; or the unit was handed over to the
-    /// provider), Fenced, Unknown.
+    /// one unit posted, opened again since: the earlier connection was served; nothing of the session is captured, since
+    /// the unit was forgone; or it was handed over to the provider), Fenced, Unknown.
     Reverse {
         /// Whose balance.
         session: SessionId,

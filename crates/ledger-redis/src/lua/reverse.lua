@@ -11,10 +11,10 @@ if not st then return answer('unknown', s) end
 if tonumber(ARGV[3]) ~= st.fence then return answer('fenced', s) end
 if st.reversed then return answer('replayed', s) end
 local in_time = st.posted_at ~= '-' and now - tonumber(st.posted_at) <= REVERSE_WINDOW
-if st.posted ~= 1 or st.reopened or not in_time or math.max(0, s.captured - 1) + s.expired < s.handed_units then
+-- A unit that was forgone was captured from nobody.
+if st.posted ~= 1 or st.reopened or not in_time or s.captured < 1 or s.captured - 1 + s.expired < s.handed_units then
   return answer('conflict', s)
 end
-if s.captured < 1 then corrupt('captured') end
 
 sweep(s)
 st.posted = 0

@@ -194,7 +194,9 @@ impl Desk<'_> {
         }
         let in_time = stream.posted_at.is_some_and(|at| self.now.since(at) <= REVERSE_WINDOW);
         let left = self.session.captured.saturating_sub(1).saturating_add(self.session.expired);
-        if stream.posted != 1 || stream.reopened || !in_time || left < self.session.handed.units {
+        let whole = stream.posted == 1 && !stream.reopened;
+        // A unit that was forgone was captured from nobody.
+        if !whole || !in_time || self.session.captured == 0 || left < self.session.handed.units {
             return Outcome::Conflict;
         }
         self.session.captured = self.session.captured.saturating_sub(stream.posted);

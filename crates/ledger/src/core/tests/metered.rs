@@ -100,6 +100,20 @@ fn a_lapsed_hold_is_made_good_from_what_remains_and_the_rest_is_forgone() {
 }
 
 #[test]
+fn what_was_captured_from_nobody_is_not_given_back() {
+    let mut books = Books::with_units(1);
+    books.play(&[
+        (0, hold("a", None, 1), "held 1 posted 0"),
+        // Beyond the lease: somebody else takes the one unit there is.
+        (11 * SECOND, hold("b", None, 1), "held 1 posted 0"),
+        (0, extend("a", 1, (1, 1, 1)), "held 1 posted 1"),
+        (0, reverse("a", 1), "conflict"),
+    ]);
+    assert_eq!(books.sums(), (0, 1, 0));
+    assert_eq!(books.journal, ["Credit 1", "Forgo 1"]);
+}
+
+#[test]
 fn whoever_is_short_recalls_what_the_others_do_not_need() {
     let mut books = Books::with_units(8);
     books.play(&[
