@@ -86,7 +86,7 @@ impl EmbeddedLedger {
         let born = tables::prepare(&db, clock.now(), may_make).map_err(|error| named(path, error))?;
         let db = Arc::new(db);
         let recent = Arc::default();
-        let desk = Desk::new(&db, Arc::clone(&clock), Arc::clone(&recent))?;
+        let desk = Desk::new(&db, file.clone(), Arc::clone(&clock), Arc::clone(&recent))?;
         let desk = Arc::new(Mutex::new(desk));
         let shared = (Arc::clone(&desk), Arc::clone(&recent));
         let batches = Batches::new(Arc::clone(&db), file.clone(), Arc::clone(&clock), shared);

@@ -72,18 +72,20 @@ fn a_file_deleted_under_us_is_a_lost_store() {
     let ledger = EmbeddedLedger::open(&path, clock()).unwrap();
     block_on(buy(&ledger, 1, 5));
     block_on(ledger.ready()).unwrap();
-    let aside = directory.path().join("aside.db");
-    std::fs::rename(&path, &aside).unwrap();
-    // What a crash may forget is not written; what is captured is.
     let held = block_on(ledger.apply(hold(1, 1)));
     let Ok(Outcome::Held { fence, .. }) = held else { panic!("{held:?}") };
+    let aside = directory.path().join("aside.db");
+    std::fs::rename(&path, &aside).unwrap();
+    assert_eq!(block_on(ledger.apply(hold(1, 2))), Err(Error::Lost));
     assert_eq!(block_on(ledger.apply(post(1, 1, fence))), Err(Error::Lost));
     assert_eq!(block_on(ledger.ready()), Err(Error::Lost));
     assert_eq!(block_on(ledger.watch(vec![session(1)])), Err(Error::Lost));
     std::fs::write(&path, b"").unwrap();
-    assert_eq!(block_on(ledger.apply(post(1, 1, fence))), Err(Error::Lost), "another file is not ours");
+    assert_eq!(block_on(ledger.apply(hold(1, 2))), Err(Error::Lost), "another file is not ours");
+    assert_eq!(block_on(ledger.apply(post(1, 1, fence))), Err(Error::Lost), "nor is it then");
     std::fs::rename(&aside, &path).unwrap();
     assert!(matches!(block_on(ledger.apply(post(1, 1, fence))), Ok(Outcome::Replayed(_))));
+    assert!(matches!(block_on(ledger.apply(hold(1, 2))), Ok(Outcome::Held { .. })));
     drop(ledger);
     let ledger = EmbeddedLedger::open(&path, clock()).unwrap();
     let captured = block_on(ledger.stream(&session(1), &stream(1))).unwrap().unwrap();

@@ -225,7 +225,7 @@ mod tests {
         let file = NamedTempFile::new().unwrap();
         let identity = FileIdentity::of(file.path(), file.as_file()).unwrap();
         let recent = Arc::default();
-        let desk = Desk::new(&db, Arc::clone(&clock), Arc::clone(&recent)).unwrap();
+        let desk = Desk::new(&db, identity.clone(), Arc::clone(&clock), Arc::clone(&recent)).unwrap();
         let desk = Arc::new(Mutex::new(desk));
         let mut batches = Batches::new(db, identity, clock, (Arc::clone(&desk), recent));
         let bought = [record(intent(10)), credit()].map(|command| Ask::Apply(Box::new(command)));

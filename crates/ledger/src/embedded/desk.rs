@@ -7,6 +7,7 @@ use super::recent::Recent;
 use super::sheets::{self, Sheets, Written};
 use super::tables::LEASES;
 use super::writer::{Answer, Ask};
+use crate::file::FileIdentity;
 use crate::leases::Leases;
 use crate::{Clock, Command, Error, Timestamp, WORKING_LEASE_MAX};
 use redb::{Database, ReadableDatabase, ReadableTable};
@@ -25,6 +26,7 @@ pub(super) struct Desk {
     /// Leases of work under way: in memory, because whoever else could ask for one is in this process, and a crash ends them
     /// with their holders.
     pub(super) working: Leases,
+    file: FileIdentity,
     clock: Arc<dyn Clock>,
     /// Changed, and not in the tables yet; the readers' too.
     recent: Arc<RwLock<Recent>>,
@@ -50,12 +52,14 @@ pub(super) struct Done {
 impl Desk {
     pub(super) fn new(
         db: &Arc<Database>,
+        file: FileIdentity,
         clock: Arc<dyn Clock>,
         recent: Arc<RwLock<Recent>>,
     ) -> Result<Self, Error> {
         Ok(Self {
             base: Base::of(Arc::clone(db)),
             working: Leases::default(),
+            file,
             clock,
             recent,
             kept: kept(db)?,
@@ -93,6 +97,10 @@ impl Desk {
     }
 
     fn apply(&mut self, command: &Command, now: Timestamp) -> Result<Done, Failure> {
+        if sheets::worth(command) == Written::Forgettable {
+            // Nothing of it is written now, but a lost store admits nobody; all else is refused where it is written.
+            self.file.check().map_err(Failure::Rows)?;
+        }
         let (outcome, written) = {
             let mut recent = self.recent.write().unwrap_or_else(PoisonError::into_inner);
             let (changes, below) = recent.layers();

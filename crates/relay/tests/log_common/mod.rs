@@ -190,10 +190,13 @@ pub async fn notes_contract(notes: &dyn Notes) {
     let brief = (Topic::Owners, "athena");
     notes.put(brief, me.clone(), Some(now().after(std::time::Duration::from_millis(30)))).await.unwrap();
     assert_eq!(notes.list(Topic::Owners, now()).await.unwrap().len(), 1);
+    // What is replaced lapses when it would have.
+    let still = notes.replace(brief, me.clone(), Bytes::from_static(b"you"), now()).await;
     tokio::time::sleep(std::time::Duration::from_millis(60)).await;
+    assert!(still.unwrap());
     assert_eq!(notes.get(brief, now()).await.unwrap(), None, "lapsed");
     assert!(notes.list(Topic::Owners, now()).await.unwrap().is_empty());
-    let lapsed = notes.replace(brief, me.clone(), me.clone(), now()).await;
+    let lapsed = notes.replace(brief, Bytes::from_static(b"you"), me.clone(), now()).await;
     assert!(!lapsed.unwrap() && notes.get(brief, now()).await.unwrap().is_none());
     notes.sweep(now()).await.unwrap();
     assert_eq!(notes.get(one, now()).await.unwrap().as_deref(), Some(&b"\x001"[..]), "no others");
