@@ -126,6 +126,7 @@ pub struct Attempt {
     /// Transaction hash, known before broadcast.
     pub tx: String,
     /// The signed transaction, to broadcast again.
+    #[serde(with = "serde_bytes")]
     pub raw: Vec<u8>,
     /// The address that signed it.
     pub signer: String,

@@ -5,6 +5,7 @@ use crate::account::{Account, Pool, Wanted};
 use crate::dispatch::Outbox;
 use crate::node::{At, Node};
 use crate::prepare::Loners;
+use crate::sight::Sights;
 use alloy_primitives::Address;
 use serde_json::Value;
 use std::sync::atomic::AtomicBool;
@@ -33,6 +34,8 @@ pub struct EvmChain {
     pub(crate) pool: Pool,
     /// What was prepared for several payments and is not sent yet.
     pub(crate) outbox: Outbox,
+    /// What several payments share, sent or not.
+    pub(crate) sights: Sights,
     /// Whose payments share no transaction with others'.
     pub(crate) loners: Loners,
     pub(crate) signers: Signers,
@@ -135,6 +138,11 @@ impl Chain for EvmChain {
 
     fn observe<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, Result<Observation, ChainError>> {
         Box::pin(self.observe_payment(payment))
+    }
+
+    fn company(&self, payment: &Payment) -> u32 {
+        let shared = payment.attempts.last().and_then(|last| self.sights.shared(&last.tx));
+        shared.map_or(1, |shared| u32::try_from(shared.payments).unwrap_or(u32::MAX).max(1))
     }
 
     fn outgoing_gas<'a>(&'a self, to: &'a str) -> BoxFuture<'a, Result<Usdc, ChainError>> {

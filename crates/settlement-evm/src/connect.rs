@@ -6,6 +6,7 @@ use crate::dispatch::Outbox;
 use crate::multicall::MULTICALL3;
 use crate::node::{At, Node};
 use crate::prepare::Loners;
+use crate::sight::Sights;
 use crate::{Error, EvmChain, EvmConfig};
 use std::fmt::Display;
 use std::sync::atomic::AtomicBool;
@@ -50,13 +51,15 @@ impl EvmChain {
         tracing::info!(%network, %signer, signers = pool.all().len(), deposit_wallet = %pay_to, "chain connected");
         let factories = factories.iter().map(address).collect();
         let asset_seen = AtomicBool::new(false);
-        let (outbox, loners, signers) = (Outbox::default(), Loners::default(), Signers::default());
+        let (outbox, sights) = (Outbox::default(), Sights::default());
+        let (loners, signers) = (Loners::default(), Signers::default());
         Ok(Self {
             info,
             usdc,
             node,
             pool,
             outbox,
+            sights,
             loners,
             signers,
             asset_seen,

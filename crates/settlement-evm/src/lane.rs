@@ -17,9 +17,6 @@ const REMEMBER: Duration = Duration::from_secs(15);
 /// filled. Whoever still wants it sends it again, or outbids it, sooner.
 const STUCK_AFTER: Duration = Duration::from_secs(90);
 
-/// How long a transaction that several payments share is not sent again by the next of them.
-const JUST_NOW: Duration = Duration::from_millis(900);
-
 /// The most transactions that are kept to be sent again.
 const KEPT_MAX: usize = 64;
 
@@ -92,10 +89,10 @@ impl Lane {
         }
     }
 
-    /// Whether the node took this very transaction a moment ago.
-    pub(crate) fn took_just_now(&self, nonce: u64, raw: &[u8]) -> bool {
+    /// Whether the node took this very transaction so short a time ago.
+    pub(crate) fn took_within(&self, nonce: u64, raw: &[u8], time: Duration) -> bool {
         let state = self.lock();
-        state.sent.get(&nonce).is_some_and(|(known, at)| known == raw && at.elapsed() < JUST_NOW)
+        state.sent.get(&nonce).is_some_and(|(known, at)| known == raw && at.elapsed() < time)
     }
 
     /// Nothing that we counted ourselves is to be believed any more.

@@ -31,6 +31,7 @@ mod purse;
 mod rpc;
 mod seat;
 mod send;
+mod sight;
 mod turn;
 mod verify;
 mod wallet;

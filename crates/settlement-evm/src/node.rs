@@ -93,7 +93,7 @@ impl Node {
 
     /// Asks one question.
     pub(crate) async fn ask<T>(&self, question: Question<T>) -> Result<T, ChainError> {
-        let told = self.rpc.call(question.call.method, question.call.params).await;
+        let told = self.rpc.call(&question.call).await;
         (question.read)(question.call.method, told)
     }
 

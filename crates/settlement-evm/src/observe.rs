@@ -6,12 +6,14 @@
 
 use crate::EvmChain;
 use crate::contract::{ENDINGS, Usdc, address};
-use crate::multicall::payments_in;
 use crate::node::{At, Batch, Block, Log, Question, Receipt, hex0x};
 use crate::send::stored_payload;
+use crate::sight::{Heads, JUST_NOW, Sight};
 use alloy_primitives::{Address, B256, U256};
 use alloy_sol_types::SolEvent;
 use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
 use tollwire_exact::evm::{self, Authorization};
 use tollwire_ledger::model::{Landing, Payment};
 use tollwire_settlement::chain::LOOK_BACK_SECS;
@@ -20,6 +22,9 @@ use tollwire_x402::{Usdc as Money, reason};
 
 /// The smallest log query, in blocks, before a node's refusal is taken for an outage.
 const LOG_BLOCKS_MIN: u64 = 10;
+
+/// How long nothing but its own transaction is asked about a payment, after the node has taken that.
+const ALONE_FOR: Duration = Duration::from_secs(3);
 
 /// Wei in a whole coin.
 const WEI_PER_COIN: u64 = 1_000_000_000_000_000_000;
@@ -46,27 +51,65 @@ struct Found {
 
 /// What one look at a payment shows.
 struct Look {
-    receipts: Vec<Receipt>,
-    head: Block,
-    used: bool,
+    receipts: Vec<Arc<Receipt>>,
+    heads: Heads,
+    /// Whether the nonce is used, if that was asked.
+    used: Option<bool>,
 }
 
 impl EvmChain {
+    /// What became of a payment.
+    ///
+    /// A payment whose transaction the node took a moment ago is waited for by that alone, and by one look for all where
+    /// several share it. Whatever else there is to be known is asked once that is mined without effect, or is late.
     pub(crate) async fn observe_payment(&self, payment: &Payment) -> Result<Observation, ChainError> {
         let signed = stored_payload(payment)?.authorization;
-        let Look { receipts, head, used } = self.look(payment, &signed).await?;
-        for receipt in receipts.iter().filter(|receipt| receipt.succeeded) {
-            if let Some(ending) = ending(&self.usdc.contract, &signed, &receipt.logs) {
-                let (tx, block) = (receipt.tx.clone(), receipt.block);
-                let found = Found { ending, tx, block, unrecorded: U256::ZERO };
-                return self.conclude(payment, found, &receipts, head).await;
+        if let Some((tx, look)) = self.glance(payment).await? {
+            if let Some(found) = self.found_in(&look.receipts, &signed) {
+                return self.conclude(payment, found, &look.receipts, &look.heads);
             }
+            if look.receipts.is_empty() && look.heads.newest.time < signed.valid_before {
+                return Ok(Observation::Pending(Some(tx)));
+            }
+        }
+        self.observe_whole(payment, &signed).await
+    }
+
+    /// One look at a payment's transactions, if the last went out a moment ago; and which that is.
+    async fn glance(&self, payment: &Payment) -> Result<Option<(String, Look)>, ChainError> {
+        let Some(last) = payment.attempts.last() else { return Ok(None) };
+        let shared = self.sights.shared(&last.tx).filter(|_| payment.attempts.len() == 1);
+        let look = match shared {
+            Some(shared) if shared.made_within(ALONE_FOR) => {
+                let Sight { receipt, heads } = self.see_shared(&shared, &last.tx, JUST_NOW).await?;
+                Look { receipts: receipt.into_iter().collect(), heads, used: None }
+            }
+            _ if self.took_within(last, ALONE_FOR) => self.look(payment, None).await?,
+            _ => return Ok(None),
+        };
+        Ok(Some((last.tx.clone(), look)))
+    }
+
+    /// What became of a payment, by all that the node says now.
+    pub(crate) async fn observe_afresh(&self, payment: &Payment) -> Result<Observation, ChainError> {
+        self.observe_whole(payment, &stored_payload(payment)?.authorization).await
+    }
+
+    async fn observe_whole(
+        &self,
+        payment: &Payment,
+        signed: &Authorization,
+    ) -> Result<Observation, ChainError> {
+        let Look { receipts, heads, used } = self.look(payment, Some(signed)).await?;
+        if let Some(found) = self.found_in(&receipts, signed) {
+            return self.conclude(payment, found, &receipts, &heads);
         }
         // Mined without effect: it reverted, or this payment's call in a batch did. There is nothing to wait for then.
         let last = payment.attempts.last().map(|attempt| attempt.tx.clone());
         let waited_for = last.filter(|tx| receipts.iter().all(|receipt| receipt.tx != *tx));
-        if !used {
-            if self.expired(&signed, head).await? {
+        let head = heads.newest;
+        if used != Some(true) {
+            if self.expired(signed, head).await? {
                 return Ok(Observation::Dead(refusal(
                     payment,
                     reason::EVM_VALID_BEFORE,
@@ -75,33 +118,43 @@ impl EvmChain {
             }
             return Ok(Observation::Pending(waited_for));
         }
-        if let Some(mut found) = self.search(payment, &signed, head).await? {
+        if let Some(mut found) = self.search(payment, signed, head).await? {
             if payment.attempts.iter().any(|attempt| attempt.tx == found.tx) {
                 found.unrecorded = U256::ZERO;
             }
             // Ours may have been mined since the first look, and reverted: it cost something all the same.
-            let receipts = self.look(payment, &signed).await?.receipts;
-            return self.conclude(payment, found, &receipts, head).await;
+            let receipts = self.look(payment, None).await?.receipts;
+            return self.conclude(payment, found, &receipts, &heads);
         }
         tracing::warn!(payer = %signed.from, "authorization is used, but the node shows no log of it");
         Ok(Observation::Pending(payment.attempts.last().map(|attempt| attempt.tx.clone())))
     }
 
-    /// One look, in one request: the receipts of our own transactions for this payment, as far as they are mined, the
-    /// newest block, and whether the nonce is used.
-    async fn look(&self, payment: &Payment, signed: &Authorization) -> Result<Look, ChainError> {
+    /// One look, in one request: the receipts of our own transactions for this payment, as far as they are mined, where
+    /// the chain ends, and whether the authorization is used, if one is given.
+    async fn look(&self, payment: &Payment, signed: Option<&Authorization>) -> Result<Look, ChainError> {
         let mut batch = Batch::default();
         // In this order, so that what used the nonce is not younger than what else is seen.
-        let used = batch.add(self.is_used(signed, At::Latest));
+        let used = signed.map(|signed| batch.add(self.is_used(signed, At::Latest)));
         let receipts: Vec<_> =
             payment.attempts.iter().map(|attempt| batch.add(Question::receipt(&attempt.tx))).collect();
-        let head = batch.add(Question::block(At::Latest));
+        let heads = self.ask_heads(&mut batch);
         let mut told = self.node.ask_all(batch).await?;
         let mut mined = Vec::new();
         for receipt in receipts {
-            mined.extend(told.of(receipt)?);
+            mined.extend(told.of(receipt)?.map(Arc::new));
         }
-        Ok(Look { receipts: mined, head: told.of(head)?, used: told.of(used)? })
+        let used = used.map(|used| told.of(used)).transpose()?;
+        Ok(Look { receipts: mined, heads: heads.told(&mut told)?, used })
+    }
+
+    /// How a transaction of ours ended the authorization, if one did.
+    fn found_in(&self, receipts: &[Arc<Receipt>], signed: &Authorization) -> Option<Found> {
+        receipts.iter().filter(|receipt| receipt.succeeded).find_map(|receipt| {
+            let ending = ending(&self.usdc.contract, signed, &receipt.logs)?;
+            let (tx, block) = (receipt.tx.clone(), receipt.block);
+            Some(Found { ending, tx, block, unrecorded: U256::ZERO })
+        })
     }
 
     /// The time of a landing's block; `None` never.
@@ -110,15 +163,15 @@ impl EvmChain {
     }
 
     /// Turns an ending into a fate, once it is deep enough.
-    async fn conclude(
+    fn conclude(
         &self,
         payment: &Payment,
         found: Found,
-        receipts: &[Receipt],
-        head: Block,
+        receipts: &[Arc<Receipt>],
+        heads: &Heads,
     ) -> Result<Observation, ChainError> {
         let Found { ending, tx, block, unrecorded } = found;
-        if !self.is_deep(block, head).await? {
+        if !self.is_deep(block, heads)? {
             return Ok(Observation::Pending(Some(tx)));
         }
         let failed = |reason, message: &str| {
@@ -250,11 +303,10 @@ impl EvmChain {
 
     /// A payment's share of what our mined transactions for it cost, failed ones included, in USDC. A batch's cost is
     /// divided by the payments in it, each share rounded up.
-    fn share_of_gas(&self, payment: &Payment, receipts: &[Receipt], unrecorded: U256) -> Money {
-        let token = address(&self.usdc.contract);
-        let of = |receipt: &Receipt| {
+    fn share_of_gas(&self, payment: &Payment, receipts: &[Arc<Receipt>], unrecorded: U256) -> Money {
+        let of = |receipt: &Arc<Receipt>| {
             let attempt = payment.attempts.iter().find(|attempt| attempt.tx == receipt.tx)?;
-            Some(share(receipt.cost, payments_in(attempt, token)))
+            Some(share(receipt.cost, self.payments_in(attempt)))
         };
         self.in_usdc(receipts.iter().filter_map(of).fold(unrecorded, U256::saturating_add))
     }

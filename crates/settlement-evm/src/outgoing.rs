@@ -162,7 +162,7 @@ impl EvmChain {
             let why = format!("{} succeeded without the transfer it was made for", receipt.tx);
             return Err(ChainError::Unavailable(why));
         }
-        if !self.is_deep(receipt.block, head).await? {
+        if !self.is_deep(receipt.block, &self.heads_above(head).await)? {
             return Ok(Standing::Unproven(receipt.tx.clone()));
         }
         let landing = Landing { tx: receipt.tx.clone(), block: receipt.block, gas: self.gas(receipts) };

@@ -8,7 +8,7 @@ use crate::EvmChain;
 use crate::account::{Account, Wanted};
 use crate::contract::address;
 use crate::fees::Fees;
-use crate::multicall::{self, MULTICALL3, Part};
+use crate::multicall::{self, MULTICALL3, Part, payments_in};
 use crate::node::{At, Batch, Called, Question, Slot, Told};
 use crate::nonces::Standing;
 use crate::seat::{Entered, Entry, EvmTurn, Table};
@@ -139,6 +139,9 @@ impl EvmChain {
         let size = u32::try_from(candidates.len()).unwrap_or(u32::MAX);
         metrics::histogram!("tollwire_settlement_batch_size", "chain" => self.info.claim.clone())
             .record(size);
+        if candidates.len() > 1 {
+            self.sights.share(&attempt.tx, payments_in(&attempt, address(&self.usdc.contract)));
+        }
         let tickets = self.outbox.put(&attempt.tx, candidates.len(), slot);
         for (candidate, ticket) in candidates.into_iter().zip(tickets) {
             // Whoever has gone meanwhile drops its share.

@@ -12,7 +12,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::error::Error as StdError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -40,7 +40,20 @@ pub(crate) struct Rpc {
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
     pub(crate) method: &'static str,
-    pub(crate) params: Value,
+    /// A JSON array, as text: most of what is asked is long hexadecimal strings, which need no tree.
+    pub(crate) params: String,
+}
+
+impl Call {
+    fn write(&self, id: usize, out: &mut String) {
+        let Self { method, params } = self;
+        for part in [r#"{"jsonrpc":"2.0","id":"#, &id.to_string(), r#","method":""#, method, r#"","params":"#]
+        {
+            out.push_str(part);
+        }
+        out.push_str(params);
+        out.push('}');
+    }
 }
 
 /// Why a call gave no result.
@@ -85,10 +98,11 @@ impl Rpc {
     }
 
     /// One call. `method` and the node's own words are all that a failure tells.
-    pub(crate) async fn call(&self, method: &'static str, params: Value) -> Result<Value, Failure> {
-        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-        let (status, answer) = self.post(method, &body).await?;
-        read_answer(method, status, answer)
+    pub(crate) async fn call(&self, call: &Call) -> Result<Value, Failure> {
+        let mut body = String::new();
+        call.write(1, &mut body);
+        let (status, answer) = self.post(call.method, body).await?;
+        read_answer(call.method, status, answer)
     }
 
     /// Several calls in one request, answered in their order. A node that does not take several in one is asked one by
@@ -105,7 +119,7 @@ impl Rpc {
                 Some(told) => answers.extend(told),
                 None => {
                     for call in some {
-                        answers.push(self.call(call.method, call.params.clone()).await);
+                        answers.push(self.call(call).await);
                     }
                 }
             }
@@ -116,10 +130,13 @@ impl Rpc {
     /// `None` if the node does not take several calls in one request.
     async fn call_together(&self, calls: &[Call]) -> Result<Option<Vec<Result<Value, Failure>>>, Failure> {
         let first = calls.first().map_or("", |call| call.method);
-        let body = calls.iter().enumerate().map(|(id, Call { method, params })| {
-            json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })
-        });
-        let (status, answer) = self.post(first, &body.collect()).await?;
+        let mut body = String::with_capacity(1024);
+        for (id, call) in calls.iter().enumerate() {
+            body.push(if id == 0 { '[' } else { ',' });
+            call.write(id, &mut body);
+        }
+        body.push(']');
+        let (status, answer) = self.post(first, body).await?;
         let Value::Array(told) = answer else {
             // A refusal that is no matter of today's load: what is asked alone will say more.
             let busy = matches!(read_answer(first, status, answer), Err(Failure::Silent(_)));
@@ -144,9 +161,9 @@ impl Rpc {
         Ok(Some(answers))
     }
 
-    async fn post(&self, method: &'static str, body: &Value) -> Result<(StatusCode, Value), Failure> {
+    async fn post(&self, method: &'static str, body: String) -> Result<(StatusCode, Value), Failure> {
         let silent = |what: String| Failure::Silent(format!("{method}: {what}"));
-        let exchange = tokio::time::timeout(self.timeout, self.exchange(body.to_string()));
+        let exchange = tokio::time::timeout(self.timeout, self.exchange(body));
         let (status, body) = match exchange.await {
             Ok(exchanged) => exchanged.map_err(silent)?,
             Err(_elapsed) => return Err(silent(format!("no answer within {:?}", self.timeout))),
@@ -226,6 +243,7 @@ fn read_error(error: &Value, status: StatusCode) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn credentials_leave_the_url_for_a_header() {
@@ -245,10 +263,21 @@ mod tests {
     #[tokio::test]
     async fn a_dead_node_is_silent_and_its_url_unsaid() {
         let rpc = Rpc::new("http://127.0.0.1:1/secret-key", Duration::from_secs(5)).unwrap();
-        let Failure::Silent(text) = rpc.call("eth_chainId", json!([])).await.unwrap_err() else {
+        let call = Call { method: "eth_chainId", params: "[]".into() };
+        let Failure::Silent(text) = rpc.call(&call).await.unwrap_err() else {
             panic!("nobody listens there")
         };
         assert!(text.starts_with("eth_chainId: ") && !text.contains("secret-key"), "{text}");
+    }
+
+    #[test]
+    fn a_call_is_json() {
+        let call = Call { method: "eth_getCode", params: json!(["0x01", "latest"]).to_string() };
+        let mut text = String::new();
+        call.write(7, &mut text);
+        let wanted =
+            json!({ "jsonrpc": "2.0", "id": 7, "method": "eth_getCode", "params": ["0x01", "latest"] });
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), wanted);
     }
 
     #[test]

@@ -14,9 +14,13 @@ use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_eips::eip2930::AccessList;
 use alloy_primitives::{Signature, TxKind, U256};
+use std::time::Duration;
 use tollwire_exact::evm::Payload;
 use tollwire_ledger::model::{Attempt, Payment};
 use tollwire_settlement::ChainError;
+
+/// How long a transaction that several payments share is not sent again by the next of them.
+const JUST_NOW: Duration = Duration::from_millis(900);
 
 impl EvmChain {
     /// Signs a call.
@@ -65,11 +69,22 @@ impl EvmChain {
     }
 
     fn took_just_now(&self, attempt: &Attempt) -> bool {
+        self.took_within(attempt, JUST_NOW) && self.payments_in(attempt) > U256::from(1)
+    }
+
+    /// Whether the node took this very transaction from this process so short a time ago.
+    pub(crate) fn took_within(&self, attempt: &Attempt, time: Duration) -> bool {
         let account = self.pool.find(&attempt.signer).and_then(|at| self.pool.all().get(at));
-        account.zip(attempt.nonce).is_some_and(|(account, nonce)| {
-            account.lane.took_just_now(nonce, &attempt.raw)
-                && payments_in(attempt, address(&self.usdc.contract)) > U256::from(1)
-        })
+        account
+            .zip(attempt.nonce)
+            .is_some_and(|(account, nonce)| account.lane.took_within(nonce, &attempt.raw, time))
+    }
+
+    /// Among how many payments the cost of an attempt's transaction is divided.
+    pub(crate) fn payments_in(&self, attempt: &Attempt) -> U256 {
+        self.sights
+            .shared(&attempt.tx)
+            .map_or_else(|| payments_in(attempt, address(&self.usdc.contract)), |shared| shared.payments)
     }
 
     async fn send_attempt(&self, attempt: &Attempt) -> Result<(), ChainError> {

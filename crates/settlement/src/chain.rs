@@ -227,6 +227,12 @@ pub trait Chain: Send + Sync {
     /// submitted the same authorization, or the payer may have cancelled it.
     fn observe<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, Result<Observation, ChainError>>;
 
+    /// How many payments share the transaction that this one waits for, this one included, as far as is known: they are
+    /// looked at together. At least 1, which is the default.
+    fn company(&self, _payment: &Payment) -> u32 {
+        1
+    }
+
     /// What a transfer to this account would cost now, in USDC at the configured rate. [`ChainError::CannotPay`] (the
     /// default) if the chain cannot do that at all.
     fn outgoing_gas<'a>(&'a self, _to: &'a str) -> BoxFuture<'a, Result<Usdc, ChainError>> {

@@ -100,6 +100,7 @@ impl PaymentId {
     /// At most 180 characters, whatever the arguments.
     pub fn eip155(chain_id: u64, asset: &[u8; 20], payer: &[u8; 20], nonce: &[u8; 32]) -> Self {
         let mut text = format!("eip155:{chain_id}");
+        text.reserve(2 * (20 + 20 + 32) + 9);
         for part in [&asset[..], payer, nonce] {
             text.push_str("/0x");
             push_hex(&mut text, part);
@@ -118,9 +119,12 @@ impl PaymentId {
 }
 
 fn push_hex(text: &mut String, bytes: &[u8]) {
-    text.extend(bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|nibble| {
-        char::from_digit(u32::from(nibble), 16).unwrap_or('0') // a nibble is always a digit
-    }));
+    for byte in bytes {
+        for nibble in [byte >> 4, byte & 15] {
+            // A nibble is always a digit.
+            text.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
+        }
+    }
 }
 
 #[cfg(test)]

@@ -33,14 +33,18 @@ impl Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lower = hex::encode(self.0);
-        let hash = hex::encode(keccak256(lower.as_bytes()));
-        f.write_str("0x")?;
-        lower.chars().zip(hash.chars()).try_for_each(|(digit, nibble)| {
+        let mut text = *b"0x0000000000000000000000000000000000000000";
+        let [_, _, digits @ ..] = &mut text;
+        hex::encode_to_slice(self.0, digits).map_err(|_| fmt::Error)?;
+        let hash = keccak256(digits);
+        let nibbles = hash.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        for (digit, nibble) in digits.iter_mut().zip(nibbles) {
             // EIP-55: a letter is upper case where the hash's digit is 8 or more.
-            let raised = if nibble >= '8' { digit.to_ascii_uppercase() } else { digit };
-            fmt::Write::write_char(f, raised)
-        })
+            if nibble >= 8 {
+                digit.make_ascii_uppercase();
+            }
+        }
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 

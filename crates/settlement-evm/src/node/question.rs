@@ -62,26 +62,26 @@ impl<T: 'static> Question<T> {
     /// A question whose answer must be a result.
     fn plain(
         method: &'static str,
-        params: Value,
+        params: &Value,
         read: impl FnOnce(&'static str, &Value) -> Result<T, ChainError> + Send + 'static,
     ) -> Self {
         let read = move |method, told: Result<Value, Failure>| match told {
             Ok(value) => read(method, &value),
             Err(failure) => Err(unavailable(method, failure)),
         };
-        Self { call: Call { method, params }, read: Box::new(read) }
+        Self { call: Call { method, params: params.to_string() }, read: Box::new(read) }
     }
 }
 
 impl Question<u64> {
     pub(crate) fn chain_id() -> Self {
-        Self::plain("eth_chainId", json!([]), quantity)
+        Self::plain("eth_chainId", &json!([]), quantity)
     }
 
     /// How many transactions an account has sent.
     pub(crate) fn transaction_count(account: Address, at: At) -> Self {
         let params = json!([hex0x(account.as_slice()), at.param()]);
-        Self::plain("eth_getTransactionCount", params, quantity)
+        Self::plain("eth_getTransactionCount", &params, quantity)
     }
 }
 
@@ -89,7 +89,7 @@ impl Question<U256> {
     /// What an account has of the chain's own currency, in wei.
     pub(crate) fn balance(account: Address) -> Self {
         let params = json!([hex0x(account.as_slice()), At::Latest.param()]);
-        Self::plain("eth_getBalance", params, read::number)
+        Self::plain("eth_getBalance", &params, read::number)
     }
 }
 
@@ -97,14 +97,14 @@ impl Question<Vec<u8>> {
     /// The code at an address; empty for an ordinary account.
     pub(crate) fn code(at: Address) -> Self {
         let params = json!([hex0x(at.as_slice()), At::Latest.param()]);
-        Self::plain("eth_getCode", params, bytes)
+        Self::plain("eth_getCode", &params, bytes)
     }
 }
 
 impl Question<Block> {
     /// The head of a block.
     pub(crate) fn block(at: At) -> Self {
-        Self::plain("eth_getBlockByNumber", json!([at.param(), false]), |method, told| {
+        Self::plain("eth_getBlockByNumber", &json!([at.param(), false]), |method, told| {
             read::block(method, told)
         })
     }
@@ -113,7 +113,7 @@ impl Question<Block> {
 impl Question<u128> {
     /// The tip the node thinks gets a transaction into the next blocks, in wei per gas. Zero if it has no opinion.
     pub(crate) fn tip() -> Self {
-        let call = Call { method: "eth_maxPriorityFeePerGas", params: json!([]) };
+        let call = Call { method: "eth_maxPriorityFeePerGas", params: "[]".into() };
         Self { call, read: Box::new(read::tip) }
     }
 }
@@ -121,10 +121,9 @@ impl Question<u128> {
 impl Question<Called> {
     /// A call that changes nothing, with this much gas.
     pub(crate) fn simulate(from: Address, to: Address, data: &[u8], gas: u64, at: At) -> Self {
-        let call = json!({
-            "from": hex0x(from.as_slice()), "to": hex0x(to.as_slice()), "data": hex0x(data), "gas": format!("{gas:#x}"),
-        });
-        let call = Call { method: "eth_call", params: json!([call, at.param()]) };
+        let (from, to, data, at) = (hex0x(from.as_slice()), hex0x(to.as_slice()), hex0x(data), at.param());
+        let params = format!(r#"[{{"from":"{from}","to":"{to}","data":"{data}","gas":"{gas:#x}"}},"{at}"]"#);
+        let call = Call { method: "eth_call", params };
         Self { call, read: Box::new(read::called) }
     }
 }
@@ -148,7 +147,7 @@ impl Question<Option<Receipt>> {
     /// `None` while the transaction is not mined.
     pub(crate) fn receipt(tx: &str) -> Self {
         let hash = tx.to_owned();
-        Self::plain("eth_getTransactionReceipt", json!([tx]), move |method, told| {
+        Self::plain("eth_getTransactionReceipt", &json!([tx]), move |method, told| {
             if told.is_null() { Ok(None) } else { read::receipt(method, &hash, told).map(Some) }
         })
     }
@@ -157,7 +156,7 @@ impl Question<Option<Receipt>> {
 impl Question<bool> {
     /// Whether the node holds a transaction, mined or not.
     pub(crate) fn knows(tx: &str) -> Self {
-        Self::plain("eth_getTransactionByHash", json!([tx]), |_, told| Ok(!told.is_null()))
+        Self::plain("eth_getTransactionByHash", &json!([tx]), |_, told| Ok(!told.is_null()))
     }
 }
 
@@ -168,14 +167,14 @@ impl Question<Vec<Log>> {
             "address": hex0x(contract.as_slice()), "topics": topics,
             "fromBlock": format!("{from:#x}"), "toBlock": format!("{to:#x}"),
         }]);
-        Self::plain("eth_getLogs", filter, read::logs)
+        Self::plain("eth_getLogs", &filter, read::logs)
     }
 }
 
 impl Question<Sent> {
     /// Hands over a signed transaction.
     pub(crate) fn send(raw: &[u8]) -> Self {
-        let call = Call { method: "eth_sendRawTransaction", params: json!([hex0x(raw)]) };
+        let call = Call { method: "eth_sendRawTransaction", params: format!(r#"["{}"]"#, hex0x(raw)) };
         Self { call, read: Box::new(read::sent) }
     }
 }

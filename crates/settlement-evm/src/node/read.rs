@@ -105,7 +105,13 @@ pub(super) fn address(method: &str, value: &Value) -> Result<Address, ChainError
 }
 
 pub(crate) fn hex0x(bytes: &[u8]) -> String {
-    format!("0x{}", hex::encode(bytes))
+    let mut text = vec![b'0'; bytes.len().saturating_mul(2).saturating_add(2)];
+    if let [_, x, digits @ ..] = text.as_mut_slice() {
+        *x = b'x';
+        // As long as it has to be.
+        let _cannot_fail = hex::encode_to_slice(bytes, digits);
+    }
+    String::from_utf8(text).unwrap_or_default()
 }
 
 pub(super) fn bytes(method: &str, value: &Value) -> Result<Vec<u8>, ChainError> {

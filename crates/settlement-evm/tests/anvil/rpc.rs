@@ -1,8 +1,9 @@
 //! How often a node is asked.
 
 use crate::support::{World, attempt_shared, attempt_together, config, key, now, until_landed};
+use futures_util::future::join_all;
 use std::sync::Arc;
-use tollwire_settlement::Chain;
+use tollwire_settlement::{Chain, Firmness, Observation};
 use tollwire_settlement_evm::EvmChain;
 use tollwire_testkit::evm::proxy::RpcProxy;
 
@@ -38,7 +39,7 @@ async fn an_operation_is_one_request_or_few() {
     until_landed(&chain, &payment).await;
     let observed = proxy.count();
     println!("observe: {} request, {:?}", observed.requests, observed.calls);
-    assert_eq!((observed.requests, observed.total()), (1, 3));
+    assert_eq!((observed.requests, observed.total()), (1, 2));
 
     // Ten together are prepared by one request and sent by one.
     let mut payments = Vec::new();
@@ -52,6 +53,25 @@ async fn an_operation_is_one_request_or_few() {
     println!("prepare and broadcast of ten: {} requests, {:?}", sent.requests, sent.calls);
     assert_eq!((sent.requests, sent.total()), (2, 26));
     assert!(done.iter().all(|(_, attempt)| attempt.is_ok()));
+
+    // And looked at by one, as long as they wait, and when they have landed.
+    world.mined(&done[0].0.attempts[0].tx).await;
+    proxy.count();
+    let looks = join_all(done.iter().map(|(payment, _)| chain.observe(payment))).await;
+    let observed = proxy.count();
+    println!("observe ten: {} request, {:?}", observed.requests, observed.calls);
+    assert_eq!((observed.requests, observed.total()), (1, 2));
+    let landings: Vec<_> = looks
+        .into_iter()
+        .map(|look| match look.unwrap() {
+            Observation::Landed(landing) => landing,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let pairs = done.iter().zip(&landings);
+    let firm = join_all(pairs.map(|((payment, _), landing)| chain.firmness(payment, landing))).await;
+    assert!(firm.iter().all(|firm| matches!(firm, Ok(Firmness::Young))), "{firm:?}");
+    assert!(proxy.count().requests <= 1);
 }
 
 #[tokio::test]

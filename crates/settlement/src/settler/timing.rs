@@ -5,13 +5,13 @@ use crate::SettlerConfig;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What each payment being worked on adds to the pause between two looks at one, so that a node is asked some hundreds
-/// of times a second at most.
+/// What each payment that is looked at by itself adds to the pause between two looks at one, so that a node is asked some
+/// hundreds of times a second at most.
 const WATCH_PAUSE_EACH: Duration = Duration::from_millis(2);
 
-/// The pause before the second look at what was just sent: a node that makes a block for every transaction has it by then,
-/// and is not waited for as one with a clock is.
-const WATCH_PAUSE_FIRST: Duration = Duration::from_millis(15);
+/// The pause before the second look at what was just sent; it doubles with each. A node that makes a block for every
+/// transaction has it soon, and is not waited for as one with a clock is.
+const WATCH_PAUSE_FIRST: Duration = Duration::from_millis(5);
 
 /// When a task may send again, and how long it waits between two looks.
 pub(super) struct Timing {
@@ -21,8 +21,10 @@ pub(super) struct Timing {
     resend_pace: Pace,
     /// Another transaction, whatever the record says: a chain may make the same one again.
     attempt_at: Instant,
-    /// Whether no pause was made since a transaction went out.
-    just_sent: bool,
+    /// The next pause after a transaction went out.
+    watch_pause: Duration,
+    /// How many payments, this one included, are looked at together.
+    company: u32,
     /// Transactions known to have been mined without effect.
     failed: usize,
 }
@@ -34,7 +36,8 @@ impl Timing {
             resend_at: Instant::now(),
             resend_pace,
             attempt_at: Instant::now(),
-            just_sent: false,
+            watch_pause: WATCH_PAUSE_FIRST,
+            company: 1,
             failed: 0,
         }
     }
@@ -52,19 +55,28 @@ impl Timing {
     }
 
     /// How long to wait for the next look, if a transaction of this task's making went out a moment ago: its block may come
-    /// any time, so it is watched closely, but less so the more payments are `in_flight`.
+    /// any time, so it is watched closely, but less so the more payments are `in_flight` that are not looked at together.
     pub(super) fn watch_pause(&mut self, config: &SettlerConfig, in_flight: u32) -> Option<Duration> {
         if self.attempt_due() {
             return None;
         }
-        let just_sent = std::mem::take(&mut self.just_sent);
-        let pause = if just_sent { WATCH_PAUSE_FIRST.min(config.poll_first) } else { config.poll_first };
-        Some(pause.saturating_add(WATCH_PAUSE_EACH.saturating_mul(in_flight)).min(config.poll_max))
+        let pause = self.watch_pause.min(config.poll_first);
+        self.watch_pause = pause.saturating_mul(2);
+        Some(
+            pause
+                .saturating_add(WATCH_PAUSE_EACH.saturating_mul(in_flight.div_ceil(self.company)))
+                .min(config.poll_max),
+        )
+    }
+
+    /// So many payments, this one included, are looked at together.
+    pub(super) fn in_company_of(&mut self, company: u32) {
+        self.company = company.max(1);
     }
 
     /// A transaction went out.
     pub(super) fn sent(&mut self) {
-        self.just_sent = true;
+        self.watch_pause = WATCH_PAUSE_FIRST;
     }
 
     pub(super) fn attempted(&mut self, pause: Duration) {

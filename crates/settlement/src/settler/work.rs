@@ -173,6 +173,7 @@ impl Shared {
             self.chain(payment.intent.network).ok_or_else(|| unserved(payment.intent.network))?.as_ref();
         if let Some(last) = payment.attempts.last() {
             voice.tx(&last.tx);
+            timing.in_company_of(chain.company(&payment));
         }
         let mut spent = false;
         if !(blind && payment.attempts.is_empty()) {
