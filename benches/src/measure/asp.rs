@@ -1,6 +1,7 @@
 //! Agent sessions of one broker, on one thread, on a local Redis: round trips and CPU time per message, the wait for an ack, and
 //! replay.
 
+mod bare;
 mod load;
 mod world;
 
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep_until;
 use tollwire_asp::SessionId;
 
+use self::bare::Bare;
 use self::load::{SENDS, cost, cryptography};
 use self::world::{Socket, World, body, draft};
 use super::Plan;
@@ -64,10 +66,15 @@ pub(crate) async fn run(plan: &Plan) -> Result<String, Failure> {
     }
     let (mut alone, mut beside, mut together) = (Load::default(), Load::default(), Load::default());
     let mut cryptos = Vec::new();
+    let (mut bare_alone, mut bare_beside) =
+        (Bare::start(1, Some(world.redis())).await?, Bare::start(SESSIONS, None).await?);
+    let (mut bare_costs, mut bare_costs_beside) = (Vec::new(), Vec::new());
     for _ in 0..plan.rounds {
         cryptos.push(cryptography(&draft)?);
         alone.add(cost(&world, &mut one, 1, &draft).await?);
         beside.add(cost(&world, &mut many, 1, &draft).await?);
+        bare_costs.push(bare_alone.cost().await?);
+        bare_costs_beside.push(bare_beside.cost().await?);
         together.add(cost(&world, &mut one, IN_FLIGHT, &draft).await?);
     }
     drop(many);
@@ -87,7 +94,13 @@ pub(crate) async fn run(plan: &Plan) -> Result<String, Failure> {
     rows.extend(alone.rows("one after the other", crypto)?);
     rows.extend(beside.rows(&format!("{SESSIONS} sessions, one in flight each"), crypto)?);
     rows.extend(together.rows(&format!("one socket, {IN_FLIGHT} in flight"), crypto)?);
+    let bare = |costs| {
+        let cost = median(costs);
+        format!("{} ({}x)", micros(cost), ratio(cost, crypto))
+    };
     rows.extend([
+        row("nothing but read, a round trip to Redis, written (µs, and in cryptography)", bare(bare_costs)),
+        row(&format!("- {SESSIONS} sockets, without the round trip"), bare(bare_costs_beside)),
         row(&format!("send to ack at {RATE}/s: p50 (µs)"), micros(wait(500))),
         row("p99 (µs)", micros(wait(990))),
         row(&format!("replay of {REPLAYED}, messages per second"), median(rates).to_string()),

@@ -1,6 +1,7 @@
 //! What this program is when it is not the one that measures.
 
 mod api;
+pub(crate) mod bare;
 mod echo;
 mod load;
 mod naive;
@@ -18,6 +19,7 @@ pub(crate) async fn run(arguments: &[String]) -> Result<(), Failure> {
         "load" => load::run(rest).await,
         "naive" => naive::run(rest).await,
         "pump" => pump::run(rest).await,
+        "bare" => bare::run(rest).await,
         "api" => api::run(rest).await,
         "echo" => echo::run(rest).await,
         "talk" => talk::run(rest).await,

@@ -97,6 +97,11 @@ impl World {
         Ok((session, socket))
     }
 
+    /// Where its Redis is.
+    pub(super) fn redis(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.redis.port()))
+    }
+
     /// How often Redis was asked to run a script: an append is one.
     pub(super) async fn scripts(&self) -> Result<u64, Failure> {
         let info = self.redis.command(&["INFO", "commandstats"]).await?;
