@@ -3,6 +3,7 @@
 //! Payments come one after the other over one connection, or many at once, where a facilitator may do for many what it
 //! does for one; blocks are mined as soon as there is a transaction.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -17,7 +18,7 @@ use crate::process::cpu_nanos;
 use crate::rivals::Rival;
 use crate::{Failure, table};
 
-/// How long an answer may take; what takes longer is not agreed to. Some facilitators never answer again.
+/// How long an answer may take. Whoever takes longer is asked nothing more: some facilitators never answer again.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is asked of a facilitator, round by round.
@@ -47,6 +48,8 @@ struct Round {
     requests: u64,
     /// Of each payment that was agreed to, in nanoseconds.
     times: Vec<u64>,
+    /// Whether an answer did not come.
+    silent: bool,
 }
 
 impl Round {
@@ -70,8 +73,11 @@ pub(super) async fn run(
         for number in 0..=plan.rounds {
             let bodies = wallet.requests(Network::BASE_SEPOLIA, call.count)?;
             for (rival, rounds) in rivals.iter().zip(&mut rounds) {
+                if rounds.last().is_some_and(|round| round.silent) {
+                    continue;
+                }
                 let round = one(rival, call, &bodies).await?;
-                if number > 0 {
+                if number > 0 || round.silent {
                     rounds.push(round);
                 }
             }
@@ -85,11 +91,18 @@ pub(super) async fn run(
 async fn one(rival: &Rival, call: &Call, bodies: &[Bytes]) -> Result<Round, Failure> {
     rival.rpc.count();
     let before = cpu_nanos(rival.pid)?;
+    let silent = AtomicBool::new(false);
     let answers: Vec<(bool, u64)> = iter(bodies)
         .map(|body| async {
+            if silent.load(Ordering::Relaxed) {
+                return Ok((false, 0));
+            }
             let begun = Instant::now();
             let answer = rival.agrees(call.path, body.clone(), call.word);
-            let agreed = timeout(PATIENCE, answer).await.map_err(Failure::from).flatten();
+            let agreed = timeout(PATIENCE, answer).await.unwrap_or_else(|elapsed| {
+                silent.store(true, Ordering::Relaxed);
+                Err(elapsed.into())
+            });
             // Some cannot settle two payments at once. One at a time, everybody must.
             if call.at_once == 1 {
                 agreed.as_ref().map_err(ToString::to_string)?;
@@ -101,7 +114,7 @@ async fn one(rival: &Rival, call: &Call, bodies: &[Bytes]) -> Result<Round, Fail
         .await?;
     let nanos = cpu_nanos(rival.pid)?.saturating_sub(before);
     let times: Vec<u64> = answers.into_iter().filter_map(|(agreed, nanos)| agreed.then_some(nanos)).collect();
-    Ok(Round { nanos, requests: rival.rpc.count().requests, times })
+    Ok(Round { nanos, requests: rival.rpc.count().requests, times, silent: silent.into_inner() })
 }
 
 fn compare(call: &Call, rivals: &[Rival], rounds: &[Vec<Round>]) -> String {
@@ -116,14 +129,21 @@ fn compare(call: &Call, rivals: &[Rival], rounds: &[Vec<Round>]) -> String {
             let nanos = each(rounds, |round| round.nanos);
             let tenths = each(rounds, |round| round.requests * 10);
             let mut times: Vec<u64> = rounds.iter().flat_map(|round| round.times.iter().copied()).collect();
-            let agreed = times.len().to_string();
+            let mut agreed = format!(
+                "{} of {}",
+                times.len(),
+                call.count * u64::try_from(rounds.len()).unwrap_or_default()
+            );
+            if rounds.iter().any(|round| round.silent) {
+                agreed.push_str(", then silent");
+            }
             times.sort_unstable();
             let share = |hundredths: usize| {
                 times.get(times.len().saturating_sub(1) * hundredths / 100).copied().unwrap_or_default()
             };
             vec![
                 rival.name.to_owned(),
-                format!("{agreed} of {}", call.count * u64::try_from(rounds.len()).unwrap_or_default()),
+                agreed,
                 micros(nanos),
                 format!("{}x", ratio(nanos, whole)),
                 format!("{}.{}", tenths / 10, tenths % 10),
