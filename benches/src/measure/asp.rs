@@ -45,9 +45,8 @@ impl Load {
     /// Its rows: CPU per send, how that compares with the cryptography, and round trips.
     fn rows(self, what: &str, crypto: u64) -> Result<[Vec<String>; 2], Failure> {
         let (sends, cost) = (SENDS * u64::try_from(self.costs.len())?, median(self.costs));
-        let compared = format!("{} ({}x)", micros(cost), ratio(cost, crypto));
         Ok([
-            row(&format!("CPU per send, {what} (µs, and in cryptography)"), compared),
+            row(&format!("CPU per send, {what} (µs, and in cryptography)"), compared(cost, crypto)),
             row("- its round trips to Redis", ratio(self.trips, sends)),
         ])
     }
@@ -94,19 +93,25 @@ pub(crate) async fn run(plan: &Plan) -> Result<String, Failure> {
     rows.extend(alone.rows("one after the other", crypto)?);
     rows.extend(beside.rows(&format!("{SESSIONS} sessions, one in flight each"), crypto)?);
     rows.extend(together.rows(&format!("one socket, {IN_FLIGHT} in flight"), crypto)?);
-    let bare = |costs| {
-        let cost = median(costs);
-        format!("{} ({}x)", micros(cost), ratio(cost, crypto))
-    };
     rows.extend([
-        row("nothing but read, a round trip to Redis, written (µs, and in cryptography)", bare(bare_costs)),
-        row(&format!("- {SESSIONS} sockets, without the round trip"), bare(bare_costs_beside)),
+        row(
+            "nothing but read, a round trip to Redis, written (µs, and in cryptography)",
+            compared(median(bare_costs), crypto),
+        ),
+        row(
+            &format!("- {SESSIONS} sockets, without the round trip"),
+            compared(median(bare_costs_beside), crypto),
+        ),
         row(&format!("send to ack at {RATE}/s: p50 (µs)"), micros(wait(500))),
         row("p99 (µs)", micros(wait(990))),
         row(&format!("replay of {REPLAYED}, messages per second"), median(rates).to_string()),
         row("peak memory above rest meanwhile (KiB)", kib(median(growths))),
     ]);
     Ok(table::render(&["Agent sessions, one thread, local Redis", "measured"], &rows))
+}
+
+fn compared(cost: u64, crypto: u64) -> String {
+    format!("{} ({}x)", micros(cost), ratio(cost, crypto))
 }
 
 fn row(what: &str, found: String) -> Vec<String> {

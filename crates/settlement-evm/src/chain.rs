@@ -141,8 +141,8 @@ impl Chain for EvmChain {
     }
 
     fn company(&self, payment: &Payment) -> u32 {
-        let shared = payment.attempts.last().and_then(|last| self.sights.shared(&last.tx));
-        shared.map_or(1, |shared| u32::try_from(shared.payments).unwrap_or(u32::MAX).max(1))
+        self.looked_at_together(payment)
+            .map_or(1, |shared| u32::try_from(shared.payments).unwrap_or(u32::MAX).max(1))
     }
 
     fn outgoing_gas<'a>(&'a self, to: &'a str) -> BoxFuture<'a, Result<Usdc, ChainError>> {

@@ -8,7 +8,7 @@ use crate::EvmChain;
 use crate::contract::{ENDINGS, Usdc, address};
 use crate::node::{At, Batch, Block, Log, Question, Receipt, hex0x};
 use crate::send::stored_payload;
-use crate::sight::{Heads, JUST_NOW, Sight};
+use crate::sight::{Heads, LOOKED_JUST_NOW, Shared, Sight};
 use alloy_primitives::{Address, B256, U256};
 use alloy_sol_types::SolEvent;
 use serde_json::json;
@@ -75,17 +75,22 @@ impl EvmChain {
         self.observe_whole(payment, &signed).await
     }
 
+    /// The transaction that a payment waits for, if it is shared and young, and the only one: one look at it is everybody's.
+    pub(crate) fn looked_at_together(&self, payment: &Payment) -> Option<Arc<Shared>> {
+        let [only] = payment.attempts.as_slice() else { return None };
+        self.sights.shared(&only.tx).filter(|shared| shared.made_within(ALONE_FOR))
+    }
+
     /// One look at a payment's transactions, if the last went out a moment ago; and which that is.
     async fn glance(&self, payment: &Payment) -> Result<Option<(String, Look)>, ChainError> {
         let Some(last) = payment.attempts.last() else { return Ok(None) };
-        let shared = self.sights.shared(&last.tx).filter(|_| payment.attempts.len() == 1);
-        let look = match shared {
-            Some(shared) if shared.made_within(ALONE_FOR) => {
-                let Sight { receipt, heads } = self.see_shared(&shared, &last.tx, JUST_NOW).await?;
+        let look = match self.looked_at_together(payment) {
+            Some(shared) => {
+                let Sight { receipt, heads } = self.see_shared(&shared, &last.tx, LOOKED_JUST_NOW).await?;
                 Look { receipts: receipt.into_iter().collect(), heads, used: None }
             }
-            _ if self.took_within(last, ALONE_FOR) => self.look(payment, None).await?,
-            _ => return Ok(None),
+            None if self.took_within(last, ALONE_FOR) => self.look(payment, None).await?,
+            None => return Ok(None),
         };
         Ok(Some((last.tx.clone(), look)))
     }

@@ -20,7 +20,7 @@ use tollwire_ledger::model::{Attempt, Payment};
 use tollwire_settlement::ChainError;
 
 /// How long a transaction that several payments share is not sent again by the next of them.
-const JUST_NOW: Duration = Duration::from_millis(900);
+const SENT_JUST_NOW: Duration = Duration::from_millis(900);
 
 impl EvmChain {
     /// Signs a call.
@@ -69,7 +69,7 @@ impl EvmChain {
     }
 
     fn took_just_now(&self, attempt: &Attempt) -> bool {
-        self.took_within(attempt, JUST_NOW) && self.payments_in(attempt) > U256::from(1)
+        self.took_within(attempt, SENT_JUST_NOW) && self.payments_in(attempt) > U256::from(1)
     }
 
     /// Whether the node took this very transaction from this process so short a time ago.

@@ -15,7 +15,7 @@ use tollwire_settlement::ChainError;
 const KNOWN_MAX: usize = 256;
 
 /// How old a look may be for somebody who waits for the payment's block.
-pub(crate) const JUST_NOW: Duration = Duration::from_millis(25);
+pub(crate) const LOOKED_JUST_NOW: Duration = Duration::from_millis(25);
 
 /// How old a look may be for somebody who makes sure of a landing, every few seconds.
 pub(crate) const A_MOMENT_AGO: Duration = Duration::from_millis(250);
@@ -139,8 +139,8 @@ mod tests {
             async move { shared.see(fresh, ask()).await.unwrap().heads.newest.number }
         };
         // The answer is older than what the second takes for fresh, but it came while it waited.
-        assert_eq!(tokio::join!(see(JUST_NOW), see(JUST_NOW)), (0, 0));
-        assert_eq!(see(JUST_NOW).await, 1, "an answer from before it came");
+        assert_eq!(tokio::join!(see(LOOKED_JUST_NOW), see(LOOKED_JUST_NOW)), (0, 0));
+        assert_eq!(see(LOOKED_JUST_NOW).await, 1, "an answer from before it came");
         assert_eq!(see(Duration::from_secs(2)).await, 1);
         tokio::time::advance(Duration::from_secs(1)).await;
         assert_eq!(see(Duration::from_secs(2)).await, 2);
@@ -156,7 +156,7 @@ mod tests {
             Err(ChainError::Unavailable("no answer".into()))
         };
         let begun = Instant::now();
-        let all = (0..8).map(|_| shared.see(JUST_NOW, ask()));
+        let all = (0..8).map(|_| shared.see(LOOKED_JUST_NOW, ask()));
         assert!(futures_util::future::join_all(all).await.iter().all(Result::is_err));
         assert_eq!(begun.elapsed(), Duration::from_secs(10));
     }

@@ -54,6 +54,11 @@ async fn an_operation_is_one_request_or_few() {
     assert_eq!((sent.requests, sent.total()), (2, 26));
     assert!(done.iter().all(|(_, attempt)| attempt.is_ok()));
 
+    assert_eq!((chain.company(&done[0].0), chain.company(&payment)), (10, 1));
+    let mut again = done[0].0.clone();
+    again.attempts.push(payment.attempts[0].clone());
+    assert_eq!(chain.company(&again), 1, "two transactions to look for");
+
     // And looked at by one, as long as they wait, and when they have landed.
     world.mined(&done[0].0.attempts[0].tx).await;
     proxy.count();

@@ -91,3 +91,27 @@ impl Timing {
         news
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_sent_is_watched_closely_but_less_so_beside_others() {
+        let config = SettlerConfig::default();
+        let mut timing = Timing::new();
+        assert_eq!(timing.watch_pause(&config, 1), None, "nothing of this task's making is out");
+        timing.attempted(config.attempt_after);
+        let pauses = |timing: &mut Timing, in_flight, company| {
+            timing.sent();
+            timing.in_company_of(company);
+            let pauses = (0..6).filter_map(|_| timing.watch_pause(&config, in_flight));
+            pauses.map(|pause| pause.as_millis()).collect::<Vec<_>>()
+        };
+        assert_eq!(pauses(&mut timing, 1, 1), [7, 12, 22, 42, 82, 102]);
+        assert_eq!(pauses(&mut timing, 32, 1), [69, 74, 84, 104, 144, 164]);
+        assert_eq!(pauses(&mut timing, 64, 32), [9, 14, 24, 44, 84, 104], "two transactions in all");
+        tokio::time::advance(config.attempt_after).await;
+        assert_eq!(pauses(&mut timing, 1, 1), [], "another transaction may be due");
+    }
+}
