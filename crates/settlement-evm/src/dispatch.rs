@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::{OwnedMutexGuard, watch};
+use tollwire_ledger::model::Attempt;
 use tollwire_settlement::ChainError;
 
 /// How long a transaction waits for those who have not said that it is on record. Longer, and one slow write would
@@ -16,6 +17,8 @@ pub(crate) struct Outbox(Mutex<HashMap<String, Weak<Dispatch>>>);
 
 /// One transaction.
 pub(crate) struct Dispatch {
+    /// With the signed transaction, which of those who share it only one has on record.
+    pub(crate) attempt: Attempt,
     /// How many have neither said that it is on record nor gone.
     awaited: watch::Sender<usize>,
     sending: tokio::sync::Mutex<Sending>,
@@ -40,15 +43,16 @@ impl Outbox {
     }
 
     /// Puts a transaction here as long as anybody has a ticket for it: `shares` of them.
-    pub(crate) fn put(&self, tx: &str, shares: usize, slot: OwnedMutexGuard<()>) -> Vec<Ticket> {
+    pub(crate) fn put(&self, attempt: &Attempt, shares: usize, slot: OwnedMutexGuard<()>) -> Vec<Ticket> {
         let dispatch = Arc::new(Dispatch {
+            attempt: attempt.clone(),
             awaited: watch::Sender::new(shares),
             sending: tokio::sync::Mutex::new(Sending { outcome: None, failure: None, slot: Some(slot) }),
             failures: watch::Sender::new(0),
         });
         let mut outbox = self.lock();
         outbox.retain(|_, dispatch| dispatch.strong_count() > 0);
-        outbox.insert(tx.to_owned(), Arc::downgrade(&dispatch));
+        outbox.insert(attempt.tx.clone(), Arc::downgrade(&dispatch));
         drop(outbox);
         (0..shares).map(|_| Ticket(Arc::clone(&dispatch))).collect()
     }
@@ -109,11 +113,14 @@ impl Drop for Ticket {
 mod tests {
     use super::*;
     use std::sync::atomic::{AtomicU32, Ordering};
+    use tollwire_ledger::Timestamp;
 
     async fn outbox(shares: usize) -> (Outbox, Vec<Ticket>) {
         let (outbox, turn) = (Outbox::default(), Arc::new(tokio::sync::Mutex::new(())));
         let slot = turn.lock_owned().await;
-        let tickets = outbox.put("0x1", shares, slot);
+        let (tx, signer, at) = ("0x1".into(), "0x2".into(), Timestamp::from_millis(0));
+        let attempt = Attempt { tx, raw: vec![2], signer, nonce: Some(0), at };
+        let tickets = outbox.put(&attempt, shares, slot);
         (outbox, tickets)
     }
 

@@ -1,6 +1,7 @@
 //! What a transaction offers for its gas: enough to be mined soon, within a cap, and more than the one it replaces.
 
 use crate::node::Block;
+use crate::note::Note;
 use alloy_consensus::{Transaction, TxEnvelope};
 use alloy_eips::eip2718::Decodable2718;
 use alloy_primitives::U256;
@@ -28,7 +29,7 @@ impl Fees {
 
     /// What a prepared transaction offers.
     pub(crate) fn of(attempt: &Attempt) -> Option<Self> {
-        Self::of_raw(&attempt.raw)
+        Note::of(attempt).map(|note| note.fees).or_else(|| Self::of_raw(&attempt.raw))
     }
 
     /// What a signed transaction offers.

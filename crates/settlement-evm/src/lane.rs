@@ -28,10 +28,18 @@ pub(crate) struct Lane(Mutex<State>);
 struct State {
     /// The nonce after the last one broadcast, and when that was.
     next: Option<(u64, Instant)>,
-    /// What was broadcast and is not known to be mined, by nonce, and when it was last.
-    sent: BTreeMap<u64, (Vec<u8>, Instant)>,
+    /// What was broadcast and is not known to be mined, by nonce.
+    sent: BTreeMap<u64, Known>,
     /// The highest nonce that anything of ours, or anything the node has shown before, leaves as the next.
     accounted: Option<u64>,
+}
+
+/// A transaction that the node took.
+struct Known {
+    tx: String,
+    raw: Vec<u8>,
+    /// The last time.
+    taken: Instant,
 }
 
 /// What is to be done with the next nonce.
@@ -63,7 +71,8 @@ impl Lane {
         let foreign = state.accounted.map_or(0, |known| pending.saturating_sub(known));
         state.accounted = state.accounted.max(Some(pending));
         let next = state.believed().unwrap_or_default().max(pending);
-        let lost = state.sent.range(pending..next).map(|(nonce, (raw, _))| (*nonce, raw.clone())).collect();
+        let lost =
+            state.sent.range(pending..next).map(|(nonce, known)| (*nonce, known.raw.clone())).collect();
         Place { nonce: next, lost, foreign }
     }
 
@@ -71,28 +80,29 @@ impl Lane {
     /// stand in the way of the others.
     pub(crate) fn stuck(&self, mined: u64, pending: u64) -> Option<Vec<u8>> {
         let state = self.lock();
-        let (raw, at) = state.sent.get(&mined).filter(|_| mined < pending)?;
-        (at.elapsed() >= STUCK_AFTER).then(|| raw.clone())
+        let known = state.sent.get(&mined).filter(|_| mined < pending)?;
+        (known.taken.elapsed() >= STUCK_AFTER).then(|| known.raw.clone())
     }
 
     /// A transaction was taken by the node.
-    pub(crate) fn broadcast(&self, nonce: u64, raw: &[u8]) {
+    pub(crate) fn broadcast(&self, nonce: u64, tx: &str, raw: &[u8]) {
         let mut state = self.lock();
         let after = nonce.saturating_add(1);
         if state.next.is_none_or(|(known, at)| after > known || at.elapsed() >= REMEMBER) {
             state.next = Some((after, Instant::now()));
         }
         state.accounted = state.accounted.max(Some(after));
-        state.sent.insert(nonce, (raw.to_vec(), Instant::now()));
+        let known = Known { tx: tx.to_owned(), raw: raw.to_vec(), taken: Instant::now() };
+        state.sent.insert(nonce, known);
         while state.sent.len() > KEPT_MAX {
             state.sent.pop_first();
         }
     }
 
     /// Whether the node took this very transaction so short a time ago.
-    pub(crate) fn took_within(&self, nonce: u64, raw: &[u8], time: Duration) -> bool {
+    pub(crate) fn took_within(&self, nonce: u64, tx: &str, time: Duration) -> bool {
         let state = self.lock();
-        state.sent.get(&nonce).is_some_and(|(known, at)| known == raw && at.elapsed() < time)
+        state.sent.get(&nonce).is_some_and(|known| known.tx == tx && known.taken.elapsed() < time)
     }
 
     /// Nothing that we counted ourselves is to be believed any more.
@@ -115,13 +125,13 @@ mod tests {
     async fn our_own_count_is_believed_for_a_while() {
         let lane = Lane::default();
         assert_eq!(lane.next(), None);
-        lane.broadcast(6, b"6");
+        lane.broadcast(6, "0x", b"6");
         assert_eq!(lane.next(), Some(7));
-        lane.broadcast(4, b"4"); // an older transaction, sent again
+        lane.broadcast(4, "0x", b"4"); // an older transaction, sent again
         assert_eq!(lane.next(), Some(7));
         tokio::time::advance(REMEMBER).await;
         assert_eq!(lane.next(), None);
-        lane.broadcast(2, b"2");
+        lane.broadcast(2, "0x", b"2");
         assert_eq!(lane.next(), Some(3), "the node has lost the others");
         lane.forget();
         assert_eq!(lane.next(), None);
@@ -131,7 +141,7 @@ mod tests {
     async fn what_the_node_forgot_is_known_until_it_is_mined() {
         let lane = Lane::default();
         for nonce in 0..4_u8 {
-            lane.broadcast(nonce.into(), &[nonce]);
+            lane.broadcast(nonce.into(), "0x", &[nonce]);
         }
         assert_eq!(lane.place(0, 4), Place { nonce: 4, lost: vec![], foreign: 0 });
         // It has 0 to 1; 2 and 3 are gone from it.
@@ -144,10 +154,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_nobody_cares_for_any_more_counts_as_stuck() {
         let lane = Lane::default();
-        lane.broadcast(0, b"0");
-        lane.broadcast(1, b"1");
+        lane.broadcast(0, "0x", b"0");
+        lane.broadcast(1, "0x", b"1");
         tokio::time::advance(STUCK_AFTER / 2).await;
-        lane.broadcast(1, b"1 again");
+        lane.broadcast(1, "0x", b"1 again");
         tokio::time::advance(STUCK_AFTER / 2).await;
         assert_eq!(lane.stuck(0, 2), Some(b"0".to_vec()));
         assert_eq!(lane.stuck(1, 2), None, "cared for since");
@@ -158,7 +168,7 @@ mod tests {
     fn nonces_that_somebody_else_used_are_counted_once() {
         let lane = Lane::default();
         assert_eq!(lane.place(5, 5).foreign, 0, "what was before us is nobody's business");
-        lane.broadcast(5, b"5");
+        lane.broadcast(5, "0x", b"5");
         assert_eq!(lane.place(6, 6).foreign, 0);
         assert_eq!(lane.place(8, 8).foreign, 2);
         assert_eq!(lane.place(8, 8).foreign, 0);

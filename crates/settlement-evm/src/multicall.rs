@@ -3,6 +3,7 @@
 //! It keeps nothing and may do nothing that its caller could not; whoever submits an authorization is of no account to
 //! the token, so it may as well be Multicall3. A call that fails fails alone.
 
+use crate::note::Note;
 use alloy_consensus::{Transaction, TxEnvelope};
 use alloy_eips::eip2718::Decodable2718;
 use alloy_primitives::{Address, U256, address};
@@ -47,5 +48,5 @@ pub(crate) fn payments_in(attempt: &Attempt, token: Address) -> U256 {
         let calls = Multicall3::aggregate3Call::abi_decode(transaction.input()).ok()?.calls;
         u64::try_from(calls.iter().filter(|call| call.target == token).count()).ok()
     };
-    U256::from(calls().unwrap_or(1).max(1))
+    Note::of(attempt).map_or_else(|| U256::from(calls().unwrap_or(1).max(1)), Note::parts)
 }

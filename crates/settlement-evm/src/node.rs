@@ -8,6 +8,7 @@ pub(crate) use question::{Batch, Question, Slot, Told};
 pub(crate) use read::hex0x;
 
 use crate::Error;
+use crate::gather::Gathering;
 use crate::rpc::Rpc;
 use alloy_primitives::{Address, B256, U256};
 use alloy_sol_types::SolCall;
@@ -18,6 +19,7 @@ use tollwire_settlement::ChainError;
 /// A node.
 pub(crate) struct Node {
     rpc: Rpc,
+    gathering: Gathering,
 }
 
 /// Which block is meant.
@@ -88,7 +90,7 @@ pub(crate) enum Sent {
 
 impl Node {
     pub(crate) fn new(url: &str, timeout: Duration) -> Result<Self, Error> {
-        Ok(Self { rpc: Rpc::new(url, timeout)? })
+        Ok(Self { rpc: Rpc::new(url, timeout)?, gathering: Gathering::default() })
     }
 
     /// Asks one question.
@@ -99,7 +101,12 @@ impl Node {
 
     /// Asks several questions in one request. What each comes to is told by its [`Slot`].
     pub(crate) async fn ask_all(&self, batch: Batch) -> Result<Told, ChainError> {
-        batch.send(&self.rpc).await
+        batch.send(async |calls| self.rpc.call_many(calls).await).await
+    }
+
+    /// Like [`Node::ask_all`], in a request with what others ask so at the same moment.
+    pub(crate) async fn ask_among_others(&self, batch: Batch) -> Result<Told, ChainError> {
+        batch.send(async |calls| self.gathering.ask(&self.rpc, calls).await).await
     }
 
     pub(crate) async fn chain_id(&self) -> Result<u64, ChainError> {

@@ -36,7 +36,7 @@ impl EvmChain {
         let filler = self.sign_call(account, standing.mined, fees, way)?;
         if self.node.send(&filler.raw).await? == Sent::Taken {
             let (signer, nonce) = (&account.name, standing.mined);
-            account.lane.broadcast(nonce, &filler.raw);
+            account.lane.broadcast(nonce, &filler.tx, &filler.raw);
             tracing::warn!(%signer, nonce, tx = %filler.tx, "a stuck transaction that nobody waits for was replaced");
             metrics::counter!("tollwire_settlement_nonces_filled_total", "chain" => self.info.claim.clone())
                 .increment(1);

@@ -8,12 +8,14 @@ use crate::EvmChain;
 use crate::account::{Account, Wanted};
 use crate::contract::address;
 use crate::fees::Fees;
-use crate::multicall::{self, MULTICALL3, Part, payments_in};
+use crate::multicall::{self, MULTICALL3, Part};
 use crate::node::{At, Batch, Called, Question, Slot, Told};
 use crate::nonces::Standing;
+use crate::note::Note;
 use crate::seat::{Entered, Entry, EvmTurn, Table};
 use crate::send::stored_payload;
 use crate::wallet::Way;
+use alloy_primitives::U256;
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 use tollwire_exact::evm::{Payload, Signature};
@@ -116,7 +118,8 @@ impl EvmChain {
         Ok(attempt)
     }
 
-    /// Makes one transaction for all that come, and answers each.
+    /// Makes one transaction for all that come, and answers each. The first that is still there has it on record, the
+    /// others a note of it.
     async fn make(&self, table: &Table) {
         let (entries, slot) = table.collect().await;
         let mut candidates = Vec::new();
@@ -140,12 +143,18 @@ impl EvmChain {
         metrics::histogram!("tollwire_settlement_batch_size", "chain" => self.info.claim.clone())
             .record(size);
         if candidates.len() > 1 {
-            self.sights.share(&attempt.tx, payments_in(&attempt, address(&self.usdc.contract)));
+            self.sights.share(&attempt.tx, U256::from(size));
         }
-        let tickets = self.outbox.put(&attempt.tx, candidates.len(), slot);
+        let tickets = self.outbox.put(&attempt, candidates.len(), slot);
+        let note = Fees::of(&attempt).map(|fees| Note { fees, payments: size });
+        let mut on_record = false;
         for (candidate, ticket) in candidates.into_iter().zip(tickets) {
+            let attempt = match note.filter(|_| on_record) {
+                Some(note) => note.in_place_of(&attempt),
+                None => attempt.clone(),
+            };
             // Whoever has gone meanwhile drops its share.
-            drop(candidate.entry.answer.send(Ok((attempt.clone(), ticket))));
+            on_record |= candidate.entry.answer.send(Ok((attempt, ticket))).is_ok();
         }
     }
 

@@ -14,7 +14,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use std::error::Error as StdError;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// The largest answer that is read, in bytes.
@@ -32,8 +32,8 @@ pub(crate) struct Rpc {
     uri: Uri,
     authorization: Option<HeaderValue>,
     timeout: Duration,
-    /// Set once the node has refused several calls in one request.
-    one_by_one: AtomicBool,
+    /// The most calls in one request; less once the node has refused so many.
+    calls_max: AtomicUsize,
 }
 
 /// One call of several.
@@ -65,6 +65,9 @@ pub(crate) enum Failure {
     Answer(Answer),
 }
 
+/// What several calls came to, in their order; or why there is no answer to any.
+pub(crate) type Answers = Result<Vec<Result<Value, Failure>>, Failure>;
+
 /// A JSON-RPC error object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Answer {
@@ -94,7 +97,7 @@ impl Rpc {
             .enable_http1()
             .build();
         let http = Client::builder(TokioExecutor::new()).build(connector);
-        Ok(Self { http, uri, authorization, timeout, one_by_one: AtomicBool::new(false) })
+        Ok(Self { http, uri, authorization, timeout, calls_max: AtomicUsize::new(BATCH_CALLS_MAX) })
     }
 
     /// One call. `method` and the node's own words are all that a failure tells.
@@ -105,29 +108,32 @@ impl Rpc {
         read_answer(call.method, status, answer)
     }
 
-    /// Several calls in one request, answered in their order. A node that does not take several in one is asked one by
-    /// one, and remembered as such.
-    pub(crate) async fn call_many(&self, calls: Vec<Call>) -> Result<Vec<Result<Value, Failure>>, Failure> {
+    /// How many calls the node takes in one request, as far as is known.
+    pub(crate) fn calls_at_most(&self) -> usize {
+        self.calls_max.load(Ordering::Relaxed)
+    }
+
+    /// Several calls in one request, answered in their order. A node that does not take so many in one is asked fewer at a
+    /// time, one by one at last, and remembered as such.
+    pub(crate) async fn call_many(&self, calls: Vec<Call>) -> Answers {
         let mut answers = Vec::with_capacity(calls.len());
-        for some in calls.chunks(BATCH_CALLS_MAX) {
-            let together = if some.len() > 1 && !self.one_by_one.load(Ordering::Relaxed) {
-                self.call_together(some).await?
+        let mut rest = calls.as_slice();
+        while let Some(first) = rest.first() {
+            let at_once = self.calls_at_most().min(rest.len());
+            let (some, later) = rest.split_at(at_once.max(1));
+            if at_once < 2 {
+                answers.push(self.call(first).await);
+            } else if let Some(told) = self.call_together(some).await? {
+                answers.extend(told);
             } else {
-                None
-            };
-            match together {
-                Some(told) => answers.extend(told),
-                None => {
-                    for call in some {
-                        answers.push(self.call(call).await);
-                    }
-                }
+                continue; // Fewer at a time now.
             }
+            rest = later;
         }
         Ok(answers)
     }
 
-    /// `None` if the node does not take several calls in one request.
+    /// `None` if the node does not take so many calls in one request.
     async fn call_together(&self, calls: &[Call]) -> Result<Option<Vec<Result<Value, Failure>>>, Failure> {
         let first = calls.first().map_or("", |call| call.method);
         let mut body = String::with_capacity(1024);
@@ -143,8 +149,13 @@ impl Rpc {
             if busy {
                 return Err(Failure::Silent(format!("{first} and others: HTTP {status} without answers")));
             }
-            self.one_by_one.store(true, Ordering::Relaxed);
-            tracing::info!("the chain node takes one call at a time; it is asked so from now on");
+            let at_most = calls.len() / 2;
+            self.calls_max.fetch_min(at_most.max(1), Ordering::Relaxed);
+            tracing::info!(
+                refused = calls.len(),
+                at_most,
+                "the chain node takes no such batch; smaller ones from now on"
+            );
             return Ok(None);
         };
         let mut answers: Vec<_> = calls

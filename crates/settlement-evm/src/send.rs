@@ -9,6 +9,7 @@ use crate::contract::address;
 use crate::fees::Fees;
 use crate::multicall::payments_in;
 use crate::node::{Sent, hex0x};
+use crate::note::Note;
 use crate::wallet::Way;
 use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};
 use alloy_eips::eip2718::Encodable2718;
@@ -58,12 +59,13 @@ impl EvmChain {
     }
 
     /// Sends an attempt. Success means that the node has it, or had it already. One that several payments share is sent
-    /// once, when each of them has said so.
+    /// once, when each of them has said so; afterwards it is sent again by the one that has it on record, and is done for
+    /// the others.
     pub(crate) async fn broadcast_attempt(&self, attempt: &Attempt) -> Result<(), ChainError> {
         match self.outbox.find(&attempt.tx) {
-            Some(dispatch) => dispatch.send(self.send_attempt(attempt)).await,
+            Some(dispatch) => dispatch.send(self.send_attempt(&dispatch.attempt)).await,
             // Each of those who share it sends it again; one of them is enough.
-            None if self.took_just_now(attempt) => Ok(()),
+            None if Note::of(attempt).is_some() || self.took_just_now(attempt) => Ok(()),
             None => self.send_attempt(attempt).await,
         }
     }
@@ -77,7 +79,7 @@ impl EvmChain {
         let account = self.pool.find(&attempt.signer).and_then(|at| self.pool.all().get(at));
         account
             .zip(attempt.nonce)
-            .is_some_and(|(account, nonce)| account.lane.took_within(nonce, &attempt.raw, time))
+            .is_some_and(|(account, nonce)| account.lane.took_within(nonce, &attempt.tx, time))
     }
 
     /// Among how many payments the cost of an attempt's transaction is divided.
@@ -114,7 +116,7 @@ impl EvmChain {
             }
         }
         if let (Some(nonce), Some(account)) = (attempt.nonce, account) {
-            account.lane.broadcast(nonce, &attempt.raw);
+            account.lane.broadcast(nonce, &attempt.tx, &attempt.raw);
         }
         Ok(())
     }

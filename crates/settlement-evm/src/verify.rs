@@ -128,7 +128,7 @@ impl EvmChain {
         let payer = batch.add(Question::code(address(&payload.authorization.from)));
         let trial = self.way(payload).map(|way| batch.add(self.trial(&way)));
         let deployed = self.way_with_deployment(payload).map(|way| batch.add(self.trial(&way)));
-        let mut told = self.node.ask_all(batch).await?;
+        let mut told = self.node.ask_among_others(batch).await?;
         let damaged = || Called::Reverted("the signature's wrapper is damaged".into());
         let asset = match asset {
             Some(asset) => !told.of(asset)?.is_empty(),

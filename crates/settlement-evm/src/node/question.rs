@@ -2,7 +2,7 @@
 
 use super::read::{self, bytes, quantity, unavailable};
 use super::{At, Block, Called, Log, Receipt, Sent, hex0x};
-use crate::rpc::{Call, Failure, Rpc};
+use crate::rpc::{Answers, Call, Failure};
 use alloy_primitives::{Address, U256};
 use alloy_sol_types::SolCall;
 use serde_json::{Value, json};
@@ -41,10 +41,10 @@ impl Batch {
         Slot { at, read: question.read }
     }
 
-    pub(super) async fn send(self, rpc: &Rpc) -> Result<Told, ChainError> {
+    pub(super) async fn send(self, ask: impl AsyncFnOnce(Vec<Call>) -> Answers) -> Result<Told, ChainError> {
         let methods: Vec<&'static str> = self.0.iter().map(|call| call.method).collect();
         let first = methods.first().copied().unwrap_or_default();
-        let answers = rpc.call_many(self.0).await.map_err(|failure| unavailable(first, failure))?;
+        let answers = ask(self.0).await.map_err(|failure| unavailable(first, failure))?;
         Ok(Told(methods.into_iter().zip(answers).map(Some).collect()))
     }
 }

@@ -166,8 +166,18 @@ async fn a_member_whose_attach_was_lost_is_found_by_the_logs_with_its_share_of_g
     assert!(lost.gas > Usdc::ZERO);
 }
 
+/// The payment that has the batch on record, and the others, which have a note of it.
+fn apart(mut payments: Vec<Payment>) -> (Payment, Vec<Payment>) {
+    let bytes = |payment: &Payment| payment.attempts.last().unwrap().raw.len();
+    let at = (0..payments.len()).max_by_key(|at| bytes(&payments[*at])).unwrap();
+    let whole = payments.remove(at);
+    assert!(bytes(&whole) > 1000);
+    assert!(payments.iter().all(|payment| bytes(payment) < 50), "one copy of it is enough");
+    (whole, payments)
+}
+
 #[tokio::test]
-async fn killed_before_the_broadcast_each_members_record_brings_the_batch_out() {
+async fn killed_before_the_broadcast_the_payment_that_has_the_batch_on_record_brings_it_out() {
     let world = World::base().await;
     let payers = payers(&world, 3).await;
     let chain = Arc::new(world.restarted().await);
@@ -175,13 +185,67 @@ async fn killed_before_the_broadcast_each_members_record_brings_the_batch_out() 
     let dead = prepare_together(&chain, payers.iter().map(|payer| world.payment_by(payer)).collect()).await;
     drop(chain);
     let restarted = world.restarted().await;
-    for payment in &dead {
+    let (whole, others) = apart(dead);
+    for payment in &others {
         restarted.broadcast(&payment.attempts[0]).await.unwrap();
     }
-    for payment in &dead {
-        assert_eq!(until_landed(&restarted, payment).await.tx, payment.attempts[0].tx);
+    assert_eq!(world.sent().await, (0, 0), "they have nothing to send");
+    restarted.broadcast(&whole.attempts[0]).await.unwrap();
+    let landing = until_landed(&restarted, &whole).await;
+    assert_eq!(landing.tx, whole.attempts[0].tx);
+    for payment in &others {
+        assert_eq!(
+            until_landed(&restarted, payment).await,
+            landing,
+            "the same, and the same share of its gas"
+        );
     }
     assert_eq!((world.received().await, world.sent().await), (3 * PRICE, (1, 1)));
+}
+
+#[tokio::test]
+async fn payments_whose_batch_is_on_no_record_any_more_get_another_transaction() {
+    let world = World::base().await;
+    let payers = payers(&world, 3).await;
+    let chain = Arc::new(world.restarted().await);
+    let dead = prepare_together(&chain, payers.iter().map(|payer| world.payment_by(payer)).collect()).await;
+    drop(chain);
+    let (mut whole, others) = apart(dead);
+    let restarted = Arc::new(world.restarted().await);
+    let done = attempt_together(&restarted, others).await;
+    for (payment, attempt) in &done {
+        assert_eq!(attempt.as_ref().unwrap().nonce, payment.attempts[0].nonce, "which nobody has used");
+        assert_eq!(until_landed(&restarted, payment).await.tx, attempt.as_ref().unwrap().tx);
+    }
+    // It comes too late, and finds that its nonce is gone.
+    let error = restarted.broadcast(&whole.attempts[0]).await.unwrap_err();
+    assert!(matches!(error, ChainError::Superseded(_)), "{error}");
+    attempt_shared(&restarted, &mut whole).await.unwrap();
+    until_landed(&restarted, &whole).await;
+    assert_eq!((world.received().await, world.sent().await), (3 * PRICE, (2, 2)));
+}
+
+#[tokio::test]
+async fn a_stuck_batch_is_outbid_by_those_who_have_a_note_of_it() {
+    let world = World::base().await;
+    let payers = payers(&world, 3).await;
+    world.anvil.set_automine(false).await.unwrap();
+    let payments = payers.iter().map(|payer| world.payment_by(payer)).collect();
+    let stuck = attempt_together(&world.chain, payments).await;
+    let (mut whole, others) = apart(stuck.into_iter().map(|(payment, _)| payment).collect());
+    let done = attempt_together(&world.chain, others).await;
+    for (payment, attempt) in &done {
+        assert_eq!(attempt.as_ref().unwrap().nonce, payment.attempts[0].nonce);
+    }
+    world.anvil.mine(1).await.unwrap();
+    for (payment, attempt) in &done {
+        let landing = landed(world.chain.observe(payment).await.unwrap());
+        assert_eq!(landing.tx, attempt.as_ref().unwrap().tx, "the node took it in place of the first");
+    }
+    world.anvil.set_automine(true).await.unwrap();
+    attempt_shared(&world.chain, &mut whole).await.unwrap();
+    until_landed(&world.chain, &whole).await;
+    assert_eq!((world.received().await, world.sent().await), (3 * PRICE, (2, 2)));
 }
 
 #[tokio::test]

@@ -3,17 +3,25 @@
 use crate::support::{World, attempt_shared, attempt_together, config, key, now, until_landed};
 use futures_util::future::join_all;
 use std::sync::Arc;
+use std::time::Duration;
 use tollwire_settlement::{Chain, Firmness, Observation};
 use tollwire_settlement_evm::EvmChain;
-use tollwire_testkit::evm::proxy::RpcProxy;
+use tollwire_testkit::evm::proxy::{Fault, RpcProxy};
 
-#[tokio::test]
-async fn an_operation_is_one_request_or_few() {
+/// A world, and a chain whose requests to its node are counted.
+async fn counted() -> (World, RpcProxy, EvmChain) {
     let world = World::base().await;
     let proxy = RpcProxy::start(world.anvil.address()).await.unwrap();
     let mut counted = config(&world.anvil);
     counted.rpc_url = proxy.url();
-    let chain = Arc::new(EvmChain::connect(counted).await.unwrap());
+    let chain = EvmChain::connect(counted).await.unwrap();
+    (world, proxy, chain)
+}
+
+#[tokio::test]
+async fn an_operation_is_one_request_or_few() {
+    let (world, proxy, chain) = counted().await;
+    let chain = Arc::new(chain);
     let requirements = world.requirements();
     let payload = world.signed(world.authorization());
     proxy.count();
@@ -81,12 +89,7 @@ async fn an_operation_is_one_request_or_few() {
 
 #[tokio::test]
 async fn a_node_that_takes_one_call_at_a_time_is_asked_so() {
-    use tollwire_testkit::evm::proxy::Fault;
-    let world = World::base().await;
-    let proxy = RpcProxy::start(world.anvil.address()).await.unwrap();
-    let mut counted = config(&world.anvil);
-    counted.rpc_url = proxy.url();
-    let chain = EvmChain::connect(counted).await.unwrap();
+    let (world, proxy, chain) = counted().await;
     proxy.script(|methods| (methods.len() > 1).then_some(Fault::NoBatches));
     let mut payment = world.payment();
     attempt_shared(&chain, &mut payment).await.unwrap();
@@ -96,4 +99,74 @@ async fn a_node_that_takes_one_call_at_a_time_is_asked_so() {
     chain.verify(&world.requirements(), &payload.to_json(), now()).await.unwrap().unwrap();
     let verified = proxy.count();
     assert_eq!((verified.requests, verified.total()), (3, 3), "not tried again");
+}
+
+/// Payloads of so many authorizations that differ.
+fn payloads(world: &World, count: usize) -> Vec<serde_json::Value> {
+    (0..count).map(|_| world.signed(world.authorization()).to_json()).collect()
+}
+
+#[tokio::test]
+async fn verifications_that_come_at_the_same_moment_share_a_request() {
+    let (world, proxy, chain) = counted().await;
+    let (requirements, payloads) = (world.requirements(), payloads(&world, 12));
+    chain.verify(&requirements, &payloads[0], now()).await.unwrap().unwrap();
+    proxy.count();
+    let verified = join_all(payloads.iter().map(|payload| chain.verify(&requirements, payload, now()))).await;
+    assert!(verified.into_iter().all(|verified| verified.unwrap().is_ok()));
+    let asked = proxy.count();
+    assert_eq!((asked.requests, asked.total()), (1, 24));
+    // One is told from the other: the seventh payer has no money.
+    let mut wrong = payloads.clone();
+    wrong[6] = world.signed_by(&key(0x70)).to_json();
+    let verified = join_all(wrong.iter().map(|payload| chain.verify(&requirements, payload, now()))).await;
+    let sound: Vec<bool> = verified.into_iter().map(|verified| verified.unwrap().is_ok()).collect();
+    assert_eq!(sound, (0..12).map(|number| number != 6).collect::<Vec<_>>());
+    // More than fit in one go in two.
+    let more: Vec<_> = payloads.iter().chain(&payloads).collect();
+    proxy.count();
+    join_all(more.into_iter().map(|payload| chain.verify(&requirements, payload, now()))).await;
+    assert_eq!(proxy.count().requests, 2);
+}
+
+#[tokio::test]
+async fn who_asked_for_all_may_go_away() {
+    let (world, proxy, chain) = counted().await;
+    let chain = Arc::new(chain);
+    proxy.delay(Duration::from_millis(300));
+    let mut tasks = tokio::task::JoinSet::new();
+    let mut first = None;
+    for payload in payloads(&world, 4) {
+        let (chain, requirements) = (Arc::clone(&chain), world.requirements());
+        let task = tasks.spawn(async move { chain.verify(&requirements, &payload, now()).await });
+        first.get_or_insert(task);
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    first.unwrap().abort();
+    let mut sound = 0;
+    while let Some(ended) = tasks.join_next().await {
+        match ended {
+            Ok(verified) => {
+                verified.unwrap().unwrap();
+                sound += 1;
+            }
+            Err(error) => assert!(error.is_cancelled(), "{error}"),
+        }
+    }
+    assert_eq!(sound, 3);
+}
+
+#[tokio::test]
+async fn a_node_that_takes_few_calls_at_a_time_is_asked_so() {
+    let (world, proxy, chain) = counted().await;
+    proxy.script(|methods| (methods.len() > 6).then_some(Fault::NoBatches));
+    let (requirements, payloads) = (world.requirements(), payloads(&world, 12));
+    let verify_all = || join_all(payloads.iter().map(|payload| chain.verify(&requirements, payload, now())));
+    for _ in 0..2 {
+        proxy.count();
+        let verified = verify_all().await;
+        assert!(verified.into_iter().all(|verified| verified.unwrap().is_ok()));
+    }
+    let asked = proxy.count();
+    assert_eq!((asked.requests, asked.total()), (4, 24), "six at a time, and nothing refused any more");
 }
