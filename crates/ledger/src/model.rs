@@ -125,7 +125,8 @@ pub fn tx_key(tx: &str) -> String {
 pub struct Attempt {
     /// Transaction hash, known before broadcast.
     pub tx: String,
-    /// The signed transaction, to broadcast again.
+    /// The signed transaction, to broadcast again; or what its chain keeps in its place where another payment has it on
+    /// record.
     #[serde(with = "serde_bytes")]
     pub raw: Vec<u8>,
     /// The address that signed it.

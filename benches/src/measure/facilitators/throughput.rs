@@ -7,8 +7,9 @@ use futures_util::stream::{StreamExt as _, TryStreamExt as _, iter};
 use tollwire_x402::Network;
 
 use crate::measure::Plan;
-use crate::numbers::{median, ratio};
+use crate::numbers::{median, micros, ratio};
 use crate::payments::Wallet;
+use crate::process::cpu_nanos;
 use crate::rivals::Rival;
 use crate::{Failure, table};
 
@@ -20,13 +21,15 @@ const AT_ONCE: usize = 32;
 
 pub(super) async fn run(plan: &Plan, rivals: &[Rival], wallet: &mut Wallet) -> Result<String, Failure> {
     let mut rates: Vec<Vec<u64>> = rivals.iter().map(|_| Vec::new()).collect();
+    let mut costs = rates.clone();
     for rival in rivals {
         rival.rpc.can();
     }
     // The first round warms up, and is what the node answers itself.
     for number in 0..=plan.rounds {
         let bodies = wallet.requests(Network::BASE_SEPOLIA, VERIFIES)?;
-        for (rival, rates) in rivals.iter().zip(&mut rates) {
+        for ((rival, rates), costs) in rivals.iter().zip(&mut rates).zip(&mut costs) {
+            let before = cpu_nanos(rival.pid)?;
             let begun = Instant::now();
             iter(&bodies)
                 .map(|body| rival.agrees("/verify", body.clone(), "isValid"))
@@ -34,8 +37,10 @@ pub(super) async fn run(plan: &Plan, rivals: &[Rival], wallet: &mut Wallet) -> R
                 .try_collect::<()>()
                 .await?;
             let millis = u64::try_from(begun.elapsed().as_millis())?.max(1);
+            let nanos = cpu_nanos(rival.pid)?.saturating_sub(before);
             if number > 0 {
                 rates.push(VERIFIES * 1000 / millis);
+                costs.push(nanos / VERIFIES);
             }
         }
     }
@@ -44,10 +49,12 @@ pub(super) async fn run(plan: &Plan, rivals: &[Rival], wallet: &mut Wallet) -> R
     let rows: Vec<Vec<String>> = rivals
         .iter()
         .zip(rates)
-        .map(|(rival, rate)| {
-            vec![rival.name.to_owned(), rate.to_string(), format!("{}x", ratio(rate, whole))]
+        .zip(costs)
+        .map(|((rival, rate), costs)| {
+            let (rate_of, nanos) = (format!("{}x", ratio(rate, whole)), median(costs));
+            vec![rival.name.to_owned(), rate.to_string(), rate_of, micros(nanos)]
         })
         .collect();
     let title = format!("/verify, {AT_ONCE} at once, node of kept answers");
-    Ok(table::render(&[&title, "a second", "of npm's"], &rows))
+    Ok(table::render(&[&title, "a second", "of npm's", "CPU µs of each"], &rows))
 }

@@ -44,6 +44,28 @@ struct Encoded {
     refund: Option<Vec<u8>>,
 }
 
+/// Where a payment is listed before a command: what is there already is not written again.
+struct Indexed {
+    in_doubt: bool,
+    /// Under the command's transaction.
+    by_transaction: bool,
+}
+
+impl Indexed {
+    fn of(payment: Option<&Payment>, command: &Command) -> Self {
+        let pending = |payment: &Payment| payment.fate == Fate::Pending;
+        let made_for = |payment: &Payment, tx: &str| {
+            payment.attempts.iter().any(|attempt| tx_key(&attempt.tx) == tx_key(tx))
+        };
+        Self {
+            in_doubt: payment.is_some_and(pending),
+            by_transaction: payment
+                .zip(command.transaction())
+                .is_some_and(|(payment, tx)| made_for(payment, tx)),
+        }
+    }
+}
+
 impl<'txn> Books<'txn> {
     pub(super) fn of(txn: &'txn WriteTransaction, sheets: Sheets<'txn>, working: &'txn mut Leases) -> Self {
         Self {
@@ -96,12 +118,13 @@ impl<'txn> Books<'txn> {
             Some(number) => self.refunds.load(&session, number)?,
             None => None,
         };
+        let indexed = Indexed::of(payment.as_ref(), command);
         let slot = Slot { payment, refund, ..self.sheets.slot(command, &session, now)? };
         let was_live = slot.stream.as_ref().and_then(|stream| stream.live_until);
         let known = slot.session.is_some();
         let applied = core::apply(slot, command, now);
         sheets::check(&applied, &session)?;
-        self.write(command, &session, &applied)?;
+        self.write(command, &session, &indexed, &applied)?;
         if let (false, Some(row)) = (known, &applied.changed.session) {
             let key = (&*payer_key(&row.payer), row.opened.millis(), session.as_str());
             self.payers.open()?.insert(key, ()).map_err(Failure::store)?;
@@ -117,13 +140,21 @@ impl<'txn> Books<'txn> {
         Ok(outcome)
     }
 
-    fn write(&mut self, command: &Command, session: &SessionId, applied: &Applied) -> Result<(), Failure> {
+    fn write(
+        &mut self,
+        command: &Command,
+        session: &SessionId,
+        indexed: &Indexed,
+        applied: &Applied,
+    ) -> Result<(), Failure> {
         let encoded = encode(applied)?;
         if let (Some(id), Some(bytes)) = (command.payment(), &encoded.payment) {
             self.payments.open()?.insert(id.as_str(), bytes.as_slice()).map_err(Failure::store)?;
             let pending = applied.changed.payment.as_ref().is_some_and(|row| row.fate == Fate::Pending);
-            self.index(id, pending)?;
-            if let Some(tx) = command.transaction() {
+            if pending != indexed.in_doubt {
+                self.index(id, pending)?;
+            }
+            if let Some(tx) = command.transaction().filter(|_| !indexed.by_transaction) {
                 let key = tx_key(tx);
                 self.transactions.open()?.insert((key.as_str(), id.as_str()), ()).map_err(Failure::store)?;
             }
