@@ -28,9 +28,6 @@ use std::future::Future;
 use std::process::ExitCode;
 use tollwire_ops::{console, manual};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
