@@ -28,6 +28,9 @@ async fn succeeds(node: &Facilitator, arguments: &[&str]) -> String {
     said
 }
 
+/// The log of a store that is in use.
+const LOG: &str = "facilitator.db.wal";
+
 async fn is_refused(node: &Facilitator, arguments: &[&str], why: &str) {
     let (success, said) = command(node, arguments).await;
     assert!(!success && said.contains(why), "{said}");
@@ -43,9 +46,9 @@ async fn use_streams(world: &World, token: &str, streams: usize) {
     world.settled(token, std::time::Duration::from_secs(10)).await;
 }
 
-/// Moves a node's store and registered feeds away, as a lost disk would.
+/// Moves what a killed node leaves of its store, and registered feeds, away, as a lost disk would.
 fn lose(folder: &Path) {
-    for name in ["facilitator.db", "registered-feeds.json"] {
+    for name in ["facilitator.db", LOG, "registered-feeds.json"] {
         fs::rename(folder.join(name), folder.join(format!("{name}.lost"))).unwrap();
     }
 }
@@ -67,6 +70,11 @@ async fn a_copy_made_beside_a_running_node_brings_sessions_and_feeds_back() {
     assert_eq!(world.remaining(&token).await, 5);
     world.facilitator.kill().await;
     lose(world.facilitator.folder());
+    // What it had not moved into the store may be all that there is of somebody's last payment.
+    let log = world.facilitator.folder().join(LOG);
+    fs::write(&log, "").unwrap();
+    is_refused(&world.facilitator, &["restore", "--from", "monday.db"], "facilitator.db.wal: exists").await;
+    fs::remove_file(&log).unwrap();
     let said = succeeds(&world.facilitator, &["restore", "--from", "monday.db"]).await;
     assert!(said.contains("is back, with 1 sessions"), "{said}");
     assert!(!world.facilitator.folder().join("facilitator.db.restoring").exists());

@@ -51,11 +51,11 @@ pub(crate) async fn write(file: Loaded<File>, out: &Path) -> Result<(), Failure>
     Ok(())
 }
 
-/// Puts a backup in the place of the store and of the registered feeds, neither of which may exist.
+/// Puts a backup in the place of the store and of the registered feeds, neither of which may exist, nor the store's log.
 pub(crate) async fn restore(file: Loaded<File>, from: &Path) -> Result<(), Failure> {
     let store = store_file(&file)?;
     let feeds = beside(from);
-    let mut targets = vec![store.clone()];
+    let mut targets = vec![store.clone(), EmbeddedLedger::log_of(&store)];
     if feeds.exists() {
         targets.push(registered_path(&file));
     }

@@ -1,9 +1,10 @@
-//! The embedded ledger: one file, nothing to install, safe against `kill -9` and power cuts.
+//! The embedded ledger: one file (two while it is in use), nothing to install, safe against `kill -9` and power cuts.
 //!
-//! Commands on sessions and streams are applied in memory, by whoever has one (`desk`); all others by the one thread that
-//! writes. It makes everything durable, and only then is answered for what a crash must not forget: under load many
-//! commands share a sync; alone, a command waits for its own. What commands do to sessions and streams goes to a log first
-//! and moves into its tables together with much else (`log`). Readers see what was applied and never wait for a sync.
+//! Commands on payments, sessions and streams are applied in memory, by whoever has one (`desk`); all others by the one
+//! thread that writes. It makes everything durable, and only then is answered for what a crash must not forget: under load
+//! many commands share a sync; alone, a command waits for its own. What commands do to payments, sessions and streams goes
+//! to a log first, a file of its own (`log`), and moves into its tables together with much else (`pour`). Readers see what
+//! was applied and wait for no sync, but who looks at a payment does: what it shows is acted upon outside.
 
 mod backup;
 mod base;
@@ -15,17 +16,20 @@ mod failure;
 mod lazy;
 mod log;
 mod payouts;
+mod pour;
 mod purses;
 mod reader;
 mod recent;
 mod refunds;
 mod sheets;
+mod table_log;
 mod tables;
 mod writer;
 
 use self::batches::Batches;
 use self::desk::Desk;
 use self::failure::storage;
+use self::log::Log;
 use self::reader::Reader;
 use self::recent::Recent;
 use self::writer::{Answer, Ask, Writer};
@@ -38,7 +42,7 @@ use crate::spend::{Charge, Spent};
 use crate::{Clock, Command, Error, Ledger, Outcome, PayoutCommand, PayoutOutcome, Timestamp};
 use redb::{Builder, Database};
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 use tollwire_x402::{PaymentId, SessionId, StreamId, Usdc};
@@ -46,7 +50,7 @@ use tollwire_x402::{PaymentId, SessionId, StreamId, Usdc};
 /// Memory for pages of the file.
 const CACHE_BYTES: usize = 64 << 20;
 
-/// A [`Ledger`] in one file. One process at a time may open it.
+/// A [`Ledger`] in one file, with a log beside it while it is in use. One process at a time may open it.
 pub struct EmbeddedLedger {
     // Declared before the database, so that the writer has finished when the file closes.
     writer: Writer,
@@ -60,9 +64,15 @@ pub struct EmbeddedLedger {
 impl EmbeddedLedger {
     /// Opens the store at `path`, creating the file (not its directory) if there is none.
     ///
-    /// [`Error::Unfit`] if the directory is missing, another process has the file open, or a newer version wrote it.
+    /// [`Error::Unfit`] if the directory is missing, another process has the file open, a newer version wrote it, it was not
+    /// closed and its log (the same name and `.wal`) is missing, or there is another store's.
     pub fn open(path: impl AsRef<Path>, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         Self::open_or_make(path.as_ref(), clock, true)
+    }
+
+    /// Where the log of the store at `path` is while the store is in use, and after a crash.
+    pub fn log_of(path: impl AsRef<Path>) -> PathBuf {
+        Log::beside(path.as_ref())
     }
 
     /// Opens a store that is there already.
@@ -83,13 +93,15 @@ impl EmbeddedLedger {
         let mut builder = Builder::new();
         builder.set_cache_size(CACHE_BYTES);
         let db = builder.create_file(handle).map_err(|error| named(path, storage(error)))?;
-        let born = tables::prepare(&db, clock.now(), may_make).map_err(|error| named(path, error))?;
+        let log = Log::beside(path);
+        let born = tables::prepare(&db, &log, clock.now(), may_make).map_err(|error| named(path, error))?;
         let db = Arc::new(db);
         let recent = Arc::default();
         let desk = Desk::new(&db, file.clone(), Arc::clone(&clock), Arc::clone(&recent))?;
         let desk = Arc::new(Mutex::new(desk));
         let shared = (Arc::clone(&desk), Arc::clone(&recent));
-        let batches = Batches::new(Arc::clone(&db), file.clone(), Arc::clone(&clock), shared);
+        let files = (file.clone(), Log::at(log));
+        let batches = Batches::new(Arc::clone(&db), files, Arc::clone(&clock), shared);
         let writer = Writer::start(desk, batches)?;
         Ok(Self { writer, db, recent, file, clock, born })
     }
@@ -109,6 +121,27 @@ impl EmbeddedLedger {
     ) -> BoxFuture<'a, Result<T, Error>> {
         let value = Reader::at_leisure(&self.db, &self.recent).and_then(|reader| read(&reader));
         Box::pin(std::future::ready(value))
+    }
+
+    /// A read of payments, once what it shows is durable: `unkept` tells whether it is not.
+    fn read_payments<'a, T: Send + 'a>(
+        &'a self,
+        read: impl FnOnce(&Reader<'_>) -> Result<T, Error>,
+        unkept: impl FnOnce(&Reader<'_>, &T) -> bool,
+    ) -> BoxFuture<'a, Result<T, Error>> {
+        let seen = Reader::new(&self.db, &self.recent).and_then(|reader| {
+            let value = read(&reader)?;
+            let unkept = unkept(&reader, &value);
+            Ok((value, unkept))
+        });
+        match seen {
+            Ok((value, true)) => {
+                let kept = self.writer.keep();
+                Box::pin(async move { kept.await.map(|()| value) })
+            }
+            Ok((value, false)) => Box::pin(std::future::ready(Ok(value))),
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        }
     }
 
     fn flag(&self, ask: Ask) -> BoxFuture<'_, Result<bool, Error>> {
@@ -146,7 +179,7 @@ impl Ledger for EmbeddedLedger {
     }
 
     fn payment(&self, id: &PaymentId) -> BoxFuture<'_, Result<Option<Payment>, Error>> {
-        self.read(|reader| reader.payment(id))
+        self.read_payments(|reader| reader.payment(id), |reader, _| reader.is_unkept(id))
     }
 
     fn session(&self, id: &SessionId) -> BoxFuture<'_, Result<Option<Session>, Error>> {
@@ -163,7 +196,7 @@ impl Ledger for EmbeddedLedger {
     }
 
     fn payments_of(&self, tx: &str, limit: usize) -> BoxFuture<'_, Result<Vec<(PaymentId, Payment)>, Error>> {
-        self.read(|reader| reader.payments_of(tx, limit))
+        self.read_payments(|reader| reader.payments_of(tx, limit), |reader, found| any_unkept(reader, found))
     }
 
     fn in_doubt(
@@ -171,7 +204,7 @@ impl Ledger for EmbeddedLedger {
         after: Option<&PaymentId>,
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<(PaymentId, Payment)>, Error>> {
-        self.read(|reader| reader.in_doubt(after, limit))
+        self.read_payments(|reader| reader.in_doubt(after, limit), |reader, found| any_unkept(reader, found))
     }
 
     fn refund(&self, id: &RefundId) -> BoxFuture<'_, Result<Option<Refund>, Error>> {
@@ -290,6 +323,10 @@ impl Ledger for EmbeddedLedger {
         let answer = self.flag(Ask::Ready);
         Box::pin(async move { answer.await.map(drop) })
     }
+}
+
+fn any_unkept(reader: &Reader<'_>, found: &[(PaymentId, Payment)]) -> bool {
+    found.iter().any(|(id, _)| reader.is_unkept(id))
 }
 
 fn misplaced() -> Error {

@@ -28,6 +28,13 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), Error> {
     sync_directory(to)
 }
 
+/// Removes a file, durably.
+pub fn remove(path: &Path) -> Result<(), Error> {
+    std::fs::remove_file(path)
+        .map_err(|error| Error::Unavailable(format!("cannot remove {}: {error}", path.display())))?;
+    sync_directory(path)
+}
+
 fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true);

@@ -11,7 +11,13 @@ const VERSION: u8 = 4;
 
 /// A row as bytes.
 pub fn encode<T: Serialize>(row: &T) -> Result<Vec<u8>, Error> {
-    postcard::to_extend(row, vec![VERSION]).map_err(|error| Error::Corrupt(format!("cannot encode: {error}")))
+    encode_onto(Vec::new(), row)
+}
+
+/// A row as bytes, behind those that are there already.
+pub fn encode_onto<T: Serialize>(mut bytes: Vec<u8>, row: &T) -> Result<Vec<u8>, Error> {
+    bytes.push(VERSION);
+    postcard::to_extend(row, bytes).map_err(|error| Error::Corrupt(format!("cannot encode: {error}")))
 }
 
 /// A row from bytes. `what` names the row in the error.

@@ -124,8 +124,6 @@ impl EvmChain {
 
 /// The payload that was recorded with a payment.
 pub(crate) fn stored_payload(payment: &Payment) -> Result<Payload, ChainError> {
-    let unreadable = |what: String| ChainError::Unavailable(format!("stored payload unreadable: {what}"));
-    let json =
-        serde_json::from_str(&payment.intent.payload).map_err(|error| unreadable(error.to_string()))?;
-    Payload::parse(&json).map_err(|refusal| unreadable(refusal.to_string()))
+    Payload::parse_kept(&payment.intent.payload)
+        .map_err(|refusal| ChainError::Unavailable(format!("stored payload unreadable: {refusal}")))
 }

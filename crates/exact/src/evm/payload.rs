@@ -56,12 +56,19 @@ impl Payload {
                 "only EIP-3009 authorizations are taken here",
             ));
         }
-        let raw = Raw::deserialize(payload).map_err(|_| {
-            invalid(
-                "payload",
-                "{signature, authorization: {from, to, value, validAfter, validBefore, nonce}}, all strings",
-            )
-        })?;
+        Self::of(&Raw::deserialize(payload).map_err(|_| not_an_authorization())?)
+    }
+
+    /// The same of a payload that was parsed before and kept as text.
+    pub fn parse_kept(text: &str) -> Result<Self, Refusal> {
+        // Without a tree of it; only text with escapes needs one.
+        match serde_json::from_str::<Raw<'_>>(text) {
+            Ok(raw) => Self::of(&raw),
+            Err(_) => Self::parse(&serde_json::from_str(text).map_err(|_| not_an_authorization())?),
+        }
+    }
+
+    fn of(raw: &Raw<'_>) -> Result<Self, Refusal> {
         let from: Address = raw.authorization.from.parse().map_err(|_| invalid("from", "an address"))?;
         let authorization =
             parse_authorization(from, &raw.authorization).map_err(|refusal| refusal.by(&from))?;
@@ -157,6 +164,13 @@ fn parse_signature(text: &str) -> Result<Vec<u8>, Refusal> {
         ));
     }
     hex::decode(digits).map_err(|_| expected())
+}
+
+fn not_an_authorization() -> Refusal {
+    invalid(
+        "payload",
+        "{signature, authorization: {from, to, value, validAfter, validBefore, nonce}}, all strings",
+    )
 }
 
 fn invalid(field: &str, expected: &str) -> Refusal {

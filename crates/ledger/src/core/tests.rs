@@ -24,7 +24,7 @@ pub(crate) fn session_id() -> SessionId {
     "7d444840-9dc0-4acd-b245-5ffdce74fad2".parse().unwrap()
 }
 
-fn payment_id() -> PaymentId {
+pub(crate) fn payment_id() -> PaymentId {
     "eip155:84532/0xaa/0xbb/0xcc".parse().unwrap()
 }
 

@@ -1,10 +1,10 @@
 //! A copy of a store in use: one consistent view, written to a new file.
 
 use super::failure::storage;
-use super::log;
+use super::pour;
 use super::recent::Recent;
 use super::tables::{
-    GATHERED, IN_DOUBT, JOURNAL, LEASES, LIVE, LOG, META, ONCE, ONCE_UNTIL, PAYERS, PAYMENTS, PAYOUTS,
+    self, GATHERED, IN_DOUBT, JOURNAL, LEASES, LIVE, META, ONCE, ONCE_UNTIL, PAYERS, PAYMENTS, PAYOUTS,
     PAYOUTS_IN_DOUBT, PROVIDERS, PURSES, REFUNDS, REFUNDS_IN_DOUBT, SESSIONS, SPENT, STREAMS, TRANSACTIONS,
 };
 use crate::file;
@@ -66,9 +66,9 @@ fn copy(db: &Database, recent: &RwLock<Recent>, now: Timestamp, handle: File) ->
     table(&from, &into, PAYOUTS)?;
     table(&from, &into, PAYOUTS_IN_DOUBT)?;
     table(&from, &into, GATHERED)?;
-    into.open_table(LOG).map_err(storage)?;
     // What the log has, and what it does not have yet, has its place in the copy.
-    log::pour(&into, &changes, now)?;
+    pour::pour(&into, &changes, now)?;
+    tables::forget_log(&into)?;
     into.commit().map_err(storage)
 }
 

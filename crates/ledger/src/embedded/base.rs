@@ -1,19 +1,20 @@
-//! Sessions, their streams and their journals as the tables have them: one consistent view, opened when it is first needed
+//! Payments, sessions, their streams and their journals as the tables have them: one consistent view, opened when it is first needed
 //! and kept until the tables change.
 
 use super::failure::Failure;
-use super::tables::{JOURNAL, LIVE, SESSIONS, STREAMS};
-use crate::model::{Session, Stream};
+use super::tables::{JOURNAL, LIVE, PAYMENTS, SESSIONS, STREAMS};
+use crate::model::{Payment, Session, Stream};
 use crate::record;
 use redb::{Database, Key, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefinition, Value};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
-use tollwire_x402::{SessionId, StreamId};
+use tollwire_x402::{PaymentId, SessionId, StreamId};
 
 /// The tables below what changed lately.
 pub(super) struct Base {
     db: Arc<Database>,
     txn: Option<ReadTransaction>,
+    payments: Option<ReadOnlyTable<&'static str, &'static [u8]>>,
     sessions: Option<ReadOnlyTable<&'static str, &'static [u8]>>,
     streams: Option<ReadOnlyTable<(&'static str, &'static str), &'static [u8]>>,
     live: Option<ReadOnlyTable<(&'static str, u64, &'static str), ()>>,
@@ -22,13 +23,18 @@ pub(super) struct Base {
 
 impl Base {
     pub(super) fn of(db: Arc<Database>) -> Self {
-        Self { db, txn: None, sessions: None, streams: None, live: None, journal: None }
+        Self { db, txn: None, payments: None, sessions: None, streams: None, live: None, journal: None }
     }
 
     /// Lets go of the view: the next look is at the tables as they are then. The database cannot use the space of what has
     /// been overwritten since a view was opened, so none is kept for long.
     pub(super) fn forget(&mut self) {
         *self = Self::of(Arc::clone(&self.db));
+    }
+
+    pub(super) fn payment(&mut self, id: &PaymentId) -> Result<Option<Payment>, Failure> {
+        let table = open(&mut self.payments, (&self.db, &mut self.txn), PAYMENTS)?;
+        row(table, id.as_str(), "payment")
     }
 
     pub(super) fn session(&mut self, id: &SessionId) -> Result<Option<Session>, Failure> {

@@ -5,25 +5,30 @@ use super::books::Books;
 use super::changes::Changes;
 use super::desk::Desk;
 use super::failure::{Failure, storage};
-use super::log;
+use super::log::Log;
+use super::pour::pour;
 use super::recent::Recent;
 use super::sheets::{Sheets, Written};
+use super::tables;
 use super::writer::{Answer, Ask};
 use crate::file::FileIdentity;
 use crate::{Clock, Error, WORKING_LEASE_MAX};
-use redb::{Database, Durability};
+use redb::{Database, Durability, WriteTransaction};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 /// What the writer works with.
 pub(super) struct Batches {
     db: Arc<Database>,
     file: FileIdentity,
+    log: Log,
     clock: Arc<dyn Clock>,
     desk: Arc<Mutex<Desk>>,
     /// Changed, and not in the tables yet; the desk's and the readers' too.
     recent: Arc<RwLock<Recent>>,
     /// Whether a transaction was committed without a sync.
     unsynced: bool,
+    /// Whether such a one has what is not in the log: the next entry, which may build upon it, must not be there without.
+    bare: bool,
 }
 
 type Answers = Vec<Result<Answer, Error>>;
@@ -31,34 +36,17 @@ type Answers = Vec<Result<Answer, Error>>;
 impl Batches {
     pub(super) fn new(
         db: Arc<Database>,
-        file: FileIdentity,
+        (file, log): (FileIdentity, Log),
         clock: Arc<dyn Clock>,
         (desk, recent): (Arc<Mutex<Desk>>, Arc<RwLock<Recent>>),
     ) -> Self {
-        Self { db, file, clock, desk, recent, unsynced: false }
+        Self { db, file, log, clock, desk, recent, unsynced: false, bare: false }
     }
 
     /// Makes durable what somebody waits for: once this returns, what was answered is true, at the desk or by `apply`.
     /// Meanwhile the desk is open.
     pub(super) fn settle(&mut self) -> Result<(), Error> {
-        let (owed, changes) = {
-            let desk = self.desk();
-            let Some(owed) = desk.owes() else { return Ok(()) };
-            self.file.check()?;
-            (owed, self.recent.write().unwrap_or_else(PoisonError::into_inner).set_out())
-        };
-        if changes.is_empty() {
-            // It is in the tables already.
-            self.sync()?;
-        } else {
-            log::note(&self.db, &changes)?;
-            self.unsynced = false;
-            drop(changes);
-        }
-        let mut desk = self.desk();
-        self.recent.write().unwrap_or_else(PoisonError::into_inner).arrived();
-        desk.paid(owed);
-        Ok(())
+        if self.desk().owes() { self.log_all() } else { Ok(()) }
     }
 
     /// Applies what was queued.
@@ -67,6 +55,7 @@ impl Batches {
             return Ok(Answers::new());
         }
         self.file.check()?;
+        self.log.check()?;
         let desk = Arc::clone(&self.desk);
         let mut desk = desk.lock().unwrap_or_else(PoisonError::into_inner);
         if asks.iter().all(|ask| desk.suffices_for(ask)) {
@@ -83,19 +72,45 @@ impl Batches {
 
     /// Puts everything in its place, durably.
     pub(super) fn rest(&mut self) {
-        let put = self.pour_all().and_then(|()| if self.unsynced { self.sync() } else { Ok(()) });
-        if let Err(error) = put {
+        if let Err(error) = self.put_all() {
             tracing::error!(%error, "the ledger cannot put its changes in their place");
         }
     }
 
-    /// Puts everything in its place if there is much of it, or it has been waiting.
+    /// The same, and then the file needs its log no more.
+    pub(super) fn finish(&mut self) {
+        if let Err(error) = self.put_all().and_then(|()| self.log.close(&self.db)) {
+            tracing::error!(%error, "the ledger is not closed; what it cannot put in its place is in its log");
+        }
+    }
+
+    /// Puts what there is in its place if there is much of it, or it has been waiting.
     pub(super) fn tidy(&mut self) {
         let due = self.desk().should_pour();
-        if due && let Err(error) = self.pour_all() {
+        if due && let Err(error) = self.log_all().and_then(|()| self.pour_logged()) {
             // Nothing is lost: what was answered for is in the log, and the readers see all of it.
             tracing::error!(%error, "the ledger cannot move its changes into their tables");
         }
+    }
+
+    fn put_all(&mut self) -> Result<(), Error> {
+        self.pour_all()?;
+        if self.unsynced { self.sync() } else { Ok(()) }
+    }
+
+    /// Adds to the log what it lacks.
+    fn log_all(&mut self) -> Result<(), Error> {
+        self.file.check()?;
+        if self.bare {
+            self.sync()?;
+        }
+        let (owed, changes) = self.desk().set_out();
+        if !changes.is_empty() {
+            self.log.append(&self.db, &changes)?;
+        }
+        drop(changes);
+        self.desk().arrived(owed);
+        Ok(())
     }
 
     fn desk(&self) -> MutexGuard<'_, Desk> {
@@ -120,11 +135,8 @@ impl Batches {
         desk.base.forget();
         let (answers, written) = self.transaction(desk, asks)?;
         desk.base.forget();
-        if written == Written::Durably
-            && !desk.has_recent()
-            && let Some(owed) = desk.owes()
-        {
-            desk.paid(owed);
+        if written == Written::Durably && !desk.has_recent() {
+            desk.kept();
         }
         Ok(answers)
     }
@@ -139,18 +151,18 @@ impl Batches {
         let answers = answers(asks, |ask| books.run(ask, now()))?;
         let written = books.written();
         if !changes.is_empty() {
-            log::pour(&txn, &changes, now())?;
+            pour(&txn, &changes, now())?;
         }
         match written {
             Written::Nothing => txn.abort().map_err(storage)?,
             Written::Forgettable => {
                 without_sync(&mut txn)?;
                 txn.commit().map_err(storage)?;
-                self.unsynced = true;
+                (self.unsynced, self.bare) = (true, true);
             }
             Written::Durably => {
                 txn.commit().map_err(storage)?;
-                self.unsynced = false;
+                self.synced();
             }
         }
         Ok((answers, written))
@@ -161,23 +173,53 @@ impl Batches {
         if !desk.has_recent() {
             return Ok(());
         }
-        let mut txn = self.db.begin_write().map_err(storage)?;
-        without_sync(&mut txn)?;
         // Of a copy: if it fails, the log still lacks what it lacked.
         let all = self.recent.read().unwrap_or_else(PoisonError::into_inner).all();
-        log::pour(&txn, &all, self.clock.now())?;
-        txn.commit().map_err(storage)?;
-        desk.poured();
+        self.pouring(&all)?.commit().map_err(storage)?;
+        self.log.poured();
         self.unsynced = true;
+        self.bare |= desk.poured_all();
         Ok(())
+    }
+
+    /// Moves what is in the log into the tables. The desk is open but for a moment.
+    fn pour_logged(&mut self) -> Result<(), Error> {
+        let logged = self.recent.read().unwrap_or_else(PoisonError::into_inner).logged();
+        let txn = self.pouring(&logged)?;
+        drop(logged);
+        let desk = Arc::clone(&self.desk);
+        let mut desk = desk.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nobody may come to count what is in the tables and over them.
+        txn.commit().map_err(storage)?;
+        self.log.poured();
+        self.unsynced = true;
+        desk.poured_logged();
+        drop(desk);
+        if self.log.is_long() { self.sync() } else { Ok(()) }
+    }
+
+    /// A transaction that puts changes, and all there is in the log, in their tables.
+    fn pouring(&self, changes: &Changes) -> Result<WriteTransaction, Error> {
+        let mut txn = self.db.begin_write().map_err(storage)?;
+        without_sync(&mut txn)?;
+        pour(&txn, changes, self.clock.now())?;
+        if let Some(last) = self.log.last() {
+            tables::poured(&txn, last)?;
+        }
+        Ok(txn)
     }
 
     /// Makes durable what was committed without that.
     fn sync(&mut self) -> Result<(), Error> {
         let txn = self.db.begin_write().map_err(storage)?;
         txn.commit().map_err(storage)?;
-        self.unsynced = false;
+        self.synced();
         Ok(())
+    }
+
+    fn synced(&mut self) {
+        (self.unsynced, self.bare) = (false, false);
+        self.log.synced();
     }
 }
 
@@ -201,13 +243,13 @@ fn without_sync(txn: &mut redb::WriteTransaction) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::super::desk::Done;
-    use super::super::tables;
     use super::*;
-    use crate::core::tests::{credit, hold, intent, post, record, session_id};
+    use crate::core::tests::{credit, hold, intent, payment_id, post, record, session_id};
     use crate::{Command, Outcome, Timestamp};
     use redb::Builder;
     use redb::backends::InMemoryBackend;
-    use tempfile::NamedTempFile;
+    use std::path::PathBuf;
+    use tempfile::TempDir;
 
     struct Still;
 
@@ -218,21 +260,27 @@ mod tests {
     }
 
     /// A desk with ten units, and what the writer would work with.
-    fn desk() -> (Arc<Mutex<Desk>>, Batches, NamedTempFile) {
+    fn desk() -> (Arc<Mutex<Desk>>, Batches, TempDir) {
         let clock: Arc<dyn Clock> = Arc::new(Still);
         let db = Arc::new(Builder::new().create_with_backend(InMemoryBackend::new()).unwrap());
-        tables::prepare(&db, clock.now(), true).unwrap();
-        let file = NamedTempFile::new().unwrap();
-        let identity = FileIdentity::of(file.path(), file.as_file()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = store_in(&folder);
+        let identity = FileIdentity::of(&path, &crate::file::create_new(&path).unwrap()).unwrap();
+        let log = Log::beside(&path);
+        tables::prepare(&db, &log, clock.now(), true).unwrap();
         let recent = Arc::default();
         let desk = Desk::new(&db, identity.clone(), Arc::clone(&clock), Arc::clone(&recent)).unwrap();
         let desk = Arc::new(Mutex::new(desk));
-        let mut batches = Batches::new(db, identity, clock, (Arc::clone(&desk), recent));
+        let mut batches = Batches::new(db, (identity, Log::at(log)), clock, (Arc::clone(&desk), recent));
         let bought = [record(intent(10)), credit()].map(|command| Ask::Apply(Box::new(command)));
         for answer in batches.apply(&bought).unwrap() {
             assert!(matches!(answer, Ok(Answer::Outcome(Outcome::Done(_)))));
         }
-        (desk, batches, file)
+        (desk, batches, folder)
+    }
+
+    fn store_in(folder: &TempDir) -> PathBuf {
+        folder.path().join("store.db")
     }
 
     /// The answer, and whether it is true only once it is durable.
@@ -251,7 +299,7 @@ mod tests {
 
     #[test]
     fn what_must_be_kept_waits_for_a_sync_and_so_does_whoever_finds_it_done() {
-        let (desk, mut batches, _file) = desk();
+        let (desk, mut batches, _folder) = desk();
         // A crash may forget a hold.
         assert!(matches!(run(&desk, hold("a", None, 1)), (Outcome::Held { fence: 1, .. }, false)));
         assert!(matches!(run(&desk, post("a", 1, 1)), (Outcome::Done(_), true)));
@@ -264,20 +312,21 @@ mod tests {
 
     #[test]
     fn what_a_lost_file_did_not_take_is_owed_until_it_does() {
-        let (desk, mut batches, file) = desk();
+        let (desk, mut batches, folder) = desk();
+        let path = store_in(&folder);
         assert!(matches!(revoke(&desk), (Outcome::Done(_), true)));
-        let aside = file.path().with_extension("aside");
-        std::fs::rename(file.path(), &aside).unwrap();
+        let aside = path.with_extension("aside");
+        std::fs::rename(&path, &aside).unwrap();
         assert_eq!(batches.settle(), Err(Error::Lost));
         assert!(matches!(revoke(&desk), (Outcome::Replayed(_), true)));
-        std::fs::rename(&aside, file.path()).unwrap();
+        std::fs::rename(&aside, &path).unwrap();
         batches.settle().unwrap();
         assert!(matches!(revoke(&desk), (Outcome::Replayed(_), false)));
     }
 
     #[test]
     fn what_moved_into_the_tables_without_a_sync_is_owed_still() {
-        let (desk, mut batches, _file) = desk();
+        let (desk, mut batches, _folder) = desk();
         assert!(matches!(revoke(&desk), (Outcome::Done(_), true)));
         batches.pour_all().unwrap();
         assert!(matches!(revoke(&desk), (Outcome::Replayed(_), true)));
@@ -285,5 +334,49 @@ mod tests {
         batches.settle().unwrap();
         assert!(!batches.unsynced);
         assert!(matches!(revoke(&desk), (Outcome::Replayed(_), false)));
+    }
+
+    #[test]
+    fn what_is_seen_of_a_payment_is_not_kept_before_a_sync_wherever_it_is() {
+        let (desk, mut batches, _folder) = desk();
+        let unkept = |batches: &Batches| batches.recent.read().unwrap().is_unkept(&payment_id());
+        // Whoever comes with it again is told what it is only then, too.
+        assert!(unkept(&batches));
+        assert!(matches!(run(&desk, record(intent(10))), (Outcome::Replayed(_), true)));
+        let (owed, _changes) = desk.lock().unwrap().set_out();
+        assert!(unkept(&batches), "on its way");
+        batches.pour_all().unwrap();
+        assert!(unkept(&batches), "in the tables without a sync");
+        batches.settle().unwrap();
+        assert!(owed > 0 && !unkept(&batches));
+        assert!(matches!(run(&desk, record(intent(10))), (Outcome::Replayed(_), false)));
+    }
+
+    #[test]
+    fn a_record_alone_is_shown_at_once() {
+        let (desk, batches, _folder) = desk();
+        let other: tollwire_x402::PaymentId = "eip155:8453/another/payment".parse().unwrap();
+        let alone = Command::Record { payment: other.clone(), intent: Box::new(intent(10)) };
+        assert!(matches!(run(&desk, alone), (Outcome::Done(_), false)));
+        let recent = batches.recent.read().unwrap();
+        assert!(recent.payment(&other).is_some() && !recent.is_unkept(&other));
+    }
+
+    #[test]
+    fn an_entry_is_not_added_upon_what_only_the_tables_have_before_these_are_synced() {
+        let (desk, mut batches, _folder) = desk();
+        batches.settle().unwrap();
+        assert!(matches!(run(&desk, hold("a", None, 1)), (Outcome::Held { .. }, false)));
+        batches.pour_all().unwrap();
+        assert!(batches.bare && batches.unsynced, "the log lacks the hold");
+        assert!(matches!(run(&desk, post("a", 1, 1)), (Outcome::Done(_), true)));
+        batches.settle().unwrap();
+        assert!(!batches.bare && !batches.unsynced);
+        // What the log has needs no sync when it moves.
+        batches.pour_logged().unwrap();
+        assert!(!batches.bare && batches.unsynced && !batches.recent.read().unwrap().has_unlogged());
+        assert!(!batches.desk().has_recent());
+        batches.finish();
+        assert!(!batches.unsynced && batches.log.last().is_none());
     }
 }

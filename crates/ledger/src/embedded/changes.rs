@@ -1,17 +1,20 @@
-//! What changed of sessions, their streams and their journals: typed rows, over what is below them.
+//! What changed of payments, sessions, their streams and their journals: typed rows, over what is below them.
 
 use crate::Timestamp;
 use crate::command::Entry;
-use crate::model::{Session, Stream};
+use crate::model::{Payment, Session, Stream};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::collections::btree_map;
-use tollwire_x402::{SessionId, StreamId};
+use std::ops::Bound;
+use tollwire_x402::{PaymentId, SessionId, StreamId};
 
-/// Rows by session. Laid over other rows, these are the ones that count.
+/// Rows laid over other rows: these are the ones that count.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Changes {
     sheets: BTreeMap<SessionId, Sheet>,
+    /// Payments that changed.
+    payments: BTreeMap<PaymentId, Box<Payment>>,
 }
 
 /// One session's rows. No row is ever removed but marks of live streams.
@@ -38,7 +41,7 @@ pub(super) enum Mark {
 
 impl Changes {
     pub(super) fn is_empty(&self) -> bool {
-        self.sheets.is_empty()
+        self.sheets.is_empty() && self.payments.is_empty()
     }
 
     pub(super) fn of(&self, session: &SessionId) -> Option<&Sheet> {
@@ -49,12 +52,34 @@ impl Changes {
         self.sheets.entry(session.clone()).or_default()
     }
 
+    pub(super) fn payment(&self, id: &PaymentId) -> Option<&Payment> {
+        self.payments.get(id).map(Box::as_ref)
+    }
+
+    pub(super) fn pay(&mut self, id: &PaymentId, row: Box<Payment>) {
+        self.payments.insert(id.clone(), row);
+    }
+
+    /// Payments in the order of their identities, those after `after`.
+    pub(super) fn payments_after(
+        &self,
+        after: Option<&PaymentId>,
+    ) -> impl Iterator<Item = (&PaymentId, &Payment)> {
+        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.payments.range((after, Bound::Unbounded)).map(|(id, row)| (id, &**row))
+    }
+
+    pub(super) fn payments(&self) -> impl Iterator<Item = (&PaymentId, &Payment)> {
+        self.payments_after(None)
+    }
+
     pub(super) fn iter(&self) -> btree_map::Iter<'_, SessionId, Sheet> {
         self.sheets.iter()
     }
 
     /// Lays later changes over these.
     pub(super) fn merge(&mut self, later: Self) {
+        self.payments.extend(later.payments);
         for (session, sheet) in later.sheets {
             match self.sheets.entry(session) {
                 btree_map::Entry::Vacant(free) => {
@@ -63,6 +88,12 @@ impl Changes {
                 btree_map::Entry::Occupied(mut ours) => ours.get_mut().merge(sheet),
             }
         }
+    }
+}
+
+impl From<BTreeMap<SessionId, Sheet>> for Changes {
+    fn from(sheets: BTreeMap<SessionId, Sheet>) -> Self {
+        Self { sheets, payments: BTreeMap::new() }
     }
 }
 

@@ -1,7 +1,8 @@
-//! Where commands on sessions and streams are applied: in memory, one after the other, by whoever has one. What they
+//! Where commands on payments, sessions and streams are applied: in memory, one after the other, by whoever has one. What they
 //! changed is seen at once; what must not be forgotten is answered for once the writer has made it durable.
 
 use super::base::Base;
+use super::changes::Changes;
 use super::failure::{Failure, storage};
 use super::recent::Recent;
 use super::sheets::{self, Sheets, Written};
@@ -9,7 +10,7 @@ use super::tables::LEASES;
 use super::writer::{Answer, Ask};
 use crate::file::FileIdentity;
 use crate::leases::Leases;
-use crate::{Clock, Command, Error, Timestamp, WORKING_LEASE_MAX};
+use crate::{Clock, Command, Error, Outcome, Timestamp, WORKING_LEASE_MAX};
 use redb::{Database, ReadableDatabase, ReadableTable};
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -20,7 +21,7 @@ pub(super) const REST_WITHIN: Duration = Duration::from_secs(1);
 /// The most commands whose rows wait for their place: while much moves at once, all others wait.
 const RECENT_MAX: usize = 2_048;
 
-/// What is needed to answer for sessions, streams and leases of work.
+/// What is needed to answer for payments, sessions, streams and leases of work.
 pub(super) struct Desk {
     pub(super) base: Base,
     /// Leases of work under way: in memory, because whoever else could ask for one is in this process, and a crash ends them
@@ -70,7 +71,7 @@ impl Desk {
         })
     }
 
-    /// Whether it needs no table but those of sessions and streams.
+    /// Whether it needs no table but those of payments, sessions and streams.
     pub(super) fn suffices_for(&self, ask: &Ask) -> bool {
         match ask {
             Ask::Apply(command) => Sheets::suffice_for(command),
@@ -105,7 +106,11 @@ impl Desk {
             let mut recent = self.recent.write().unwrap_or_else(PoisonError::into_inner);
             let (changes, below) = recent.layers();
             let mut sheets = Sheets::of(&mut self.base, below, changes);
-            (sheets.apply(command, now)?, sheets.written())
+            let (outcome, written) = (sheets.apply(command, now)?, sheets.written());
+            if let (Written::Durably, Some(payment)) = (written, command.payment()) {
+                recent.must_keep(payment);
+            }
+            (outcome, written)
         };
         let mut tell = false;
         if written > Written::Nothing {
@@ -117,7 +122,10 @@ impl Desk {
             self.owed = self.owed.wrapping_add(1);
         }
         // What changed nothing may have found done what is not durable yet.
-        let counts = written.max(sheets::worth(command)) == Written::Durably;
+        let counts = match command {
+            Command::Record { .. } => matches!(outcome, Outcome::Replayed(_)),
+            _ => written.max(sheets::worth(command)) == Written::Durably,
+        };
         let once_durable = counts && self.owed != self.durable;
         Ok(Done { answer: Answer::Outcome(outcome), once_durable, tell })
     }
@@ -137,21 +145,44 @@ impl Desk {
         self.commands >= RECENT_MAX || self.since.is_some_and(|since| since.elapsed() >= REST_WITHIN)
     }
 
-    /// Everything recent is in the tables.
-    pub(super) fn poured(&mut self) {
-        *self.recent.write().unwrap_or_else(PoisonError::into_inner) = Recent::default();
+    /// Everything recent is in the tables. Whether the log lacks any of it.
+    pub(super) fn poured_all(&mut self) -> bool {
+        let mut recent = self.recent.write().unwrap_or_else(PoisonError::into_inner);
+        let unlogged = recent.has_unlogged();
+        recent.poured_all();
         (self.commands, self.since) = (0, None);
+        self.base.forget();
+        unlogged
+    }
+
+    /// What is in the log is in the tables, too.
+    pub(super) fn poured_logged(&mut self) {
+        let mut recent = self.recent.write().unwrap_or_else(PoisonError::into_inner);
+        recent.poured_logged();
+        (self.commands, self.since) = (0, recent.has_unlogged().then(Instant::now));
         self.base.forget();
     }
 
-    /// How many changes had to be made durable until now, unless all of them are.
-    pub(super) fn owes(&self) -> Option<u64> {
-        (self.owed != self.durable).then_some(self.owed)
+    /// Whether changes that had to be made durable are not.
+    pub(super) fn owes(&self) -> bool {
+        self.owed != self.durable
     }
 
-    /// So many of them are durable.
-    pub(super) fn paid(&mut self, owed: u64) {
+    /// What goes into the log to make durable what had to be until now: that much.
+    pub(super) fn set_out(&mut self) -> (u64, Arc<Changes>) {
+        (self.owed, self.recent.write().unwrap_or_else(PoisonError::into_inner).set_out())
+    }
+
+    /// What set out is durable: that much.
+    pub(super) fn arrived(&mut self, owed: u64) {
+        self.recent.write().unwrap_or_else(PoisonError::into_inner).arrived();
         self.durable = owed;
+    }
+
+    /// Everything is in the tables and on the disk.
+    pub(super) fn kept(&mut self) {
+        self.recent.write().unwrap_or_else(PoisonError::into_inner).kept();
+        self.durable = self.owed;
     }
 }
 

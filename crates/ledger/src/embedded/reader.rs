@@ -1,7 +1,8 @@
 //! What readers see: the state as last answered for.
 
-use super::changes::Sheet;
+use super::changes::{Changes, Sheet};
 use super::failure::storage;
+use super::pour::is_in_doubt;
 use super::recent::Recent;
 use super::tables::{IN_DOUBT, JOURNAL, LIVE, PAYERS, PAYMENTS, Rows, SESSIONS, STREAMS, TRANSACTIONS};
 use super::{payouts, refunds};
@@ -15,13 +16,14 @@ use crate::model::{
 use crate::{Error, Timestamp, record};
 use redb::{Database, ReadTransaction, ReadableDatabase};
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, Deref};
 use std::str::FromStr;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use tollwire_x402::{PaymentId, SessionId, StreamId, Usdc};
 
-/// One consistent view: the file, and over it what changed of sessions and streams since their tables were last written.
+/// One consistent view: the file, and over it what changed of payments, sessions and streams since their tables were last
+/// written.
 pub(super) struct Reader<'a> {
     recent: Seen<'a>,
     txn: ReadTransaction,
@@ -66,7 +68,15 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn payment(&self, id: &PaymentId) -> Result<Option<Payment>, Error> {
-        self.row(PAYMENTS, id.as_str(), "payment")
+        match self.recent.payment(id) {
+            Some(payment) => Ok(Some(payment.clone())),
+            None => self.row(PAYMENTS, id.as_str(), "payment"),
+        }
+    }
+
+    /// Whether what is seen of this payment could be forgotten, though it must not.
+    pub(super) fn is_unkept(&self, payment: &PaymentId) -> bool {
+        self.recent.is_unkept(payment)
     }
 
     pub(super) fn session(&self, id: &SessionId, now: Timestamp) -> Result<Option<Session>, Error> {
@@ -131,7 +141,7 @@ impl<'a> Reader<'a> {
         let table = self.txn.open_table(TRANSACTIONS).map_err(storage)?;
         let name = tx_key(tx);
         let all = (name.as_str(), "")..=(name.as_str(), "\u{10FFFF}");
-        let mut found = Vec::new();
+        let mut found: BTreeMap<PaymentId, Payment> = BTreeMap::new();
         for key in table.range(all).map_err(storage)? {
             if found.len() >= limit {
                 break;
@@ -141,10 +151,21 @@ impl<'a> Reader<'a> {
             let payment = self.payment(&id)?.ok_or_else(missing)?;
             // A reorganisation may have moved it to another transaction.
             if payment.names(tx) {
-                found.push((id, payment));
+                found.insert(id, payment);
             }
         }
-        Ok(found)
+        let recent = self.recent_payments(None).filter(|(_, payment)| payment.names(tx));
+        found.extend(recent.take(limit).map(|(id, payment)| (id.clone(), payment.clone())));
+        Ok(found.into_iter().take(limit).collect())
+    }
+
+    /// Payments as they are over those in the tables, in the order of their identities, those after `after`.
+    fn recent_payments(&self, after: Option<&PaymentId>) -> impl Iterator<Item = (&PaymentId, &Payment)> {
+        let mut latest = BTreeMap::new();
+        for layer in self.recent.latest_first().into_iter().rev() {
+            latest.extend(layer.payments_after(after));
+        }
+        latest.into_iter()
     }
 
     pub(super) fn in_doubt(
@@ -153,14 +174,21 @@ impl<'a> Reader<'a> {
         limit: usize,
     ) -> Result<Vec<(PaymentId, Payment)>, Error> {
         let table = self.txn.open_table(IN_DOUBT).map_err(storage)?;
-        let mut found = Vec::new();
-        for key in table.range::<&str>(beyond(after.map(PaymentId::as_str))).map_err(storage)?.take(limit) {
+        let mut found = BTreeMap::new();
+        for key in table.range::<&str>(beyond(after.map(PaymentId::as_str))).map_err(storage)? {
+            if found.len() >= limit {
+                break;
+            }
             let id: PaymentId = parse(key.map_err(storage)?.0.value())?;
             let missing = || Error::Corrupt(format!("payment {id} is in doubt but not recorded"));
             let payment = self.payment(&id)?.ok_or_else(missing)?;
-            found.push((id, payment));
+            if is_in_doubt(&payment) {
+                found.insert(id, payment);
+            }
         }
-        Ok(found)
+        let recent = self.recent_payments(after).filter(|(_, payment)| is_in_doubt(payment));
+        found.extend(recent.take(limit).map(|(id, payment)| (id.clone(), payment.clone())));
+        Ok(found.into_iter().take(limit).collect())
     }
 
     pub(super) fn refund(&self, id: &RefundId) -> Result<Option<Refund>, Error> {
@@ -215,19 +243,30 @@ impl<'a> Reader<'a> {
     ) -> Result<Vec<(SessionId, Session)>, Error> {
         let table = self.txn.open_table(SESSIONS).map_err(storage)?;
         let rows = table.range::<&str>(beyond(after.map(SessionId::as_str))).map_err(storage)?;
-        rows.take(limit)
-            .map(|row| {
-                let (id, bytes) = row.map_err(storage)?;
-                let id: SessionId = parse(id.value())?;
-                let recent = self.recent_session(&id).cloned();
-                let session = match recent {
-                    Some(session) => session,
-                    None => record::decode(bytes.value(), "session")?,
-                };
-                let session = self.shown(&id, session, now)?;
+        let mut found = BTreeMap::new();
+        for row in rows.take(limit) {
+            let (id, bytes) = row.map_err(storage)?;
+            found.insert(parse(id.value())?, Some(record::decode(bytes.value(), "session")?));
+        }
+        // Some of them are in no table yet.
+        let recent = self.recent_sessions().filter(|(id, _)| after.is_none_or(|after| *id > after));
+        found.extend(recent.map(|(id, _)| (id.clone(), None)));
+        found
+            .into_iter()
+            .take(limit)
+            .map(|(id, session)| {
+                let session = self.recent_session(&id).cloned().or(session);
+                let missing = || Error::Corrupt(format!("session {id} is listed but not stored"));
+                let session = self.shown(&id, session.ok_or_else(missing)?, now)?;
                 Ok((id, session))
             })
             .collect()
+    }
+
+    /// Sessions that lie over those in the tables. One may come more than once.
+    fn recent_sessions(&self) -> impl Iterator<Item = (&SessionId, &Session)> {
+        let sheets = self.recent.latest_first().into_iter().flat_map(Changes::iter);
+        sheets.filter_map(|(id, sheet)| sheet.session.as_deref().map(|row| (id, row)))
     }
 
     pub(super) fn sessions_of(
@@ -240,10 +279,20 @@ impl<'a> Reader<'a> {
         let payer = payer_key(payer);
         let all = (payer.as_str(), 0, "")..=(payer.as_str(), u64::MAX, "\u{10FFFF}");
         let newest_first = table.range(all).map_err(storage)?.rev().take(limit);
-        newest_first
-            .map(|row| {
-                let (key, _) = row.map_err(storage)?;
-                let id: SessionId = parse(key.value().2)?;
+        let mut found = BTreeSet::new();
+        for row in newest_first {
+            let (key, _) = row.map_err(storage)?;
+            let (_, opened, id) = key.value();
+            found.insert((opened, parse::<SessionId>(id)?));
+        }
+        // Some of them are in no table yet.
+        let recent = self.recent_sessions().filter(|(_, row)| payer_key(&row.payer) == payer);
+        found.extend(recent.map(|(id, row)| (row.opened.millis(), id.clone())));
+        found
+            .into_iter()
+            .rev()
+            .take(limit)
+            .map(|(_, id)| {
                 let missing = || Error::Corrupt(format!("session {id} is listed but not stored"));
                 let session = self.session(&id, now)?.ok_or_else(missing)?;
                 Ok((id, session))
@@ -270,8 +319,7 @@ pub(super) fn parse<T: FromStr<Err = tollwire_x402::Error>>(key: &str) -> Result
 
 #[cfg(test)]
 mod tests {
-    use super::super::changes::Changes;
-    use super::super::{log, tables};
+    use super::super::{pour, tables};
     use super::*;
     use crate::command::EntryKind;
     use redb::Builder;
@@ -281,7 +329,8 @@ mod tests {
     fn a_line_on_its_way_into_the_table_is_shown_once() {
         let now = Timestamp::from_millis(9);
         let db = Builder::new().create_with_backend(InMemoryBackend::new()).unwrap();
-        tables::prepare(&db, now, true).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        tables::prepare(&db, &folder.path().join("log"), now, true).unwrap();
         let session: SessionId = "7d444840-9dc0-4acd-b245-5ffdce74fad2".parse().unwrap();
         let line = |units| Entry { at: now, kind: EntryKind::Capture, units, stream: None, payment: None };
         let mut changes = Changes::default();
@@ -291,10 +340,10 @@ mod tests {
         recent.write().unwrap().layers().0.merge(changes.clone());
         assert_eq!(journal(), [line(1), line(2)]);
         let txn = db.begin_write().unwrap();
-        log::pour(&txn, &changes, now).unwrap();
+        pour::pour(&txn, &changes, now).unwrap();
         txn.commit().unwrap();
         assert_eq!(journal(), [line(1), line(2)], "here and there");
-        *recent.write().unwrap() = Recent::default();
+        recent.write().unwrap().poured_all();
         assert_eq!(journal(), [line(1), line(2)]);
     }
 }

@@ -1,9 +1,11 @@
-//! What changed of sessions and streams since their tables were last written: whoever has a command lays it down, the
+//! What changed of payments, sessions and streams since their tables were last written: whoever has a command lays it down, the
 //! readers see it.
 
 use super::changes::{Changes, Sheet};
+use crate::model::Payment;
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use tollwire_x402::SessionId;
+use tollwire_x402::{PaymentId, SessionId};
 
 /// Layers over the tables. A copy is cheap and stays as it is.
 #[derive(Debug, Clone, Default)]
@@ -14,12 +16,35 @@ pub(super) struct Recent {
     going: Arc<Changes>,
     /// Over that: what a crash forgets.
     unlogged: Changes,
+    /// Payments of which something has happened that a crash would forget; and those of them that are on their way.
+    unkept: BTreeSet<PaymentId>,
+    being_kept: BTreeSet<PaymentId>,
 }
 
 impl Recent {
     /// What lies over a session's rows in the tables, the latest first.
     pub(super) fn over(&self, session: &SessionId) -> impl Iterator<Item = &Sheet> {
-        [&self.unlogged, &*self.going, &*self.logged].into_iter().filter_map(|layer| layer.of(session))
+        self.latest_first().into_iter().filter_map(|layer| layer.of(session))
+    }
+
+    /// A payment's row over that in the tables.
+    pub(super) fn payment(&self, id: &PaymentId) -> Option<&Payment> {
+        self.latest_first().into_iter().find_map(|layer| layer.payment(id))
+    }
+
+    /// The layers, the latest first.
+    pub(super) fn latest_first(&self) -> [&Changes; 3] {
+        [&self.unlogged, &*self.going, &*self.logged]
+    }
+
+    /// Something happened of this payment that must not be forgotten.
+    pub(super) fn must_keep(&mut self, payment: &PaymentId) {
+        self.unkept.insert(payment.clone());
+    }
+
+    /// Whether what is seen of this payment could be forgotten, though it must not.
+    pub(super) fn is_unkept(&self, payment: &PaymentId) -> bool {
+        self.unkept.contains(payment) || self.being_kept.contains(payment)
     }
 
     /// Where a command lays down what it changes, and what lies below, the latest first.
@@ -32,13 +57,41 @@ impl Recent {
         if !self.unlogged.is_empty() {
             Arc::make_mut(&mut self.going).merge(std::mem::take(&mut self.unlogged));
         }
+        self.being_kept.append(&mut self.unkept);
         Arc::clone(&self.going)
     }
 
-    /// What set out is in the log.
+    /// What set out is in the log, or in the tables and on the disk.
     pub(super) fn arrived(&mut self) {
         let going = Arc::unwrap_or_clone(std::mem::take(&mut self.going));
         Arc::make_mut(&mut self.logged).merge(going);
+        self.being_kept.clear();
+    }
+
+    /// Everything is in the tables and on the disk.
+    pub(super) fn kept(&mut self) {
+        self.unkept.clear();
+        self.being_kept.clear();
+    }
+
+    /// What is in the log.
+    pub(super) fn logged(&self) -> Arc<Changes> {
+        Arc::clone(&self.logged)
+    }
+
+    /// Whether the log lacks anything.
+    pub(super) fn has_unlogged(&self) -> bool {
+        !(self.unlogged.is_empty() && self.going.is_empty())
+    }
+
+    /// What is in the log is in the tables, too.
+    pub(super) fn poured_logged(&mut self) {
+        self.logged = Arc::default();
+    }
+
+    /// Everything is in the tables.
+    pub(super) fn poured_all(&mut self) {
+        (self.logged, self.going, self.unlogged) = Default::default();
     }
 
     /// A copy of all layers, as one.

@@ -1,12 +1,12 @@
-//! Commands on sessions and streams, applied to what the tables have, what changed lately, and what they changed themselves.
+//! Commands on payments, sessions and streams, applied to what the tables have, what changed lately, and what they changed themselves.
 
 use super::base::Base;
 use super::changes::{Changes, Mark, Sheet};
 use super::failure::Failure;
 use crate::core::{self, Applied, Slot};
-use crate::model::{Session, Stream};
+use crate::model::{Payment, Session, Stream};
 use crate::{Command, Error, Outcome, Timestamp};
-use tollwire_x402::{SessionId, StreamId};
+use tollwire_x402::{PaymentId, SessionId, StreamId};
 
 /// Layers of rows, one over the other: the tables, what changed lately, and what these commands change.
 pub(super) struct Sheets<'a> {
@@ -38,19 +38,23 @@ impl<'a> Sheets<'a> {
         self.written
     }
 
-    /// Whether a command concerns sessions and streams alone.
+    /// Whether a command concerns payments, sessions and streams alone.
     pub(super) fn suffice_for(command: &Command) -> bool {
-        command.payment().is_none() && command.refund().is_none()
+        command.refund().is_none()
     }
 
     /// Applies such a command.
     pub(super) fn apply(&mut self, command: &Command, now: Timestamp) -> Result<Outcome, Failure> {
-        let session = command.session();
-        let slot = self.slot(command, session, now)?;
+        let payment = match command.payment() {
+            Some(id) => self.payment(id)?,
+            None => None,
+        };
+        let session = core::session_of(command, payment.as_ref()).clone();
+        let slot = Slot { payment, ..self.slot(command, &session, now)? };
         let was_live = slot.stream.as_ref().and_then(|stream| stream.live_until);
         let applied = core::apply(slot, command, now);
-        check(&applied, session)?;
-        self.take(command, session, was_live, applied)
+        check(&applied, &session)?;
+        self.take(command, &session, was_live, applied)
     }
 
     /// Of the rows that a command is about, those of its session and its stream.
@@ -77,19 +81,26 @@ impl<'a> Sheets<'a> {
         applied: Applied,
     ) -> Result<Outcome, Failure> {
         let Applied { outcome, changed, entries } = applied;
-        let worth = match (&changed.session, &changed.stream) {
+        let Slot { payment, session: row, stream, .. } = changed;
+        let worth = match (&payment, &row, &stream) {
             _ if !entries.is_empty() => Written::Durably,
-            (None, None) => return Ok(outcome),
-            (Some(_), _) | (_, Some(_)) => worth(command),
+            (None, None, None) => return Ok(outcome),
+            (Some(_), _, _) | (_, Some(_), _) | (_, _, Some(_)) => worth(command),
         };
         self.written = self.written.max(worth);
+        if let (Some(id), Some(row)) = (command.payment(), payment) {
+            self.changes.pay(id, Box::new(row));
+        }
+        if entries.is_empty() && row.is_none() && stream.is_none() {
+            return Ok(outcome);
+        }
         let next = if entries.is_empty() { 0 } else { self.next_line(session)? };
         let sheet = self.changes.sheet(session);
         sheet.lines.extend((next..).zip(entries));
-        if changed.session.is_some() {
-            sheet.session = changed.session.map(Box::new);
+        if row.is_some() {
+            sheet.session = row.map(Box::new);
         }
-        if let (Some(id), Some(row)) = (command.stream(), changed.stream) {
+        if let (Some(id), Some(row)) = (command.stream(), stream) {
             if was_live != row.live_until {
                 if let Some(until) = was_live {
                     sheet.mark(until.millis(), id, Mark::Removed);
@@ -107,6 +118,14 @@ impl<'a> Sheets<'a> {
     fn over(&self, session: &SessionId) -> impl Iterator<Item = &Sheet> {
         let below = self.below.into_iter().filter_map(|changes| changes.of(session));
         self.changes.of(session).into_iter().chain(below)
+    }
+
+    fn payment(&mut self, id: &PaymentId) -> Result<Option<Payment>, Failure> {
+        let over = [&*self.changes, self.below[0], self.below[1]];
+        match over.into_iter().find_map(|changes| changes.payment(id)) {
+            Some(row) => Ok(Some(row.clone())),
+            None => self.base.payment(id),
+        }
     }
 
     fn session(&mut self, id: &SessionId) -> Result<Option<Session>, Failure> {
@@ -154,10 +173,13 @@ pub(super) fn check(applied: &Applied, session: &SessionId) -> Result<(), Failur
 /// What a command's rows are worth when it writes no line of the journal.
 ///
 /// A hold is for what is served later; a captured unit is served only after its own command. To forget a hold, its
-/// return, or the end of a stream whose use is captured, is what the lapse of the hold would come to.
+/// return, or the end of a stream whose use is captured, is what the lapse of the hold would come to. A payment that is only
+/// recorded has moved nothing yet: what lets a transaction out makes the record durable, too.
 pub(super) fn worth(command: &Command) -> Written {
     match command {
-        Command::Hold { .. } | Command::Void { .. } | Command::End { .. } => Written::Forgettable,
+        Command::Record { .. } | Command::Hold { .. } | Command::Void { .. } | Command::End { .. } => {
+            Written::Forgettable
+        }
         _ => Written::Durably,
     }
 }

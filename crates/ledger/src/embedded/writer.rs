@@ -104,6 +104,16 @@ impl Writer {
         promise.kept()
     }
 
+    /// Waits until what has been applied at the desk is durable.
+    pub(super) fn keep(&self) -> impl Future<Output = Result<(), Error>> + Send + use<> {
+        let (reply, durable) = oneshot::channel();
+        let queued = self.queue(Job::Keep(reply));
+        async move {
+            queued?;
+            durable.await.unwrap_or_else(|_| Err(stopped()))
+        }
+    }
+
     /// The answer of the desk. Nothing if the command has to be queued.
     fn at_the_desk(&self, ask: &Ask) -> Option<Result<Done, Error>> {
         let mut looks = 0;
@@ -149,7 +159,6 @@ enum Promise {
 
 impl Promise {
     async fn kept(self) -> Result<Answer, Error> {
-        let stopped = || Error::Unavailable("the writer has stopped".to_owned());
         match self {
             Self::Kept(answer) => answer,
             Self::Applied(answer, durable) => {
@@ -159,6 +168,10 @@ impl Promise {
             Self::Queued(answer) => answer?.await.unwrap_or_else(|_| Err(stopped())),
         }
     }
+}
+
+fn stopped() -> Error {
+    Error::Unavailable("the writer has stopped".to_owned())
 }
 
 impl Drop for Writer {
@@ -182,7 +195,7 @@ fn run(batches: &mut Batches, jobs: &Receiver<Job>, queued: &AtomicUsize) {
                 continue;
             }
             Err(RecvTimeoutError::Disconnected) => {
-                batches.rest();
+                batches.finish();
                 return;
             }
         };

@@ -55,6 +55,20 @@ fn an_exact_payment_passes() {
     assert_eq!(check_static(&offer(), &paid(|_| ()), Dialect::V2).unwrap().own_key().unwrap().id, checked.id);
 }
 
+#[test]
+fn a_payload_kept_as_text_is_the_same_with_escapes_too() {
+    let json = paid(|_| ());
+    let payload = Payload::parse(&json).unwrap();
+    let text = json.to_string();
+    for text in
+        [text.replace("0x", "0\\u0078"), text.replacen('{', r#"{"extra": [1, {"a": null}], "#, 1), text]
+    {
+        assert!(Payload::parse_kept(&text) == Ok(payload.clone()), "{text}");
+        assert!(Payload::parse_kept(&text.replace("authorization", "authorisation")).is_err());
+        assert!(Payload::parse_kept(&text[1..]).is_err());
+    }
+}
+
 /// However a payment is written down, it is the same payment.
 #[test]
 fn letter_case_and_unknown_keys_do_not_make_another_payment() {
