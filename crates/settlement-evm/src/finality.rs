@@ -74,7 +74,7 @@ impl EvmChain {
         let mut batch = Batch::default();
         let receipt = batch.add(Question::receipt(tx));
         let heads = self.ask_heads(&mut batch);
-        let mut told = self.node.ask_all(batch).await?;
+        let mut told = self.node.ask_among_others(batch).await?;
         Ok(Sight { receipt: told.of(receipt)?.map(Arc::new), heads: heads.told(&mut told)? })
     }
 

@@ -85,6 +85,14 @@ async fn an_operation_is_one_request_or_few() {
     let firm = join_all(pairs.map(|((payment, _), landing)| chain.firmness(payment, landing))).await;
     assert!(firm.iter().all(|firm| matches!(firm, Ok(Firmness::Young))), "{firm:?}");
     assert!(proxy.count().requests <= 1);
+
+    // Those of transactions of their own are made sure of in one request, too, where many are due.
+    let Observation::Landed(landing) = chain.observe(&payment).await.unwrap() else { panic!("it is there") };
+    proxy.count();
+    let firm = join_all((0..8).map(|_| chain.firmness(&payment, &landing))).await;
+    let asked = proxy.count();
+    assert!(firm.iter().all(Result::is_ok), "{firm:?}");
+    assert_eq!((asked.requests, asked.total()), (1, 16));
 }
 
 #[tokio::test]
