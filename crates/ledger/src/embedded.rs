@@ -43,7 +43,7 @@ use crate::{Clock, Command, Error, Ledger, Outcome, PayoutCommand, PayoutOutcome
 use redb::{Builder, Database};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tollwire_x402::{PaymentId, SessionId, StreamId, Usdc};
 
@@ -135,13 +135,18 @@ impl EmbeddedLedger {
             Ok((value, unkept))
         });
         match seen {
-            Ok((value, true)) => {
-                let kept = self.writer.keep();
-                Box::pin(async move { kept.await.map(|()| value) })
-            }
-            Ok((value, false)) => Box::pin(std::future::ready(Ok(value))),
+            Ok(seen) => self.once_kept(seen),
             Err(error) => Box::pin(std::future::ready(Err(error))),
         }
+    }
+
+    /// What was seen, once it is durable if it is `unkept`.
+    fn once_kept<'a, T: Send + 'a>(&'a self, (value, unkept): (T, bool)) -> BoxFuture<'a, Result<T, Error>> {
+        if !unkept {
+            return Box::pin(std::future::ready(Ok(value)));
+        }
+        let kept = self.writer.keep();
+        Box::pin(async move { kept.await.map(|()| value) })
     }
 
     fn flag(&self, ask: Ask) -> BoxFuture<'_, Result<bool, Error>> {
@@ -179,7 +184,15 @@ impl Ledger for EmbeddedLedger {
     }
 
     fn payment(&self, id: &PaymentId) -> BoxFuture<'_, Result<Option<Payment>, Error>> {
-        self.read_payments(|reader| reader.payment(id), |reader, _| reader.is_unkept(id))
+        // Most that are asked for are at work, and so in no need of the tables.
+        let recent = {
+            let recent = self.recent.read().unwrap_or_else(PoisonError::into_inner);
+            recent.payment(id).map(|payment| (Some(payment.clone()), recent.is_unkept(id)))
+        };
+        match recent {
+            Some(seen) => self.once_kept(seen),
+            None => self.read_payments(|reader| reader.payment(id), |reader, _| reader.is_unkept(id)),
+        }
     }
 
     fn session(&self, id: &SessionId) -> BoxFuture<'_, Result<Option<Session>, Error>> {

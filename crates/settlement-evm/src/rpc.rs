@@ -12,7 +12,9 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use std::error::Error as StdError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -65,8 +67,28 @@ pub(crate) enum Failure {
     Answer(Answer),
 }
 
+/// What a call gave: JSON as text. Most of it is nobody's concern (a block names all its transactions), so it is read where
+/// it is needed, without a tree of all.
+pub(crate) type Given = Box<RawValue>;
+
 /// What several calls came to, in their order; or why there is no answer to any.
-pub(crate) type Answers = Result<Vec<Result<Value, Failure>>, Failure>;
+pub(crate) type Answers = Result<Vec<Result<Given, Failure>>, Failure>;
+
+/// A JSON-RPC answer.
+#[derive(Deserialize)]
+struct Told<'a> {
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    /// A result may be `null`.
+    #[serde(borrow, default, deserialize_with = "there")]
+    result: Option<&'a RawValue>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+}
+
+fn there<'de, D: Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(value).map(Some)
+}
 
 /// A JSON-RPC error object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,11 +123,11 @@ impl Rpc {
     }
 
     /// One call. `method` and the node's own words are all that a failure tells.
-    pub(crate) async fn call(&self, call: &Call) -> Result<Value, Failure> {
+    pub(crate) async fn call(&self, call: &Call) -> Result<Given, Failure> {
         let mut body = String::new();
         call.write(1, &mut body);
-        let (status, answer) = self.post(call.method, body).await?;
-        read_answer(call.method, status, answer)
+        let (status, body) = self.post(call.method, body).await?;
+        read_answer(call.method, status, read_json(call.method, status, &body)?)
     }
 
     /// How many calls the node takes in one request, as far as is known.
@@ -134,7 +156,7 @@ impl Rpc {
     }
 
     /// `None` if the node does not take so many calls in one request.
-    async fn call_together(&self, calls: &[Call]) -> Result<Option<Vec<Result<Value, Failure>>>, Failure> {
+    async fn call_together(&self, calls: &[Call]) -> Result<Option<Vec<Result<Given, Failure>>>, Failure> {
         let first = calls.first().map_or("", |call| call.method);
         let mut body = String::with_capacity(1024);
         for (id, call) in calls.iter().enumerate() {
@@ -142,8 +164,9 @@ impl Rpc {
             call.write(id, &mut body);
         }
         body.push(']');
-        let (status, answer) = self.post(first, body).await?;
-        let Value::Array(told) = answer else {
+        let (status, body) = self.post(first, body).await?;
+        let answer = read_json(first, status, &body)?;
+        let Ok(told) = serde_json::from_str::<Vec<&RawValue>>(answer.get()) else {
             // A refusal that is no matter of today's load: what is asked alone will say more.
             let busy = matches!(read_answer(first, status, answer), Err(Failure::Silent(_)));
             if busy {
@@ -163,7 +186,8 @@ impl Rpc {
             .map(|call| Err(Failure::Silent(format!("{}: left out of the answer", call.method))))
             .collect();
         for one in told {
-            let id = one.get("id").and_then(Value::as_u64).and_then(|id| usize::try_from(id).ok());
+            let told = serde_json::from_str::<Told<'_>>(one.get());
+            let id = told.ok().and_then(|told| told.id?.get().parse::<usize>().ok());
             let place = id.and_then(|id| Some((answers.get_mut(id)?, calls.get(id)?)));
             if let Some((place, call)) = place {
                 *place = read_answer(call.method, status, one);
@@ -172,16 +196,12 @@ impl Rpc {
         Ok(Some(answers))
     }
 
-    async fn post(&self, method: &'static str, body: String) -> Result<(StatusCode, Value), Failure> {
+    async fn post(&self, method: &'static str, body: String) -> Result<(StatusCode, Bytes), Failure> {
         let silent = |what: String| Failure::Silent(format!("{method}: {what}"));
         let exchange = tokio::time::timeout(self.timeout, self.exchange(body));
-        let (status, body) = match exchange.await {
-            Ok(exchanged) => exchanged.map_err(silent)?,
-            Err(_elapsed) => return Err(silent(format!("no answer within {:?}", self.timeout))),
-        };
-        match serde_json::from_slice(&body) {
-            Ok(answer) => Ok((status, answer)),
-            Err(_) => Err(silent(format!("HTTP {status} without JSON-RPC"))),
+        match exchange.await {
+            Ok(exchanged) => exchanged.map_err(silent),
+            Err(_elapsed) => Err(silent(format!("no answer within {:?}", self.timeout))),
         }
     }
 
@@ -225,16 +245,23 @@ fn root_cause(error: &(dyn StdError + 'static)) -> String {
     innermost.to_string()
 }
 
+fn read_json<'a>(method: &str, status: StatusCode, body: &'a [u8]) -> Result<&'a RawValue, Failure> {
+    serde_json::from_slice(body).map_err(|_| no_json_rpc(method, status))
+}
+
+fn no_json_rpc(method: &str, status: StatusCode) -> Failure {
+    Failure::Silent(format!("{method}: HTTP {status} without JSON-RPC"))
+}
+
 /// What one call came to. Nodes send errors with any status; only what is not JSON-RPC is judged by it.
-fn read_answer(method: &str, status: StatusCode, answer: Value) -> Result<Value, Failure> {
-    let Value::Object(mut answer) = answer else {
-        return Err(Failure::Silent(format!("{method}: HTTP {status} without JSON-RPC")));
-    };
-    match (answer.remove("result"), answer.get("error")) {
-        (_, Some(error)) if !error.is_null() => Err(read_error(error, status)),
-        (Some(result), _) => Ok(result),
-        (None, _) => Err(Failure::Silent(format!("{method}: HTTP {status} without a result"))),
+fn read_answer(method: &str, status: StatusCode, answer: &RawValue) -> Result<Given, Failure> {
+    let told: Told<'_> = serde_json::from_str(answer.get()).map_err(|_| no_json_rpc(method, status))?;
+    if let Some(error) = told.error {
+        let error = serde_json::from_str(error.get()).map_err(|_| no_json_rpc(method, status))?;
+        return Err(read_error(&error, status));
     }
+    let missing = || Failure::Silent(format!("{method}: HTTP {status} without a result"));
+    told.result.map(ToOwned::to_owned).ok_or_else(missing)
 }
 
 fn read_error(error: &Value, status: StatusCode) -> Failure {
@@ -289,6 +316,32 @@ mod tests {
         let wanted =
             json!({ "jsonrpc": "2.0", "id": 7, "method": "eth_getCode", "params": ["0x01", "latest"] });
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), wanted);
+    }
+
+    #[test]
+    fn reads_answers_of_every_shape() {
+        let read = |text: &str| {
+            let answer = read_json("eth_x", StatusCode::OK, text.as_bytes())?;
+            read_answer("eth_x", StatusCode::OK, answer).map(|given| given.get().to_owned())
+        };
+        for (text, given) in [
+            (r#"{"jsonrpc":"2.0","id":1,"result":"0x1"}"#, r#""0x1""#),
+            (r#"{"id":"one","result":null,"error":null}"#, "null"),
+            (r#" {"result": {"logs": [ 1 ]}, "more": {}} "#, r#"{"logs": [ 1 ]}"#),
+        ] {
+            assert_eq!(read(text).as_deref(), Ok(given));
+        }
+        assert!(matches!(read(r#"{"result":null,"error":{"code":3}}"#), Err(Failure::Answer(_))));
+        for (text, why) in [
+            (r#"{"id":1}"#, "without a result"),
+            ("[]", "without JSON-RPC"),
+            (r#""busy""#, "without JSON-RPC"),
+            (r#"{"result":"0x1""#, "without JSON-RPC"),
+            ("<html>", "without JSON-RPC"),
+            ("", "without JSON-RPC"),
+        ] {
+            assert!(matches!(read(text), Err(Failure::Silent(said)) if said.contains(why)), "{text}");
+        }
     }
 
     #[test]

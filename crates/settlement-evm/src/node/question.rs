@@ -2,14 +2,15 @@
 
 use super::read::{self, bytes, quantity, unavailable};
 use super::{At, Block, Called, Log, Receipt, Sent, hex0x};
-use crate::rpc::{Answers, Call, Failure};
+use crate::rpc::{Answers, Call, Failure, Given};
 use alloy_primitives::{Address, U256};
 use alloy_sol_types::SolCall;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tollwire_settlement::ChainError;
 
 /// How an answer is read.
-type Read<T> = Box<dyn FnOnce(&'static str, Result<Value, Failure>) -> Result<T, ChainError> + Send>;
+type Read<T> = Box<dyn FnOnce(&'static str, Result<Given, Failure>) -> Result<T, ChainError> + Send>;
 
 /// Gas for a question to a contract that changes nothing.
 const READ_GAS: u64 = 1_000_000;
@@ -31,7 +32,7 @@ pub(crate) struct Slot<T> {
 }
 
 /// The answers to a [`Batch`].
-pub(crate) struct Told(Vec<Option<(&'static str, Result<Value, Failure>)>>);
+pub(crate) struct Told(Vec<Option<(&'static str, Result<Given, Failure>)>>);
 
 impl Batch {
     /// Adds a question.
@@ -63,10 +64,10 @@ impl<T: 'static> Question<T> {
     fn plain(
         method: &'static str,
         params: &Value,
-        read: impl FnOnce(&'static str, &Value) -> Result<T, ChainError> + Send + 'static,
+        read: impl FnOnce(&'static str, &RawValue) -> Result<T, ChainError> + Send + 'static,
     ) -> Self {
-        let read = move |method, told: Result<Value, Failure>| match told {
-            Ok(value) => read(method, &value),
+        let read = move |method, told: Result<Given, Failure>| match told {
+            Ok(given) => read(method, &given),
             Err(failure) => Err(unavailable(method, failure)),
         };
         Self { call: Call { method, params: params.to_string() }, read: Box::new(read) }
@@ -148,7 +149,7 @@ impl Question<Option<Receipt>> {
     pub(crate) fn receipt(tx: &str) -> Self {
         let hash = tx.to_owned();
         Self::plain("eth_getTransactionReceipt", &json!([tx]), move |method, told| {
-            if told.is_null() { Ok(None) } else { read::receipt(method, &hash, told).map(Some) }
+            if read::is_null(told) { Ok(None) } else { read::receipt(method, &hash, told).map(Some) }
         })
     }
 }
@@ -156,7 +157,7 @@ impl Question<Option<Receipt>> {
 impl Question<bool> {
     /// Whether the node holds a transaction, mined or not.
     pub(crate) fn knows(tx: &str) -> Self {
-        Self::plain("eth_getTransactionByHash", &json!([tx]), |_, told| Ok(!told.is_null()))
+        Self::plain("eth_getTransactionByHash", &json!([tx]), |_, told| Ok(!read::is_null(told)))
     }
 }
 

@@ -1,10 +1,11 @@
 //! Reading a node's answers, and its words for what went wrong.
 
 use super::{Block, Called, Log, Receipt, Sent};
-use crate::rpc::{Answer, Failure};
+use crate::rpc::{Answer, Failure, Given};
 use alloy_primitives::{Address, B256, U256};
 use alloy_sol_types::decode_revert_reason;
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use tollwire_settlement::ChainError;
 
 impl Answer {
@@ -58,7 +59,7 @@ fn nonsense(method: &str, what: &str) -> ChainError {
 }
 
 /// What a call of a contract came to.
-pub(super) fn called(method: &str, told: Result<Value, Failure>) -> Result<Called, ChainError> {
+pub(super) fn called(method: &str, told: Result<Given, Failure>) -> Result<Called, ChainError> {
     match told {
         Ok(returned) => bytes(method, &returned).map(Called::Returned),
         Err(Failure::Answer(answer)) if answer.is_the_contracts() => {
@@ -69,7 +70,7 @@ pub(super) fn called(method: &str, told: Result<Value, Failure>) -> Result<Calle
 }
 
 /// What became of a transaction that was handed over.
-pub(super) fn sent(method: &str, told: Result<Value, Failure>) -> Result<Sent, ChainError> {
+pub(super) fn sent(method: &str, told: Result<Given, Failure>) -> Result<Sent, ChainError> {
     match told {
         Ok(_hash) => Ok(Sent::Taken),
         Err(Failure::Answer(answer)) => {
@@ -79,19 +80,28 @@ pub(super) fn sent(method: &str, told: Result<Value, Failure>) -> Result<Sent, C
     }
 }
 
+/// A block, as far as it matters.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawBlock<'a> {
+    number: Option<&'a str>,
+    timestamp: Option<&'a str>,
+    base_fee_per_gas: Option<&'a str>,
+}
+
 /// The head of a block.
-pub(super) fn block(method: &str, block: &Value) -> Result<Block, ChainError> {
-    let field = |name: &str| quantity(method, block.get(name).unwrap_or(&Value::Null));
-    let base_fee = block.get("baseFeePerGas").map_or(Ok(U256::ZERO), |fee| number(method, fee))?;
+pub(super) fn block(method: &str, block: &RawValue) -> Result<Block, ChainError> {
+    let raw: RawBlock<'_> = object(method, "a block", block)?;
+    let base_fee = raw.base_fee_per_gas.map_or(Ok(U256::ZERO), |fee| number_in(method, Some(fee)))?;
     Ok(Block {
-        number: field("number")?,
-        time: field("timestamp")?,
+        number: quantity_in(method, raw.number)?,
+        time: quantity_in(method, raw.timestamp)?,
         base_fee: u128::try_from(base_fee).unwrap_or(u128::MAX),
     })
 }
 
 /// A tip; zero from a node that has no opinion.
-pub(super) fn tip(method: &str, told: Result<Value, Failure>) -> Result<u128, ChainError> {
+pub(super) fn tip(method: &str, told: Result<Given, Failure>) -> Result<u128, ChainError> {
     match told {
         Ok(tip) => number(method, &tip).map(|tip| u128::try_from(tip).unwrap_or(u128::MAX)),
         Err(Failure::Answer(_)) => Ok(0),
@@ -99,8 +109,22 @@ pub(super) fn tip(method: &str, told: Result<Value, Failure>) -> Result<u128, Ch
     }
 }
 
-pub(super) fn address(method: &str, value: &Value) -> Result<Address, ChainError> {
-    let bytes = bytes(method, value)?;
+/// Whether there is nothing of what was asked for.
+pub(super) fn is_null(given: &RawValue) -> bool {
+    given.get() == "null"
+}
+
+fn object<'a, T: Deserialize<'a>>(method: &str, what: &str, given: &'a RawValue) -> Result<T, ChainError> {
+    serde_json::from_str(given.get()).map_err(|_| nonsense(method, what))
+}
+
+/// The text of a JSON string; hexadecimal digits have no escapes.
+fn text(given: &RawValue) -> Option<&str> {
+    serde_json::from_str(given.get()).ok()
+}
+
+fn address_in(method: &str, text: Option<&str>) -> Result<Address, ChainError> {
+    let bytes = bytes_in(method, text)?;
     Address::try_from(bytes.as_slice()).map_err(|_| nonsense(method, "an address"))
 }
 
@@ -114,54 +138,92 @@ pub(crate) fn hex0x(bytes: &[u8]) -> String {
     String::from_utf8(text).unwrap_or_default()
 }
 
-pub(super) fn bytes(method: &str, value: &Value) -> Result<Vec<u8>, ChainError> {
-    let digits = value.as_str().and_then(|text| text.strip_prefix("0x"));
+pub(super) fn bytes(method: &str, given: &RawValue) -> Result<Vec<u8>, ChainError> {
+    bytes_in(method, text(given))
+}
+
+fn bytes_in(method: &str, text: Option<&str>) -> Result<Vec<u8>, ChainError> {
+    let digits = text.and_then(|text| text.strip_prefix("0x"));
     digits.and_then(|digits| hex::decode(digits).ok()).ok_or_else(|| nonsense(method, "hexadecimal data"))
 }
 
-pub(super) fn number(method: &str, value: &Value) -> Result<U256, ChainError> {
-    let digits = value.as_str().and_then(|text| text.strip_prefix("0x"));
+pub(super) fn number(method: &str, given: &RawValue) -> Result<U256, ChainError> {
+    number_in(method, text(given))
+}
+
+fn number_in(method: &str, text: Option<&str>) -> Result<U256, ChainError> {
+    let digits = text.and_then(|text| text.strip_prefix("0x"));
     digits
         .and_then(|digits| U256::from_str_radix(digits, 16).ok())
         .ok_or_else(|| nonsense(method, "a quantity"))
 }
 
-pub(super) fn quantity(method: &str, value: &Value) -> Result<u64, ChainError> {
-    u64::try_from(number(method, value)?).map_err(|_| nonsense(method, "a quantity of 64 bits"))
+pub(super) fn quantity(method: &str, given: &RawValue) -> Result<u64, ChainError> {
+    quantity_in(method, text(given))
 }
 
-pub(super) fn receipt(method: &str, tx: &str, receipt: &Value) -> Result<Receipt, ChainError> {
-    let field = |name: &str| number(method, receipt.get(name).unwrap_or(&Value::Null));
-    // Rollups add what the data costs on the settlement chain.
-    let data_cost = receipt.get("l1Fee").map_or(Ok(U256::ZERO), |fee| number(method, fee))?;
-    let cost = field("gasUsed")?.saturating_mul(field("effectiveGasPrice")?).saturating_add(data_cost);
+fn quantity_in(method: &str, text: Option<&str>) -> Result<u64, ChainError> {
+    u64::try_from(number_in(method, text)?).map_err(|_| nonsense(method, "a quantity of 64 bits"))
+}
+
+/// A receipt, as far as it matters.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawReceipt<'a> {
+    from: Option<&'a str>,
+    block_number: Option<&'a str>,
+    status: Option<&'a str>,
+    gas_used: Option<&'a str>,
+    effective_gas_price: Option<&'a str>,
+    /// Rollups add what the data costs on the settlement chain.
+    #[serde(rename = "l1Fee")]
+    data_cost: Option<&'a str>,
+    #[serde(borrow)]
+    logs: Vec<RawLog<'a>>,
+}
+
+/// A log, as far as it matters.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawLog<'a> {
+    address: &'a str,
+    #[serde(borrow)]
+    topics: Vec<&'a str>,
+    data: &'a str,
+    transaction_hash: &'a str,
+    block_number: &'a str,
+}
+
+pub(super) fn receipt(method: &str, tx: &str, receipt: &RawValue) -> Result<Receipt, ChainError> {
+    let raw: RawReceipt<'_> = object(method, "a receipt", receipt)?;
+    let data_cost = raw.data_cost.map_or(Ok(U256::ZERO), |fee| number_in(method, Some(fee)))?;
+    let (gas, price) = (number_in(method, raw.gas_used)?, number_in(method, raw.effective_gas_price)?);
     Ok(Receipt {
         tx: tx.to_owned(),
-        from: address(method, receipt.get("from").unwrap_or(&Value::Null))?,
-        block: quantity(method, receipt.get("blockNumber").unwrap_or(&Value::Null))?,
-        succeeded: field("status")? == U256::from(1),
-        cost,
-        logs: logs(method, receipt.get("logs").unwrap_or(&Value::Null))?,
+        from: address_in(method, raw.from)?,
+        block: quantity_in(method, raw.block_number)?,
+        succeeded: number_in(method, raw.status)? == U256::from(1),
+        cost: gas.saturating_mul(price).saturating_add(data_cost),
+        logs: raw.logs.iter().map(|one| log(method, one)).collect::<Result<_, _>>()?,
     })
 }
 
-pub(super) fn logs(method: &str, logs: &Value) -> Result<Vec<Log>, ChainError> {
-    let all = logs.as_array().ok_or_else(|| nonsense(method, "a list of logs"))?;
+pub(super) fn logs(method: &str, logs: &RawValue) -> Result<Vec<Log>, ChainError> {
+    let all: Vec<RawLog<'_>> = object(method, "a list of logs", logs)?;
     all.iter().map(|one| log(method, one)).collect()
 }
 
-fn log(method: &str, one: &Value) -> Result<Log, ChainError> {
-    let field = |name: &str| one.get(name).unwrap_or(&Value::Null);
-    let topic = |topic: &Value| {
-        B256::try_from(bytes(method, topic)?.as_slice()).map_err(|_| nonsense(method, "a log's topic"))
+fn log(method: &str, one: &RawLog<'_>) -> Result<Log, ChainError> {
+    let topic = |topic: &&str| {
+        B256::try_from(bytes_in(method, Some(topic))?.as_slice())
+            .map_err(|_| nonsense(method, "a log's topic"))
     };
-    let topics = field("topics").as_array().ok_or_else(|| nonsense(method, "a log's topics"))?;
     Ok(Log {
-        address: address(method, field("address"))?,
-        topics: topics.iter().map(topic).collect::<Result<_, _>>()?,
-        data: bytes(method, field("data"))?,
-        tx: hex0x(&bytes(method, field("transactionHash"))?),
-        block: quantity(method, field("blockNumber"))?,
+        address: address_in(method, Some(one.address))?,
+        topics: one.topics.iter().map(topic).collect::<Result<_, _>>()?,
+        data: bytes_in(method, Some(one.data))?,
+        tx: hex0x(&bytes_in(method, Some(one.transaction_hash))?),
+        block: quantity_in(method, Some(one.block_number))?,
     })
 }
 
@@ -171,6 +233,58 @@ mod tests {
 
     fn answer(code: i64, message: &str) -> Answer {
         Answer { code, message: message.into(), data: None }
+    }
+
+    fn given(text: &str) -> Given {
+        RawValue::from_string(text.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn of_a_block_its_head_is_read_and_what_is_missing_is_said() {
+        let whole = r#"{"number":"0x10","timestamp":"0x5","baseFeePerGas":"0x7","transactions":["0x01", {}], "x": null}"#;
+        let head = block("eth_x", &given(whole)).unwrap();
+        assert_eq!((head.number, head.time, head.base_fee), (16, 5, 7));
+        let old = whole.replace("baseFeePerGas", "noFee");
+        assert_eq!(block("eth_x", &given(&old)).unwrap().base_fee, 0);
+        let bad = [
+            whole.replace("0x10", "10"),
+            whole.replace("timestamp", "time"),
+            whole.replace(r#""0x5""#, "5"),
+            whole.replace("0x7", "0xg"),
+            "null".to_owned(),
+            "[]".to_owned(),
+        ];
+        for text in bad {
+            let ChainError::Unavailable(why) = block("eth_x", &given(&text)).err().unwrap() else {
+                panic!("{text}")
+            };
+            assert!(why.starts_with("eth_x: ") && why.ends_with("missing or malformed"), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_receipt_is_read_with_its_logs_or_not_at_all() {
+        let word = "11".repeat(32);
+        let account = format!("0x{}", "aa".repeat(20));
+        let log = format!(
+            r#"{{"address":"{account}","topics":["0x{word}"],"data":"0x","transactionHash":"0x{word}","blockNumber":"0x2","removed":false}}"#
+        );
+        let whole = format!(
+            r#"{{"from":"{account}","blockNumber":"0x2","status":"0x1","gasUsed":"0x3","effectiveGasPrice":"0x5","logs":[{log},{log}],"to":null}}"#
+        );
+        let read = receipt("eth_x", "0xTX", &given(&whole)).unwrap();
+        assert_eq!((read.tx.as_str(), read.block, read.succeeded), ("0xTX", 2, true));
+        assert_eq!((read.cost, read.logs.len()), (U256::from(15), 2));
+        assert_eq!(logs("eth_x", &given(&format!("[{log}]"))).unwrap().len(), 1);
+        let rollup = whole.replace(r#""to":null"#, r#""l1Fee":"0x64""#);
+        assert_eq!(receipt("eth_x", "0xTX", &given(&rollup)).unwrap().cost, U256::from(115));
+        for field in
+            ["from", "blockNumber", "status", "gasUsed", "effectiveGasPrice", "logs", "topics", "data"]
+        {
+            let without = whole.replace(&format!(r#""{field}""#), r#""other""#);
+            receipt("eth_x", "0xTX", &given(&without)).unwrap_err();
+        }
+        assert!(is_null(&given("null")) && !is_null(&given(&whole)));
     }
 
     #[test]
