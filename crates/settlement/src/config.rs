@@ -21,8 +21,8 @@ pub struct SettlerConfig {
     /// How long a payment stays this process's own without a renewal. Default 10 s.
     pub lease: Duration,
     /// First pause between two looks at a payment; it doubles up to `poll_max`. What was sent a moment ago is looked at
-    /// after 5 ms (2 ms if it is alone), twice that and so on up to this pause, and 2 ms more for each other payment in
-    /// flight; those that are looked at together count as one. Default 100 ms.
+    /// after 2 ms, twice that and so on up to this pause if it is alone in flight; else after 5 ms, twice that and so on, and
+    /// 2 ms more for each payment in flight, of which those that are looked at together count as one. Default 100 ms.
     pub poll_first: Duration,
     /// Longest pause between two looks. Default 1 s.
     pub poll_max: Duration,

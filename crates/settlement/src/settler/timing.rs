@@ -5,13 +5,14 @@ use crate::SettlerConfig;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What each other payment that is looked at by itself adds to the pause between two looks at one, so that a node is asked some
-/// hundreds of times a second at most.
+/// What each payment that is looked at by itself adds to the pause between two looks at one, where there are several, so
+/// that a node is asked some hundreds of times a second at most.
 const WATCH_PAUSE_EACH: Duration = Duration::from_millis(2);
 
 /// The pause before the second look at what was just sent; it doubles with each. A node that makes a block for every
 /// transaction has it soon, and is not waited for as one with a clock is.
 const WATCH_PAUSE_FIRST: Duration = Duration::from_millis(5);
+
 /// The same where nothing else is in flight.
 const WATCH_PAUSE_FIRST_ALONE: Duration = Duration::from_millis(2);
 
@@ -62,11 +63,14 @@ impl Timing {
         if self.attempt_due() {
             return None;
         }
-        let others = in_flight.div_ceil(self.company).saturating_sub(1);
-        let first = if in_flight > 1 { WATCH_PAUSE_FIRST } else { WATCH_PAUSE_FIRST_ALONE };
+        let (first, more) = if in_flight > 1 {
+            (WATCH_PAUSE_FIRST, WATCH_PAUSE_EACH.saturating_mul(in_flight.div_ceil(self.company)))
+        } else {
+            (WATCH_PAUSE_FIRST_ALONE, Duration::ZERO)
+        };
         let pause = first.saturating_mul(2_u32.saturating_pow(self.looks)).min(config.poll_first);
         self.looks = self.looks.saturating_add(1);
-        Some(pause.saturating_add(WATCH_PAUSE_EACH.saturating_mul(others)).min(config.poll_max))
+        Some(pause.saturating_add(more).min(config.poll_max))
     }
 
     /// So many payments, this one included, are looked at together.
@@ -109,8 +113,8 @@ mod tests {
             pauses.map(|pause| pause.as_millis()).collect::<Vec<_>>()
         };
         assert_eq!(pauses(&mut timing, 1, 1), [2, 4, 8, 16, 32, 64]);
-        assert_eq!(pauses(&mut timing, 32, 1), [67, 72, 82, 102, 142, 162]);
-        assert_eq!(pauses(&mut timing, 64, 32), [7, 12, 22, 42, 82, 102], "two transactions in all");
+        assert_eq!(pauses(&mut timing, 32, 1), [69, 74, 84, 104, 144, 164]);
+        assert_eq!(pauses(&mut timing, 64, 32), [9, 14, 24, 44, 84, 104], "two transactions in all");
         tokio::time::advance(config.attempt_after).await;
         assert_eq!(pauses(&mut timing, 1, 1), [], "another transaction may be due");
     }
