@@ -1,5 +1,5 @@
-//! Payments, sessions, their streams and their journals as the tables have them: one consistent view, opened when it is first needed
-//! and kept until the tables change.
+//! Payments, sessions, their streams and their journals as the tables have them: one consistent view, opened when it is
+//! first needed and kept until the tables change.
 
 use super::failure::Failure;
 use super::tables::{JOURNAL, LIVE, PAYMENTS, SESSIONS, STREAMS};

@@ -1,5 +1,5 @@
-//! Where commands on payments, sessions and streams are applied: in memory, one after the other, by whoever has one. What they
-//! changed is seen at once; what must not be forgotten is answered for once the writer has made it durable.
+//! Where commands on payments, sessions and streams are applied: in memory, one after the other, by whoever has one. What
+//! they changed is seen at once; what must not be forgotten is answered for once the writer has made it durable.
 
 use super::base::Base;
 use super::changes::Changes;

@@ -1,5 +1,5 @@
-//! What changed of payments, sessions and streams since their tables were last written: whoever has a command lays it down, the
-//! readers see it.
+//! What changed of payments, sessions and streams since their tables were last written: whoever has a command lays it
+//! down, the readers see it.
 
 use super::changes::{Changes, Sheet};
 use crate::model::Payment;

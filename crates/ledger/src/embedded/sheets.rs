@@ -1,4 +1,5 @@
-//! Commands on payments, sessions and streams, applied to what the tables have, what changed lately, and what they changed themselves.
+//! Commands on payments, sessions and streams, applied to what the tables have, what changed lately, and what they changed
+//! themselves.
 
 use super::base::Base;
 use super::changes::{Changes, Mark, Sheet};
@@ -87,6 +88,8 @@ impl<'a> Sheets<'a> {
             (None, None, None) => return Ok(outcome),
             (Some(_), _, _) | (_, Some(_), _) | (_, _, Some(_)) => worth(command),
         };
+        // Before anything is kept, so that all of it is or nothing.
+        let next = if entries.is_empty() { 0 } else { self.next_line(session)? };
         self.written = self.written.max(worth);
         if let (Some(id), Some(row)) = (command.payment(), payment) {
             self.changes.pay(id, Box::new(row));
@@ -94,7 +97,6 @@ impl<'a> Sheets<'a> {
         if entries.is_empty() && row.is_none() && stream.is_none() {
             return Ok(outcome);
         }
-        let next = if entries.is_empty() { 0 } else { self.next_line(session)? };
         let sheet = self.changes.sheet(session);
         sheet.lines.extend((next..).zip(entries));
         if row.is_some() {
