@@ -132,7 +132,13 @@ fn a_backup_has_what_is_in_no_table_yet() {
 }
 
 #[test]
-fn a_file_from_before_there_was_a_log_gets_one() {
+fn files_of_the_schemas_before_are_taken_over() {
+    for schema in [5, 6] {
+        takes_over(schema);
+    }
+}
+
+fn takes_over(schema: u64) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ledger.db");
     let clock = ManualClock::new();
@@ -143,7 +149,12 @@ fn a_file_from_before_there_was_a_log_gets_one() {
     let db = redb::Database::open(&path).unwrap();
     let txn = db.begin_write().unwrap();
     let meta: redb::TableDefinition<'_, &str, u64> = redb::TableDefinition::new("meta");
-    txn.open_table(meta).unwrap().insert("schema", 5).unwrap();
+    txn.open_table(meta).unwrap().insert("schema", schema).unwrap();
+    if schema == 6 {
+        // Its log was a table; the entry has nothing in either of its layers.
+        let log: redb::TableDefinition<'_, u64, &[u8]> = redb::TableDefinition::new("log");
+        txn.open_table(log).unwrap().insert(0, [4, 0, 0].as_slice()).unwrap();
+    }
     txn.commit().unwrap();
     drop(db);
     for _ in 0..2 {
