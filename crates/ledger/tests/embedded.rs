@@ -5,7 +5,7 @@
 mod common;
 
 use common::plan::show;
-use common::{ManualClock, block_on, buy, hold, open, post, session, stream};
+use common::{ManualClock, block_on, buy, hold, open, post, session, stream, unfit};
 use std::sync::Arc;
 use std::time::Duration;
 use tollwire_ledger::Backup as _;
@@ -17,13 +17,6 @@ const MINUTE: Duration = Duration::from_mins(1);
 
 fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock)
-}
-
-fn unfit(opened: Result<EmbeddedLedger, Error>) -> String {
-    match opened {
-        Err(Error::Unfit(why)) => why,
-        other => panic!("{other:?}"),
-    }
 }
 
 #[test]

@@ -6,7 +6,7 @@
 mod common;
 
 use common::plan::{Fences, plan, play, show};
-use common::{ManualClock, block_on, buy, hold, open, post, session, stream};
+use common::{ManualClock, block_on, buy, hold, open, post, session, stream, unfit};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -162,13 +162,6 @@ fn takes_over(schema: u64) {
         assert_eq!(block_on(show(&ledger)), expected);
     }
     assert!(block_on(open(&EmbeddedLedger::open(&path, clock.shared()).unwrap(), 1, 1)));
-}
-
-fn unfit(opened: Result<EmbeddedLedger, Error>) -> String {
-    match opened {
-        Err(Error::Unfit(why)) => why,
-        other => panic!("{other:?}"),
-    }
 }
 
 #[test]

@@ -7,6 +7,7 @@
 pub mod payouts;
 pub mod plan;
 
+use std::fmt::Debug;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::Duration;
 use tollwire_ledger::model::{Attempt, Intent, Landing, RefundOrder, Session};
-use tollwire_ledger::{Clock, Command, Ledger, Outcome, Timestamp};
+use tollwire_ledger::{Clock, Command, Error, Ledger, Outcome, Timestamp};
 use tollwire_x402::{Network, PaymentId, SessionId, StreamId, Unit, Usdc};
 
 /// Where tests begin: some time in 2026, so that times have the digits they have in use.
@@ -213,4 +214,12 @@ pub fn attach_refund(session_n: u64, number: u32, made: u32, tx: u64) -> Command
 pub fn settle_refund(session_n: u64, number: u32) -> Command {
     let landing = Landing { tx: "0x02".into(), block: 78, gas: usdc(800) };
     Command::SettleRefund { session: session(session_n), number, landing }
+}
+
+/// Why a store was not opened.
+pub fn unfit<T: Debug>(opened: Result<T, Error>) -> String {
+    match opened {
+        Err(Error::Unfit(why)) => why,
+        other => panic!("{other:?}"),
+    }
 }
