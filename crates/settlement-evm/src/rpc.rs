@@ -186,11 +186,11 @@ impl Rpc {
             .map(|call| Err(Failure::Silent(format!("{}: left out of the answer", call.method))))
             .collect();
         for one in told {
-            let told = serde_json::from_str::<Told<'_>>(one.get());
-            let id = told.ok().and_then(|told| told.id?.get().parse::<usize>().ok());
+            let Ok(told) = serde_json::from_str::<Told<'_>>(one.get()) else { continue };
+            let id = told.id.and_then(|id| id.get().parse::<usize>().ok());
             let place = id.and_then(|id| Some((answers.get_mut(id)?, calls.get(id)?)));
             if let Some((place, call)) = place {
-                *place = read_answer(call.method, status, one);
+                *place = told.outcome(call.method, status);
             }
         }
         Ok(Some(answers))
@@ -253,15 +253,22 @@ fn no_json_rpc(method: &str, status: StatusCode) -> Failure {
     Failure::Silent(format!("{method}: HTTP {status} without JSON-RPC"))
 }
 
-/// What one call came to. Nodes send errors with any status; only what is not JSON-RPC is judged by it.
+/// What one call came to.
 fn read_answer(method: &str, status: StatusCode, answer: &RawValue) -> Result<Given, Failure> {
     let told: Told<'_> = serde_json::from_str(answer.get()).map_err(|_| no_json_rpc(method, status))?;
-    if let Some(error) = told.error {
-        let error = serde_json::from_str(error.get()).map_err(|_| no_json_rpc(method, status))?;
-        return Err(read_error(&error, status));
+    told.outcome(method, status)
+}
+
+impl Told<'_> {
+    /// What the call came to. Nodes send errors with any status; only what is not JSON-RPC is judged by it.
+    fn outcome(&self, method: &str, status: StatusCode) -> Result<Given, Failure> {
+        if let Some(error) = self.error {
+            let error = serde_json::from_str(error.get()).map_err(|_| no_json_rpc(method, status))?;
+            return Err(read_error(&error, status));
+        }
+        let missing = || Failure::Silent(format!("{method}: HTTP {status} without a result"));
+        self.result.map(ToOwned::to_owned).ok_or_else(missing)
     }
-    let missing = || Failure::Silent(format!("{method}: HTTP {status} without a result"));
-    told.result.map(ToOwned::to_owned).ok_or_else(missing)
 }
 
 fn read_error(error: &Value, status: StatusCode) -> Failure {

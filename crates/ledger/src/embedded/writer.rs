@@ -88,10 +88,7 @@ impl Writer {
                 }
                 Promise::Queued(queued.map(|()| answer))
             }
-            Some(Ok(done)) if done.once_durable => {
-                let (reply, durable) = oneshot::channel();
-                Promise::Applied(done.answer, self.queue(Job::Keep(reply)).map(|()| durable))
-            }
+            Some(Ok(done)) if done.once_durable => Promise::Applied(done.answer, self.being_kept()),
             Some(Ok(done)) => {
                 if done.tell {
                     // If the queue is full the writer is awake, and looks around when it is done.
@@ -106,12 +103,12 @@ impl Writer {
 
     /// Waits until what has been applied at the desk is durable.
     pub(super) fn keep(&self) -> impl Future<Output = Result<(), Error>> + Send + use<> {
+        kept(self.being_kept())
+    }
+
+    fn being_kept(&self) -> BeingKept {
         let (reply, durable) = oneshot::channel();
-        let queued = self.queue(Job::Keep(reply));
-        async move {
-            queued?;
-            durable.await.unwrap_or_else(|_| Err(stopped()))
-        }
+        self.queue(Job::Keep(reply)).map(|()| durable)
     }
 
     /// The answer of the desk. Nothing if the command has to be queued.
@@ -152,7 +149,7 @@ enum Promise {
     /// It is true.
     Kept(Result<Answer, Error>),
     /// It is true once what it says is durable.
-    Applied(Answer, Result<oneshot::Receiver<Result<(), Error>>, Error>),
+    Applied(Answer, BeingKept),
     /// The writer makes it.
     Queued(Result<oneshot::Receiver<Result<Answer, Error>>, Error>),
 }
@@ -162,12 +159,19 @@ impl Promise {
         match self {
             Self::Kept(answer) => answer,
             Self::Applied(answer, durable) => {
-                durable?.await.unwrap_or_else(|_| Err(stopped()))?;
+                kept(durable).await?;
                 Ok(answer)
             }
             Self::Queued(answer) => answer?.await.unwrap_or_else(|_| Err(stopped())),
         }
     }
+}
+
+/// Word, to come, that what was applied is durable; or why there will be none.
+type BeingKept = Result<oneshot::Receiver<Result<(), Error>>, Error>;
+
+async fn kept(durable: BeingKept) -> Result<(), Error> {
+    durable?.await.unwrap_or_else(|_| Err(stopped()))
 }
 
 fn stopped() -> Error {
